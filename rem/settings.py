@@ -1,0 +1,228 @@
+"""The settings of a run: typed, complete, and read from one YAML file.
+
+The config names datasets and variants; a run's settings are the config's `defaults`, overlaid by
+its dataset's entry, overlaid by its variant's. There are no default values here: every value a
+run depends on stands in a config file and, resolved, in the run's own `run.yaml`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rem.files import RemError
+
+
+class Section(BaseModel):
+    """A part of the settings; a key it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+class Data(Section):
+    """What `rem prepare` writes to the dataset's HDF5 file."""
+
+    source: str = Field(description="Where the images come from: a name that `rem sources` lists.")
+    folder: str | None = Field(
+        description="The image folder of source `folder` (train/<class>/*.png, test/<class>/*.png); else null."
+    )
+    classes: int = Field(ge=2, description="Number of classes J.")
+    channels: Literal[1, 3] = Field(description="1: grey, 3: RGB.")
+    size: int = Field(ge=9, description="Side, in pixels, of the square image the network sees.")
+    view: Literal["resize", "crop"] = Field(
+        description="resize: scale every image to `size` once; crop: random crops of `size` in training, centre else."
+    )
+    validation: int = Field(ge=1, description="Images drawn from the training set for validation.")
+    split_seed: int = Field(ge=0, description="Seed of that draw (and of generated images): the same for all runs.")
+    generate: tuple[int, int] | None = Field(
+        description="Training and test images that a generated source makes; null for a source with images of its own."
+    )
+    mean: list[float] = Field(description="Per-channel mean subtracted from pixels in [0, 1].")
+    std: list[float] = Field(description="Per-channel standard deviation they are then divided by.")
+
+
+class Augment(Section):
+    """Random changes of the training images."""
+
+    padding: int = Field(ge=0, description="Black pixels added on each side before the random crop.")
+    flip: bool = Field(description="Mirror left to right with probability 1/2.")
+    jitter: float = Field(ge=0, lt=1, description="Brightness, contrast and saturation each scaled by 1 +- this.")
+
+
+class Network(Section):
+    """The Capsule Network's layers (paper, Figure 2)."""
+
+    convolution_channels: int = Field(ge=1, description="Channels of the first 9x9 convolution.")
+    primary_types: int = Field(ge=1, description="T, primary capsule types.")
+    primary_dimensions: int = Field(ge=1, description="Length of a primary capsule's pose u_i.")
+    class_dimensions: int = Field(ge=1, description="Length of a class capsule's pose v_j.")
+    routing_iterations: int = Field(ge=1, description="t, iterations of dynamic routing.")
+
+
+class Training(Section):
+    """The optimiser's schedule."""
+
+    epochs: int = Field(ge=1, description="Epochs at the most.")
+    patience: int = Field(ge=1, description="Stop when the validation loss has not improved for this many epochs.")
+    batch_size: int = Field(ge=1, description="Images a step.")
+    learning_rate: float = Field(gt=0, description="Adam's learning rate in the first epoch.")
+    learning_rate_decay: float = Field(gt=0, le=1, description="Factor on the learning rate after each epoch.")
+    keep_every: int = Field(ge=0, description="Keep a checkpoint every so many epochs beside first, best, last; 0: none.")
+
+
+class Lobster(Section):
+    """LOBSTER pruning (Eq. 16 and the threshold search)."""
+
+    penalty: float = Field(ge=0, description="lambda of Eq. 16 in the first epoch.")
+    penalty_decay: float = Field(gt=0, le=1, description="Factor on lambda after each epoch.")
+
+
+class Run(Section):
+    """All that the training of one network depends on."""
+
+    dataset: str
+    variant: str
+    seed: int = Field(ge=0, description="Seed of the initial weights, the batches and the augmentation.")
+    data: Data
+    augment: Augment
+    network: Network
+    training: Training
+    lobster: Lobster | None = Field(description="How the network is pruned; null: it is not.")
+    checkpoint: Literal["best", "last"] = Field(
+        description="The checkpoint that tables show: best (lowest validation loss) or last epoch."
+    )
+
+
+class Selection(Section):
+    """What the targets run."""
+
+    datasets: list[str] = Field(min_length=1, description="Names of entries in `datasets`.")
+    variants: list[str] = Field(min_length=1, description="Names of entries in `variants`.")
+    seeds: list[int] = Field(min_length=1, description="One network is trained per dataset, variant and seed.")
+
+
+class Levels(Section):
+    """The choice of the quantizer's K (Eq. 7)."""
+
+    maximum: int = Field(ge=3, le=256, description="K is searched from 2 to this.")
+    tolerance: float = Field(ge=0, description="Validation accuracy, in points, that quantization may cost.")
+    published: int = Field(ge=2, le=256, description="K of the authors' runs; everything is reported at this K too.")
+
+
+class Trajectory(Section):
+    """The run that Figure 5 follows from epoch to epoch."""
+
+    dataset: str
+    variant: str
+    seed: int
+    every: int = Field(ge=1, description="A point every so many epochs.")
+
+
+class Config(Section):
+    """A whole config file, after `config/config.yaml` has been overlaid by others."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="Results go to results/<name>/.")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU if there is one.")
+    mirror: str | None = Field(
+        description="Folder or URL prefix searched as <mirror>/<source>/<file> instead of the official addresses."
+    )
+    select: Selection
+    levels: Levels
+    trajectory: Trajectory
+    defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
+    datasets: dict[str, dict[str, Any]] = Field(description="Per dataset, what differs from `defaults`.")
+    variants: dict[str, dict[str, Any]] = Field(description="Per training variant, what differs from those.")
+
+    def run(self, dataset: str, variant: str, seed: int) -> Run:
+        """The resolved settings of one run.
+
+        Raises:
+            RemError: an unknown dataset or variant, an unknown key, or a value out of range.
+        """
+        for kind, name, known in (("dataset", dataset, self.datasets), ("variant", variant, self.variants)):
+            if name not in known:
+                raise RemError(f"config: unknown {kind} {name!r}; the config has {', '.join(known)}.")
+        merged = overlay(overlay(self.defaults, self.datasets[dataset]), self.variants[variant])
+        where = f"config, run of dataset {dataset}, variant {variant}"
+        run = parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
+        if self.trajectory.model_dump(exclude={"every"}) == {"dataset": dataset, "variant": variant, "seed": seed}:
+            kept = run.training.model_copy(update={"keep_every": self.trajectory.every})
+            run = run.model_copy(update={"training": kept})
+        return run
+
+    def runs(self) -> list[Run]:
+        """The settings of every selected run: dataset x variant x seed."""
+        return [
+            self.run(dataset, variant, seed)
+            for dataset in self.select.datasets
+            for variant in self.select.variants
+            for seed in self.select.seeds
+        ]
+
+
+def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above` put over it, mappings merged key by key."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = overlay(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def parse(kind: type[AnySection], values: Any, where: str) -> AnySection:
+    """`values` as a typed section.
+
+    Raises:
+        RemError: names the first offending key and, if it is unknown, the keys that are valid there.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RemError(f"{where}: {_sentence(kind, first)}") from error
+
+
+def _sentence(kind: type[Section], error: Any) -> str:
+    path = [str(part) for part in error["loc"]]
+    key = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {key}; the keys valid there are {', '.join(_keys(kind, path[:-1]))}."
+    if error["type"] == "missing":
+        return f"key {key} is missing."
+    return f"key {key} has the value {error['input']!r}: {error['msg'].lower()}."
+
+
+def _keys(kind: type[Section], path: list[str]) -> list[str]:
+    for part in path:
+        annotation = kind.model_fields[part].annotation
+        options = getattr(annotation, "__args__", (annotation,))
+        kind = next(option for option in options if isinstance(option, type) and issubclass(option, Section))
+    return list(kind.model_fields)
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        RemError: the file is missing or not YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        reason = str(error).replace("\n", " ")
+        raise RemError(f"{path} cannot be read as YAML: {reason}.") from error
+
+
+def read_run(path: str | Path) -> Run:
+    """The settings of a run from its `run.yaml`; raises RemError as `parse` does."""
+    return parse(Run, read_yaml(path), str(path))
+
+
+def to_yaml(section: Section) -> str:
+    """A section as YAML text, in the order of its definition."""
+    return yaml.safe_dump(section.model_dump(mode="json"), sort_keys=False)
