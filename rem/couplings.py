@@ -33,16 +33,16 @@ def extract(
         `class_mean` float32 (J, I): the mean of c_ij over the images predicted as j (section 3.1's
         reduction to I x J), NaN for a class that nobody predicted;
         `levels/K`, `levels/accuracy` in %, `levels/loss`: with the couplings quantized at each K;
-        attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `classes`, `sparsity`
+        attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `class_names`, `sparsity`
         (JSON, shares by layer), `run`, `provenance`.
 
     Memory does not grow with N beyond the split's own uint8 images.
     """
     model, run, epoch = load_checkpoint(checkpoint, device)
     data = run.data
-    images = load_split(prepared, split, device)
+    images = load_split(prepared, split).to(device)
     with open_hdf5(prepared) as file:
-        class_names = file.attrs["classes"]
+        class_names = file.attrs["class_names"]
     count, capsules, classes = len(images.labels), model.weight.shape[0], model.weight.shape[1]
     levels = range(2, maximum_levels + 1)
     correct = torch.zeros(len(levels) + 1, dtype=torch.int64, device=device)  # the last one unquantized
@@ -95,7 +95,7 @@ def extract(
             epoch=epoch,
             checkpoint=checkpoint.stem,
             split=split,
-            classes=class_names,
+            class_names=class_names,
             sparsity=json.dumps(sparsity(model)),
         )
 

@@ -35,8 +35,8 @@ class Training:
 
     def __init__(self, run: Run, prepared: Path, device: torch.device) -> None:
         self.run = run
-        self.train = load_split(prepared, "train", device)
-        self.validation = load_split(prepared, "val", device)
+        self.train = load_split(prepared, "train").to(device)
+        self.validation = load_split(prepared, "val").to(device)
         torch.manual_seed(run.seed)
         self.model = build(run, device)
         self.masks = Masks(self.model) if run.lobster else None
