@@ -27,7 +27,7 @@ CIFAR_TEST = "cifar-10-batches-bin/test_batch.bin"
 CIFAR_RECORD = 1 + 3 * 32 * 32  # label, then the red, green and blue planes
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 CHUNK_BYTES = 1 << 18
-UNREADABLE = "; delete it and fetch it again."
+AGAIN = "; delete it and fetch it again."
 
 
 class Part(NamedTuple):
@@ -52,7 +52,7 @@ def prepare(data: Data, files: Sequence[str | Path], target: str | Path) -> None
 
     Validation images are drawn from the training images by a permutation that depends on
     `split_seed` alone; both keep the order they had. `view: resize` scales images to `size` here
-    (bilinear, anti-aliased); `view: crop` keeps them at their own size for random crops later.
+    (middle square, bilinear, anti-aliased); `view: crop` keeps them at their own size for random crops later.
 
     Args:
         data: the settings.
@@ -116,7 +116,7 @@ def _read_idx(files: Sequence[Path]) -> tuple[Part, Part]:
     for images_file, labels_file in (files[:2], files[2:]):
         images, labels = read_idx(images_file, dimensions=3), read_idx(labels_file, dimensions=1)
         if len(images) != len(labels):
-            raise RemError(f"{labels_file} has {len(labels)} labels for {len(images)} images{UNREADABLE}")
+            raise RemError(f"{labels_file} has {len(labels)} labels for {len(images)} images{AGAIN}")
         parts.append(Part(images[:, None], labels))
     return parts[0], parts[1]
 
@@ -130,13 +130,13 @@ def _read_cifar(archive: Path) -> tuple[Part, Part]:
                 if member.name in (*CIFAR_TRAIN, CIFAR_TEST) and (stream := tar.extractfile(member)):
                     content = np.frombuffer(stream.read(), np.uint8)
                     if len(content) % CIFAR_RECORD:
-                        raise RemError(f"{archive}: {member.name} is no whole number of images{UNREADABLE}")
+                        raise RemError(f"{archive}: {member.name} is no whole number of images{AGAIN}")
                     found[member.name] = content.reshape(-1, CIFAR_RECORD)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise RemError(f"{archive} cannot be unpacked ({error}){UNREADABLE}") from error
+        raise RemError(f"{archive} cannot be unpacked ({error}){AGAIN}") from error
     for name in (*CIFAR_TRAIN, CIFAR_TEST):
         if name not in found:
-            raise RemError(f"{archive} lacks {name}; it must be the official binary archive{UNREADABLE}")
+            raise RemError(f"{archive} lacks {name}; it must be the official binary archive{AGAIN}")
     records = np.concatenate([found.pop(name) for name in CIFAR_TRAIN]), found.pop(CIFAR_TEST)
     train, test = (Part(record[:, 1:].reshape(-1, 3, 32, 32), record[:, 0]) for record in records)
     return train, test

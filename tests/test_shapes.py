@@ -85,3 +85,12 @@ def test_every_class_fits_its_frame_and_differs_from_the_others():
     for number, cover in enumerate(covers):
         assert not cover[outside].any()
         assert all(np.abs(cover - other).sum() > 0.2 * cover.sum() for other in covers[:number])
+
+
+@pytest.mark.parametrize("kind", ["disc", "ring", "bar", "triangle"])
+def test_distance_grows_by_one_a_unit(kind):
+    one, step = np.ones(1, np.float32), 2 / 64
+    u, v = _frame(one / 2, one / 2, one * 0, one / 2, one * 0, 64)
+    distance = _distance(Part(kind, 0.05, 0.05, 0.6, 0.3, 20), u, v)[0]
+    slope = np.hypot(*(difference / step for difference in np.gradient(distance)))
+    assert np.median(slope) == pytest.approx(1, abs=0.01)
