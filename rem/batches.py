@@ -32,7 +32,7 @@ class Split:
         return Split(self.images.to(device), self.labels.to(device))
 
 
-def load(path: str | Path, split: str) -> Split:
+def load_split(path: str | Path, split: str) -> Split:
     """A split (train, val or test) of a prepared HDF5 file.
 
     Raises:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from rem.batches import Split, augment, centre, epoch_batches, eval_batches, load, normalize
+from rem.batches import Split, augment, centre, epoch_batches, eval_batches, load_split, normalize
 from rem.files import RemError
 from rem.settings import Augment
 
@@ -28,12 +28,12 @@ def test_load_gives_the_split_and_names_a_missing_one(tmp_path):
     images = pictures(4).numpy()
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["val/images"], file["val/labels"] = images, np.array([3, 1, 0, 2], np.uint8)
-    loaded = load(tmp_path / "a.h5", "val")
+    loaded = load_split(tmp_path / "a.h5", "val")
     assert np.array_equal(loaded.images.numpy(), images)
     assert loaded.labels.dtype == torch.int64
     assert loaded.labels.tolist() == [3, 1, 0, 2]
     with pytest.raises(RemError, match="no split 'train', only val"):
-        load(tmp_path / "a.h5", "train")
+        load_split(tmp_path / "a.h5", "train")
 
 
 def test_no_augmentation_changes_nothing():
