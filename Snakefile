@@ -35,14 +35,14 @@ rule data:
 
 rule models:
     input:
-        run_files("last.pt"),
+        run_files("models", "last.pt"),
 
 
 rule couplings:
     input:
-        run_files("couplings/{checkpoint}.{split}.h5", checkpoint=CHECKPOINTS, split=SPLITS),
+        run_files("couplings", "{checkpoint}.{split}.h5", checkpoint=CHECKPOINTS, split=SPLITS),
 
 
 rule entropies:
     input:
-        run_files("entropy.csv"),
+        run_files("entropies", "entropy.csv"),

@@ -1,6 +1,7 @@
 """The command line `rem`: each command parses its arguments and calls one function."""
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -44,7 +45,8 @@ def couplings(arguments: argparse.Namespace) -> None:
     from rem.couplings import extract
 
     device = _device(arguments)
-    for checkpoint in _checkpoints(arguments.checkpoints):
+    folders = [sorted(path.glob("*.pt")) if path.is_dir() else [path] for path in arguments.checkpoints]
+    for checkpoint in itertools.chain(*folders):
         for split in arguments.splits:
             target = arguments.folder / f"{checkpoint.stem}.{split}.h5"
             extract(checkpoint, arguments.data, split, arguments.maximum_levels, target, device)
@@ -63,23 +65,22 @@ def entropy(arguments: argparse.Namespace) -> None:
     from rem.parse_trees import write_entropies
 
     chosen = sorted({shared_levels(arguments.levels), arguments.published_levels})
-    write_entropies(_couplings(arguments.couplings), chosen, arguments.folder, arguments.target)
+    write_entropies(arguments.couplings, chosen, arguments.folder, arguments.target)
 
 
 def metrics(arguments: argparse.Namespace) -> None:
     """Gather everything measured in one tidy CSV."""
     from rem.metrics import write_metrics
 
-    write_metrics(arguments.runs, arguments.levels, arguments.target)
+    write_metrics(arguments.couplings, arguments.entropies, arguments.levels, arguments.target)
 
 
 def trajectory(arguments: argparse.Namespace) -> None:
     """Write how accuracy, sparsity and entropy of a run went from epoch to epoch."""
     from rem.levels import shared_levels
-    from rem.metrics import write_trajectory
+    from rem.parse_trees import write_trajectory
 
-    chosen = shared_levels(arguments.levels)
-    write_trajectory(_couplings(arguments.couplings), arguments.entropies, chosen, arguments.target)
+    write_trajectory(sorted(arguments.couplings.glob("*.h5")), shared_levels(arguments.levels), arguments.target)
 
 
 def schema(arguments: argparse.Namespace) -> None:
@@ -94,14 +95,6 @@ def sample(arguments: argparse.Namespace) -> None:
     from rem.sample import make_sample
 
     make_sample(arguments.folder, arguments.fashion_mnist)
-
-
-def _checkpoints(paths: list[Path]) -> list[Path]:
-    return [file for path in paths for file in (sorted(path.glob("*.pt")) if path.is_dir() else [path])]
-
-
-def _couplings(paths: list[Path]) -> list[Path]:
-    return [file for path in paths for file in (sorted(path.glob("*.h5")) if path.is_dir() else [path])]
 
 
 def _device(arguments: argparse.Namespace) -> "torch.device":
@@ -159,20 +152,20 @@ def parser() -> argparse.ArgumentParser:
     added = command(entropy)
     added.add_argument("target", type=Path, help="the CSV of entropies")
     added.add_argument("--folder", type=Path, required=True, help="where to write the dictionaries")
-    added.add_argument("--couplings", type=Path, nargs="+", required=True, help="couplings, or folders of them")
+    added.add_argument("--couplings", type=Path, nargs="+", required=True, help="files of couplings")
     added.add_argument("--levels", type=Path, required=True, help="the dataset's levels.csv")
     added.add_argument("--published-levels", type=int, required=True)
 
     added = command(metrics)
     added.add_argument("target", type=Path)
-    added.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of runs")
-    added.add_argument("--levels", type=Path, nargs="+", required=True, help="the levels.csv of every dataset")
+    added.add_argument("--couplings", type=Path, nargs="+", required=True, help="files of rem couplings")
+    added.add_argument("--entropies", type=Path, nargs="+", required=True, help="CSVs of rem entropy")
+    added.add_argument("--levels", type=Path, nargs="+", required=True, help="CSVs of rem levels")
 
     added = command(trajectory)
     added.add_argument("target", type=Path)
-    added.add_argument("--couplings", type=Path, nargs="+", required=True)
-    added.add_argument("--entropies", type=Path, required=True)
-    added.add_argument("--levels", type=Path, required=True)
+    added.add_argument("--couplings", type=Path, required=True, help="folder of the couplings of its checkpoints")
+    added.add_argument("--levels", type=Path, required=True, help="the dataset's levels.csv")
 
     added = command(sample)
     added.add_argument("fashion_mnist", type=Path, help="folder with the four official Fashion-MNIST files")

@@ -12,7 +12,7 @@ from rem.settings import Run
 def choose_levels(couplings: list[Path], tolerance: float, target: Path) -> None:
     """Search K on the validation split for all networks of one dataset and write `levels.csv`.
 
-    A row per network and K: `variant`, `seed`, `checkpoint`, `levels` (K), `accuracy` and
+    A row per network and K: `dataset`, `variant`, `seed`, `checkpoint`, `levels` (K), `accuracy` and
     `unquantized` accuracy in %, `loss`; `lowest`: K is this network's lowest that keeps its accuracy
     within `tolerance` points (section 3.1); `shared`: K is the largest of the networks' lowest, at
     which their entropies are compared; `edge_at_uniform`: a level edge falls on 1/J, so that keys
@@ -47,6 +47,7 @@ def _network(path: Path, tolerance: float) -> pd.DataFrame:
     lowest = lowest_levels(dict(zip(levels.tolist(), accuracy.tolist(), strict=True)), unquantized, tolerance)
     return pd.DataFrame(
         {
+            "dataset": run.dataset,
             "variant": run.variant,
             "seed": run.seed,
             "checkpoint": checkpoint,

@@ -5,6 +5,7 @@ its dataset's entry, overlaid by its variant's. There are no default values here
 run depends on stands in a config file and, resolved, in the run's own `run.yaml`.
 """
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -158,13 +159,20 @@ class Config(Section):
         return run
 
     def runs(self) -> list[Run]:
-        """The settings of every selected run: dataset x variant x seed."""
-        return [
-            self.run(dataset, variant, seed)
-            for dataset in self.select.datasets
-            for variant in self.select.variants
-            for seed in self.select.seeds
-        ]
+        """The settings of every selected run: dataset x variant x seed.
+
+        Raises:
+            RemError: as `run` does, or `trajectory` names a run that is not selected.
+        """
+        select, followed = self.select, self.trajectory
+        selected = itertools.product(select.datasets, select.variants, select.seeds)
+        runs = [self.run(dataset, variant, seed) for dataset, variant, seed in selected]
+        if (followed.dataset, followed.variant, followed.seed) not in [(r.dataset, r.variant, r.seed) for r in runs]:
+            raise RemError(
+                f"config: trajectory names {followed.dataset}, {followed.variant}, seed {followed.seed}, "
+                "which select does not run; name one that it does."
+            )
+        return runs
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,6 +182,23 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         under = merged.get(key)
         merged[key] = overlay(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON schema of a config file: an overlay, so no key is required, and the three layers are partial runs."""
+    partial_run = Run.model_json_schema()
+    sections = partial_run.pop("$defs")
+    for key in ("dataset", "variant", "seed"):
+        del partial_run["properties"][key]
+    schema = Config.model_json_schema()
+    schema["$defs"] |= sections | {"PartialRun": partial_run | {"title": "PartialRun"}}
+    properties, reference = schema["properties"], {"$ref": "#/$defs/PartialRun"}
+    properties["defaults"] = {"description": properties["defaults"]["description"]} | reference
+    for layer in ("datasets", "variants"):
+        properties[layer]["additionalProperties"] = reference
+    for section in (schema, *schema["$defs"].values()):
+        section.pop("required", None)
+    return schema
 
 
 def parse(kind: type[AnySection], values: Any, where: str) -> AnySection:

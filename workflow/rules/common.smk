@@ -27,9 +27,9 @@ wildcard_constraints:
     source="|".join(SOURCES),
 
 
-def run_files(file, runs=RUNS, **wildcards):
-    """A file in the folder of every run, for every value of further wildcards."""
-    folders = [f"results/{CONFIG.name}/runs/{dataset}/{variant}/seed{seed}" for dataset, variant, seed in runs]
+def run_files(stage, file, runs=RUNS, **wildcards):
+    """A file that a stage makes of every run, for every value of further wildcards."""
+    folders = [f"results/{CONFIG.name}/{stage}/{dataset}/{variant}/seed{seed}" for dataset, variant, seed in runs]
     return expand("{folder}/" + file, folder=folders, **wildcards)
 
 
@@ -67,4 +67,4 @@ def run_settings_text(wildcards):
 def checkpoint_couplings(wildcards):
     """Validation couplings of every network of a dataset, at the checkpoint that its variant's tables show."""
     runs = {key: run for key, run in RUNS.items() if run.dataset == wildcards.dataset}
-    return [file for key, run in runs.items() for file in run_files(f"couplings/{run.checkpoint}.val.h5", [key])]
+    return [file for key, run in runs.items() for file in run_files("couplings", f"{run.checkpoint}.val.h5", [key])]

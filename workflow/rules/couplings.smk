@@ -4,18 +4,18 @@
 rule extract_couplings:
     input:
         checkpoints=expand(
-            "results/{{name}}/runs/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.pt", checkpoint=CHECKPOINTS
+            "results/{{name}}/models/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.pt", checkpoint=CHECKPOINTS
         ),
         data="data/prepared/{name}/{dataset}.h5",
         code=modules("couplings", "capsnet", "quantize", "losses", "batches"),
     output:
         expand(
-            "results/{{name}}/runs/{{dataset}}/{{variant}}/seed{{seed}}/couplings/{checkpoint}.{split}.h5",
+            "results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.{split}.h5",
             checkpoint=CHECKPOINTS,
             split=SPLITS,
         ),
     params:
-        folder="results/{name}/runs/{dataset}/{variant}/seed{seed}/couplings",
+        folder="results/{name}/couplings/{dataset}/{variant}/seed{seed}",
         splits=SPLITS,
         levels=CONFIG.levels.maximum,
         device=CONFIG.device,
@@ -41,11 +41,11 @@ rule extract_couplings:
 
 rule extract_trajectory:
     input:
-        epochs="results/{name}/runs/{dataset}/{variant}/seed{seed}/epochs",
+        epochs="results/{name}/models/{dataset}/{variant}/seed{seed}/epochs",
         data="data/prepared/{name}/{dataset}.h5",
         code=modules("couplings", "capsnet", "quantize", "losses", "batches"),
     output:
-        directory("results/{name}/runs/{dataset}/{variant}/seed{seed}/trajectory/couplings"),
+        directory("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
     params:
         levels=CONFIG.levels.maximum,
         device=CONFIG.device,

@@ -6,7 +6,7 @@ rule levels:
         couplings=checkpoint_couplings,
         code=modules("levels", "quantize"),
     output:
-        "results/{name}/levels/{dataset}/levels.csv",
+        "results/{name}/entropies/{dataset}/levels.csv",
     params:
         tolerance=CONFIG.levels.tolerance,
     log:
@@ -25,21 +25,21 @@ rule levels:
 rule entropy:
     input:
         couplings=expand(
-            "results/{{name}}/runs/{{dataset}}/{{variant}}/seed{{seed}}/couplings/{checkpoint}.{split}.h5",
+            "results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.{split}.h5",
             checkpoint=CHECKPOINTS,
             split=SPLITS,
         ),
-        levels="results/{name}/levels/{dataset}/levels.csv",
+        levels="results/{name}/entropies/{dataset}/levels.csv",
         code=modules("parse_trees", "entropy", "quantize"),
     output:
-        table="results/{name}/runs/{dataset}/{variant}/seed{seed}/entropy.csv",
+        table="results/{name}/entropies/{dataset}/{variant}/seed{seed}/entropy.csv",
         dictionaries=expand(
-            "results/{{name}}/runs/{{dataset}}/{{variant}}/seed{{seed}}/dictionaries/{checkpoint}.{split}.h5",
+            "results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.{split}.h5",
             checkpoint=CHECKPOINTS,
             split=SPLITS,
         ),
     params:
-        folder="results/{name}/runs/{dataset}/{variant}/seed{seed}/dictionaries",
+        folder="results/{name}/entropies/{dataset}/{variant}/seed{seed}",
         published=CONFIG.levels.published,
     log:
         "results/{name}/logs/entropy/{dataset}-{variant}-seed{seed}.log",
@@ -56,39 +56,13 @@ rule entropy:
         """
 
 
-rule trajectory_entropy:
-    input:
-        couplings="results/{name}/runs/{dataset}/{variant}/seed{seed}/trajectory/couplings",
-        levels="results/{name}/levels/{dataset}/levels.csv",
-        code=modules("parse_trees", "entropy", "quantize"),
-    output:
-        table="results/{name}/runs/{dataset}/{variant}/seed{seed}/trajectory/entropy.csv",
-        dictionaries=directory("results/{name}/runs/{dataset}/{variant}/seed{seed}/trajectory/dictionaries"),
-    params:
-        published=CONFIG.levels.published,
-    log:
-        "results/{name}/logs/trajectory_entropy/{dataset}-{variant}-seed{seed}.log",
-    benchmark:
-        "results/{name}/benchmarks/trajectory_entropy/{dataset}-{variant}-seed{seed}.tsv"
-    shell:
-        """
-        rem entropy {output.table:q} \
-            --folder {output.dictionaries:q} \
-            --couplings {input.couplings:q} \
-            --levels {input.levels:q} \
-            --published-levels {params.published} \
-            2>&1 | tee {log:q}
-        """
-
-
 rule trajectory:
     input:
-        couplings="results/{name}/runs/{dataset}/{variant}/seed{seed}/trajectory/couplings",
-        entropies="results/{name}/runs/{dataset}/{variant}/seed{seed}/trajectory/entropy.csv",
-        levels="results/{name}/levels/{dataset}/levels.csv",
-        code=modules("metrics"),
+        couplings="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings",
+        levels="results/{name}/entropies/{dataset}/levels.csv",
+        code=modules("parse_trees", "entropy", "quantize"),
     output:
-        "results/{name}/runs/{dataset}/{variant}/seed{seed}/trajectory/trajectory.csv",
+        "results/{name}/trajectory/{dataset}/{variant}/seed{seed}/trajectory.csv",
     log:
         "results/{name}/logs/trajectory/{dataset}-{variant}-seed{seed}.log",
     benchmark:
@@ -97,7 +71,6 @@ rule trajectory:
         """
         rem trajectory {output:q} \
             --couplings {input.couplings:q} \
-            --entropies {input.entropies:q} \
             --levels {input.levels:q} \
             2>&1 | tee {log:q}
         """
@@ -105,17 +78,14 @@ rule trajectory:
 
 rule metrics:
     input:
-        couplings=run_files("couplings/{checkpoint}.{split}.h5", checkpoint=CHECKPOINTS, split=SPLITS),
-        entropies=run_files("entropy.csv"),
-        settings=run_files("run.yaml"),
+        couplings=run_files("couplings", "{checkpoint}.{split}.h5", checkpoint=CHECKPOINTS, split=SPLITS),
+        entropies=run_files("entropies", "entropy.csv"),
         levels=expand(
-            "results/{name}/levels/{dataset}/levels.csv", name=CONFIG.name, dataset=CONFIG.select.datasets
+            "results/{name}/entropies/{dataset}/levels.csv", name=CONFIG.name, dataset=CONFIG.select.datasets
         ),
         code=modules("metrics"),
     output:
         "results/{name}/metrics.csv",
-    params:
-        runs=run_files(""),
     log:
         "results/{name}/logs/metrics.log",
     benchmark:
@@ -123,7 +93,8 @@ rule metrics:
     shell:
         """
         rem metrics {output:q} \
-            --runs {params.runs:q} \
+            --couplings {input.couplings:q} \
+            --entropies {input.entropies:q} \
             --levels {input.levels:q} \
             2>&1 | tee {log:q}
         """

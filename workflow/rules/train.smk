@@ -8,7 +8,7 @@ localrules:
 
 rule run_settings:
     output:
-        "results/{name}/runs/{dataset}/{variant}/seed{seed}/run.yaml",
+        "results/{name}/models/{dataset}/{variant}/seed{seed}/run.yaml",
     params:
         text=run_settings_text,
     log:
@@ -19,15 +19,15 @@ rule run_settings:
 
 rule train:
     input:
-        run="results/{name}/runs/{dataset}/{variant}/seed{seed}/run.yaml",
+        run="results/{name}/models/{dataset}/{variant}/seed{seed}/run.yaml",
         data="data/prepared/{name}/{dataset}.h5",
         code=modules("train", "capsnet", "losses", "lobster", "batches"),
     output:
-        first="results/{name}/runs/{dataset}/{variant}/seed{seed}/first.pt",
-        best="results/{name}/runs/{dataset}/{variant}/seed{seed}/best.pt",
-        last="results/{name}/runs/{dataset}/{variant}/seed{seed}/last.pt",
-        history="results/{name}/runs/{dataset}/{variant}/seed{seed}/history.csv",
-        epochs=directory("results/{name}/runs/{dataset}/{variant}/seed{seed}/epochs"),
+        first="results/{name}/models/{dataset}/{variant}/seed{seed}/first.pt",
+        best="results/{name}/models/{dataset}/{variant}/seed{seed}/best.pt",
+        last="results/{name}/models/{dataset}/{variant}/seed{seed}/last.pt",
+        history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
+        epochs=directory("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
     params:
         device=CONFIG.device,
     log:

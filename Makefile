@@ -1,0 +1,31 @@
+# `make reproduce` and `make test` need nothing but Python 3.11 or later, make and git.
+
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: reproduce test lint environment clean
+
+reproduce: environment  ## the main job: results/sample/
+	snakemake --cores $(CORES) --resources gpu=1 all
+
+test: environment lint  ## all tests
+	pytest
+
+lint: environment
+	ruff format --check .
+	ruff check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+environment: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:  ## results and prepared data; downloads and the environment stay
+	rm -rf results data/prepared
