@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-EPSILON = 1e-6  # under the root of the squash's norm
+EPSILON = 1e-6  # under the root of the norm that the squash divides by
 
 
 class Routing(NamedTuple):
@@ -25,9 +25,9 @@ class Routing(NamedTuple):
 
 
 def squash(s: Sequence[float]) -> np.ndarray:
-    """Eq. 3, with sqrt(|s|^2 + 1e-6) for the norm |s|."""
-    norm = math.sqrt(sum(x * x for x in s) + EPSILON)
-    return np.array([norm**2 / (1 + norm**2) * x / norm for x in s])
+    """Eq. 3: |s|^2 / (1 + |s|^2) times s / |s|, the |s| divided by being sqrt(|s|^2 + 1e-6)."""
+    square = sum(x * x for x in s)
+    return np.array([square / (1 + square) * x / math.sqrt(square + EPSILON) for x in s])
 
 
 def length(pose: Sequence[float]) -> float:

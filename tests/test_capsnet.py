@@ -346,10 +346,11 @@ def test_many_levels_keep_every_prediction():
     network, images = tiny_network(), images_for_it(64)
     with torch.no_grad():
         exact, fine = network(images)[0], network(images, levels=256)[0]
-    torch.testing.assert_close(fine, exact, atol=2e-3, rtol=0)
+        reach = votes(network.weight, network.primary_capsules(images)).norm(dim=-1).sum(dim=2) * 0.5 / 255
+    assert ((fine - exact).abs() <= reach).all()
     best, second = exact.topk(2, dim=1).values.T
-    clear = best - second > 4e-3
-    assert clear.sum() > 40
+    clear = best - second > 2 * reach.amax(dim=1)
+    assert clear.sum() >= 8
     assert torch.equal(fine.argmax(dim=1)[clear], exact.argmax(dim=1)[clear])
 
 

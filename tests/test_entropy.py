@@ -144,7 +144,9 @@ def test_mean_entropy_counts_every_class_alike():
 
 
 def test_a_class_that_is_never_predicted_counts_as_zero():
-    never = entropy(np.array([], dtype=np.int64))
+    empty = dictionary(np.zeros((0, 4), dtype=np.uint8))
+    assert len(empty.keys) == len(empty.counts) == len(empty.members) == 0
+    never = entropy(empty.counts)
     assert never == 0.0
     assert mean_entropy([3.0, never, 3.0]) == pytest.approx(2.0)
 

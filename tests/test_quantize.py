@@ -39,15 +39,24 @@ def test_values_are_the_centres(levels: int):
 @pytest.mark.parametrize("levels", LEVELS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_tensors_and_arrays_get_the_same_levels(levels: int, dtype: torch.dtype):
-    x = couplings_off_the_edges(levels)
-    tensor = torch.tensor(x, dtype=dtype)
-    from_tensor = quantize.indices(tensor, levels)
-    assert isinstance(from_tensor, torch.Tensor)
-    assert not from_tensor.is_floating_point()
-    assert from_tensor.tolist() == np.asarray(quantize.indices(x, levels)).tolist()
-    values = quantize.quantize(tensor, levels)
+    x = torch.tensor(couplings_off_the_edges(levels), dtype=dtype)
+    from_tensor, from_array = quantize.indices(x, levels), quantize.indices(x.numpy(), levels)
+    assert np.issubdtype(np.asarray(from_tensor).dtype, np.integer)
+    assert np.asarray(from_tensor).tolist() == np.asarray(from_array).tolist()
+    values = quantize.quantize(x, levels)
+    assert isinstance(values, torch.Tensor)
     assert values.dtype == dtype
-    assert values.double().numpy() == pytest.approx(np.asarray(quantize.quantize(x, levels)), abs=1e-7)
+    assert np.array_equal(values.numpy(), quantize.quantize(x.numpy(), levels))
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_network_computes_with_the_levels_that_its_keys_are_made_of(levels: int, dtype: type):
+    edges = (np.arange(levels - 1) + 0.5) / (levels - 1)
+    near_edges = [edges, np.nextafter(edges, 0), np.nextafter(edges, 1)]
+    x = np.concatenate([np.random.default_rng(0).random(500), *near_edges]).astype(dtype)
+    values = quantize.quantize(torch.tensor(x), levels).numpy()
+    assert np.array_equal(np.rint(values * (levels - 1)), np.asarray(quantize.indices(x, levels)))
 
 
 def test_the_shape_is_kept():
