@@ -72,7 +72,9 @@ class Training(Section):
     batch_size: int = Field(ge=1, description="Images a step.")
     learning_rate: float = Field(gt=0, description="Adam's learning rate in the first epoch.")
     learning_rate_decay: float = Field(gt=0, le=1, description="Factor on the learning rate after each epoch.")
-    keep_every: int = Field(ge=0, description="Keep a checkpoint every so many epochs beside first, best, last; 0: none.")
+    keep_every: int = Field(
+        ge=0, description="Keep a checkpoint every so many epochs beside first, best, last; 0: none."
+    )
 
 
 class Lobster(Section):

@@ -1,0 +1,48 @@
+"""REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
+
+Targets: all (the default), data, models, couplings, entropies. The config's keys are explained by `rem schema`.
+"""
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/couplings.smk"
+include: "workflow/rules/entropy.smk"
+include: "workflow/rules/results.smk"
+
+
+localrules:
+    all,
+    data,
+    models,
+    couplings,
+    entropies,
+
+
+rule all:
+    default_target: True
+    input:
+        results_files(),
+
+
+rule data:
+    input:
+        expand("data/prepared/{name}/{dataset}.h5", name=CONFIG.name, dataset=CONFIG.select.datasets),
+
+
+rule models:
+    input:
+        run_files("last.pt"),
+
+
+rule couplings:
+    input:
+        run_files("couplings/{checkpoint}.{split}.h5", checkpoint=CHECKPOINTS, split=SPLITS),
+
+
+rule entropies:
+    input:
+        run_files("entropy.csv"),

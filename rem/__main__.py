@@ -1,0 +1,197 @@
+"""The command line `rem`: each command parses its arguments and calls one function."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rem.files import RemError
+
+if TYPE_CHECKING:
+    import torch
+
+# Every command imports what it needs when it runs, so that none waits for packages it does not use.
+
+
+def fetch(arguments: argparse.Namespace) -> None:
+    """Download one file of a dataset, or copy it from a mirror, and check its checksum."""
+    from rem.sources import fetch
+
+    fetch(arguments.source, arguments.target.name, arguments.target, arguments.mirror)
+
+
+def prepare(arguments: argparse.Namespace) -> None:
+    """Write a dataset's training, validation and test splits to one HDF5 file."""
+    from rem.data import prepare
+    from rem.settings import Data, parse, read_yaml
+
+    data = parse(Data, read_yaml(arguments.settings), str(arguments.settings))
+    prepare(data, arguments.files, arguments.target)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train the network of a run.yaml; an interrupted training goes on where it stopped."""
+    from rem.settings import read_run
+    from rem.train import train
+
+    train(read_run(arguments.run), arguments.data, arguments.run.parent, _device(arguments))
+
+
+def couplings(arguments: argparse.Namespace) -> None:
+    """Write the couplings of checkpoints on splits, with the accuracy at every K, as <checkpoint>.<split>.h5."""
+    from rem.couplings import extract
+
+    device = _device(arguments)
+    for checkpoint in _checkpoints(arguments.checkpoints):
+        for split in arguments.splits:
+            target = arguments.folder / f"{checkpoint.stem}.{split}.h5"
+            extract(checkpoint, arguments.data, split, arguments.maximum_levels, target, device)
+
+
+def levels(arguments: argparse.Namespace) -> None:
+    """Search the lowest K of each network of a dataset, and the K they share, on the validation split."""
+    from rem.levels import choose_levels
+
+    choose_levels(arguments.couplings, arguments.tolerance, arguments.target)
+
+
+def entropy(arguments: argparse.Namespace) -> None:
+    """Write the dictionaries and entropies of couplings, at the shared K and at the published one."""
+    from rem.levels import shared_levels
+    from rem.parse_trees import write_entropies
+
+    chosen = sorted({shared_levels(arguments.levels), arguments.published_levels})
+    write_entropies(_couplings(arguments.couplings), chosen, arguments.folder, arguments.target)
+
+
+def metrics(arguments: argparse.Namespace) -> None:
+    """Gather everything measured in one tidy CSV."""
+    from rem.metrics import write_metrics
+
+    write_metrics(arguments.runs, arguments.levels, arguments.target)
+
+
+def trajectory(arguments: argparse.Namespace) -> None:
+    """Write how accuracy, sparsity and entropy of a run went from epoch to epoch."""
+    from rem.levels import shared_levels
+    from rem.metrics import write_trajectory
+
+    chosen = shared_levels(arguments.levels)
+    write_trajectory(_couplings(arguments.couplings), arguments.entropies, chosen, arguments.target)
+
+
+def schema(arguments: argparse.Namespace) -> None:
+    """Print the JSON schema of the config, which says what every key means."""
+    from rem.settings import config_schema
+
+    print(json.dumps(config_schema(), indent=2))
+
+
+def sample(arguments: argparse.Namespace) -> None:
+    """Make the sample data that the repository ships anew."""
+    from rem.sample import make_sample
+
+    make_sample(arguments.folder, arguments.fashion_mnist)
+
+
+def _checkpoints(paths: list[Path]) -> list[Path]:
+    return [file for path in paths for file in (sorted(path.glob("*.pt")) if path.is_dir() else [path])]
+
+
+def _couplings(paths: list[Path]) -> list[Path]:
+    return [file for path in paths for file in (sorted(path.glob("*.h5")) if path.is_dir() else [path])]
+
+
+def _device(arguments: argparse.Namespace) -> "torch.device":
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    torch.backends.cudnn.deterministic = True
+    if arguments.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise RemError("device is cuda but no GPU can be used; set device to auto or cpu.")
+    return torch.device(arguments.device)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their arguments."""
+    top = argparse.ArgumentParser(prog="rem", description="Routing entropy minimization for Capsule Networks.")
+    commands = top.add_subparsers(required=True, metavar="command")
+
+    def command(function: object) -> argparse.ArgumentParser:
+        added = commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
+        added.set_defaults(function=function)
+        return added
+
+    def computing(added: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        added.add_argument("--data", type=Path, required=True, help="the dataset's HDF5 file, from rem prepare")
+        added.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+        added.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+        return added
+
+    added = command(fetch)
+    added.add_argument("source", help="a dataset with an official address")
+    added.add_argument("target", type=Path, help="where to put the file; its name says which one it is")
+    added.add_argument("--mirror", default=os.environ.get("REM_MIRROR"), help="folder or URL prefix to take it from")
+
+    added = command(prepare)
+    added.add_argument("settings", type=Path, help="YAML of a run's `data` section")
+    added.add_argument("target", type=Path)
+    added.add_argument("--files", type=Path, nargs="*", default=[], help="the source's files, or the image folder")
+
+    added = computing(command(train))
+    added.add_argument("run", type=Path, help="run.yaml; everything is written to its folder")
+
+    added = computing(command(couplings))
+    added.add_argument("folder", type=Path, help="where to write")
+    added.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="checkpoints, or folders of them")
+    added.add_argument("--splits", nargs="+", required=True, choices=["train", "val", "test"])
+    added.add_argument("--maximum-levels", type=int, required=True, help="the largest K")
+
+    added = command(levels)
+    added.add_argument("target", type=Path)
+    added.add_argument("--couplings", type=Path, nargs="+", required=True, help="validation couplings, one a network")
+    added.add_argument("--tolerance", type=float, required=True, help="points of accuracy quantization may cost")
+
+    added = command(entropy)
+    added.add_argument("target", type=Path, help="the CSV of entropies")
+    added.add_argument("--folder", type=Path, required=True, help="where to write the dictionaries")
+    added.add_argument("--couplings", type=Path, nargs="+", required=True, help="couplings, or folders of them")
+    added.add_argument("--levels", type=Path, required=True, help="the dataset's levels.csv")
+    added.add_argument("--published-levels", type=int, required=True)
+
+    added = command(metrics)
+    added.add_argument("target", type=Path)
+    added.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of runs")
+    added.add_argument("--levels", type=Path, nargs="+", required=True, help="the levels.csv of every dataset")
+
+    added = command(trajectory)
+    added.add_argument("target", type=Path)
+    added.add_argument("--couplings", type=Path, nargs="+", required=True)
+    added.add_argument("--entropies", type=Path, required=True)
+    added.add_argument("--levels", type=Path, required=True)
+
+    added = command(sample)
+    added.add_argument("fashion_mnist", type=Path, help="folder with the four official Fashion-MNIST files")
+    added.add_argument("--folder", type=Path, default=Path("data/sample"))
+
+    command(schema)
+    return top
+
+
+def main() -> int:
+    """Run a command; a mistake the user can mend is one sentence and exit status 1."""
+    arguments = parser().parse_args()
+    try:
+        arguments.function(arguments)
+    except RemError as error:
+        print(f"rem: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Batches of a prepared dataset: a split in memory, augmented a whole batch at a time.
+
+All chance comes from a CPU generator, so a seed gives the same batches on any device.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rem.files import RemError, open_hdf5
+from rem.settings import Augment
+
+GREY = (0.299, 0.587, 0.114)  # lightness of red, green, blue (ITU-R BT.601)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images and labels of a split."""
+
+    images: Tensor  # (N, C, H, W) uint8
+    labels: Tensor  # (N,) int64
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Split":
+        """The split on a device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+def load_split(path: str | Path, split: str) -> Split:
+    """A split (train, val or test) of a prepared HDF5 file.
+
+    Raises:
+        RemError: the file is missing, damaged, or has no such split.
+    """
+    with open_hdf5(path) as file:
+        if split not in file:
+            raise RemError(f"{path} has no split {split!r}, only {', '.join(file)}; prepare it again.")
+        return Split(torch.from_numpy(file[split]["images"][:]), torch.from_numpy(file[split]["labels"][:]).long())
+
+
+def augment(images: Tensor, size: int, settings: Augment, generator: torch.Generator) -> Tensor:
+    """Random changes, drawn for each image: a crop after padding, a flip, a jitter of the colours.
+
+    Args:
+        images: uint8 (B, C, H, W).
+        size: side of the crop, at most H and W plus twice the padding.
+        settings: what is done, and how strongly.
+        generator: of the CPU.
+
+    Returns:
+        (B, C, size, size): uint8, or with jitter float32 in [0, 1].
+    """
+    count, _, height, width = images.shape
+    pad = settings.padding
+    top = torch.randint(height + 2 * pad - size + 1, (count, 1), generator=generator)
+    left = torch.randint(width + 2 * pad - size + 1, (count, 1), generator=generator)
+    rows, columns = top + torch.arange(size), left + torch.arange(size)  # (B, size)
+    if settings.flip:
+        flipped = torch.rand(count, 1, generator=generator) < 0.5
+        columns = torch.where(flipped, columns.flip(1), columns)
+    each = torch.arange(count, device=images.device)[:, None, None]
+    rows, columns = rows.to(images.device)[:, :, None], columns.to(images.device)[:, None, :]
+    padded = F.pad(images, (pad, pad, pad, pad)).permute(0, 2, 3, 1)  # (B, H + 2 pad, W + 2 pad, C)
+    cropped = padded[each, rows, columns].permute(0, 3, 1, 2)  # (B, C, size, size)
+    return _jitter(cropped, settings.jitter, generator) if settings.jitter else cropped
+
+
+def _jitter(images: Tensor, jitter: float, generator: torch.Generator) -> Tensor:
+    """Scale each image's brightness, contrast and (if RGB) saturation by 1 +- jitter: uint8 -> float32 in [0, 1]."""
+    factors = 1 + jitter * (2 * torch.rand(3, len(images), 1, 1, 1, generator=generator) - 1)
+    brightness, contrast, saturation = factors.to(images.device)
+    images = (images.float() / 255 * brightness).clamp(0, 1)
+    mean = _grey(images).mean((1, 2, 3), keepdim=True)
+    images = torch.lerp(mean, images, contrast).clamp(0, 1)
+    if images.shape[1] == 3:
+        images = torch.lerp(_grey(images), images, saturation).clamp(0, 1)
+    return images
+
+
+def _grey(images: Tensor) -> Tensor:
+    """Lightness, (B, C, H, W) -> (B, 1, H, W)."""
+    if images.shape[1] == 1:
+        return images
+    return (images * torch.tensor(GREY, device=images.device)[:, None, None]).sum(1, keepdim=True)
+
+
+def centre(images: Tensor, size: int) -> Tensor:
+    """The middle square of side `size`: (B, C, H, W) -> (B, C, size, size)."""
+    top, left = (images.shape[-2] - size) // 2, (images.shape[-1] - size) // 2
+    return images[..., top : top + size, left : left + size]
+
+
+def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Pixels, uint8 or float in [0, 1], less the mean and over the deviation of their channel: float32, same shape."""
+    pixels = images.float() / 255 if images.dtype == torch.uint8 else images
+    shift, scale = (torch.tensor(values, device=images.device)[:, None, None] for values in (mean, std))
+    return (pixels - shift) / scale
+
+
+def epoch_batches(
+    split: Split,
+    batch_size: int,
+    size: int,
+    settings: Augment,
+    mean: Sequence[float],
+    std: Sequence[float],
+    generator: torch.Generator,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch of training batches in random order, the last one smaller: float32 (B, C, size, size), int64 (B,)."""
+    order = torch.randperm(len(split), generator=generator)
+    for index in order.to(split.images.device).split(batch_size):
+        images = augment(split.images[index], size, settings, generator)
+        yield normalize(images, mean, std), split.labels[index]
+
+
+def eval_batches(
+    split: Split, batch_size: int, size: int, mean: Sequence[float], std: Sequence[float]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The middle of every image, in order: float32 (B, C, size, size), int64 (B,)."""
+    for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+        yield normalize(centre(images, size), mean, std), labels

@@ -1,0 +1,140 @@
+"""The Capsule Network of Sabour et al. (2017) with dynamic routing: Eq. 1 to 5 of the paper.
+
+Shapes: B images, I primary capsules of P dimensions, J classes with capsules of D dimensions.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rem.files import RemError
+from rem.quantize import quantize
+from rem.settings import Network
+
+KERNEL = 9  # side of both convolutions
+STRIDE = 2  # of the second one
+EPSILON = 1e-6  # inside the squash's norm, so that its gradient exists at zero
+
+
+def squash(s: Tensor) -> Tensor:
+    """Eq. 3: v = |s|^2 / (1 + |s|^2) * s / |s| over the last dimension, with |s| = sqrt(s.s + 1e-6) below."""
+    square = s.square().sum(dim=-1, keepdim=True)
+    return square / (1 + square) * s / (square + EPSILON).sqrt()
+
+
+def votes(weight: Tensor, poses: Tensor) -> Tensor:
+    """Eq. 1: u_{j|i} = W_ij u_i.
+
+    Args:
+        weight: (I, J, D, P), the transformation matrices W_ij.
+        poses: (B, I, P), the primary capsules u_i.
+
+    Returns:
+        (B, J, I, D).
+    """
+    capsules, classes, dimensions, _ = weight.shape
+    products = torch.bmm(poses.transpose(0, 1), weight.flatten(1, 2).transpose(1, 2))  # (I, B, J*D)
+    return products.view(capsules, -1, classes, dimensions).permute(1, 2, 0, 3).contiguous()  # (B, J, I, D)
+
+
+def coupling(logits: Tensor) -> Tensor:
+    """Eq. 4: c_ij = exp(b_ij) / sum_k exp(b_ik), a softmax over the classes j; (B, J, I) to (B, J, I)."""
+    return logits.softmax(dim=1)
+
+
+def class_poses(couplings: Tensor, votes: Tensor, bias: Tensor) -> Tensor:
+    """Eq. 2 and 3: v_j = squash(sum_i c_ij u_{j|i} + bias_j).
+
+    Args:
+        couplings: (B, J, I).
+        votes: (B, J, I, D).
+        bias: (J, D), the trainable routing bias.
+
+    Returns:
+        (B, J, D).
+    """
+    s = (couplings.unsqueeze(2) @ votes).squeeze(2)  # (B, J, 1, I) @ (B, J, I, D) -> (B, J, D)
+    return squash(s + bias)
+
+
+def agreement(votes: Tensor, poses: Tensor) -> Tensor:
+    """The a_ij = v_j . u_{j|i} that Eq. 5 adds to the logits: (B, J, I, D), (B, J, D) to (B, J, I)."""
+    return (votes @ poses.unsqueeze(-1)).squeeze(-1)
+
+
+def route(votes: Tensor, bias: Tensor, iterations: int, levels: int | None = None) -> tuple[Tensor, Tensor]:
+    """Dynamic routing: Eq. 2 to 5, iterated.
+
+    Gradients flow through the last iteration only, with its couplings as constants: the paper's
+    protocol detaches the votes from all iterations before.
+
+    Args:
+        votes: (B, J, I, D).
+        bias: (J, D), added to s_j in every iteration.
+        iterations: t.
+        levels: K, to quantize the couplings of the last iteration (Eq. 7); None leaves them.
+
+    Returns:
+        The class capsules v (B, J, D), and the couplings c (B, J, I) of the last iteration
+        before any quantization.
+    """
+    with torch.no_grad():
+        logits = torch.zeros_like(votes[..., 0])  # (B, J, I)
+        for _ in range(iterations - 1):
+            poses = class_poses(coupling(logits), votes, bias)
+            logits = logits + agreement(votes, poses)  # Eq. 5
+        couplings = coupling(logits)
+    used = couplings if levels is None else quantize(couplings, levels)
+    return class_poses(used, votes, bias), couplings
+
+
+class CapsNet(nn.Module):
+    """Conv 9x9, PrimaryCaps (conv 9x9 of stride 2), class capsules by routing (paper, Figure 2).
+
+    Primary capsule i is (type, row, column), the column fastest; channel type * P + p of the second
+    convolution holds dimension p of the capsules of that type.
+
+    Args:
+        network: the layers' sizes.
+        channels: of the images.
+        size: side of the images in pixels.
+        classes: J.
+
+    Raises:
+        RemError: the images are too small for the two convolutions.
+    """
+
+    def __init__(self, network: Network, channels: int, size: int, classes: int) -> None:
+        super().__init__()
+        side = (size - KERNEL + 1 - KERNEL) // STRIDE + 1
+        if side < 1:
+            raise RemError(f"images of {size} pixels are too small for two 9x9 convolutions; data.size must be >= 17.")
+        capsules = network.primary_types * side**2
+        dimensions = network.primary_dimensions
+        self.iterations = network.routing_iterations
+        self.dimensions = dimensions
+        self.convolution = nn.Conv2d(channels, network.convolution_channels, KERNEL)
+        self.primary = nn.Conv2d(
+            network.convolution_channels, network.primary_types * dimensions, KERNEL, stride=STRIDE
+        )
+        self.weight = nn.Parameter(torch.randn(capsules, classes, network.class_dimensions, dimensions) * 0.1)
+        self.routing_bias = nn.Parameter(torch.full((classes, network.class_dimensions), 0.1))
+
+    def primary_capsules(self, images: Tensor) -> Tensor:
+        """The squashed poses u_i: (B, C, S, S) to (B, I, P)."""
+        features = self.primary(torch.relu(self.convolution(images)))  # (B, T*P, M, N)
+        grouped = features.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
+        return squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
+
+    def votes(self, images: Tensor) -> Tensor:
+        """The votes u_{j|i}: (B, C, S, S) to (B, J, I, D)."""
+        return votes(self.weight, self.primary_capsules(images))
+
+    def forward(self, images: Tensor, levels: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Route a batch (B, C, S, S).
+
+        Returns:
+            The lengths |v_j| (B, J), the poses v_j (B, J, D) and the couplings c_ij (B, J, I) of the
+            last iteration, which `levels` quantizes for the poses but not in what is returned.
+        """
+        poses, couplings = route(self.votes(images), self.routing_bias, self.iterations, levels)
+        return torch.linalg.vector_norm(poses, dim=-1), poses, couplings

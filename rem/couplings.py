@@ -1,0 +1,109 @@
+"""A trained network's couplings on one split, streamed to HDF5, with the accuracy at every K."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from rem.batches import eval_batches, load_split
+from rem.capsnet import CapsNet, class_poses, route
+from rem.checkpoints import load_checkpoint
+from rem.files import open_hdf5, whole
+from rem.lobster import sparsity
+from rem.losses import margin_losses
+from rem.provenance import record
+from rem.quantize import quantize
+
+BATCH = 100
+
+
+def extract(
+    checkpoint: Path, prepared: Path, split: str, maximum_levels: int, target: Path, device: torch.device
+) -> None:
+    """Route a split through a checkpoint once and write what the couplings of its last iteration are.
+
+    The HDF5 file holds, for N images, I primary capsules and J classes:
+        `couplings` float32 (N, I): c_{-j} of each image's predicted class j;
+        `strongest` float32 (N,): the mean over i of max_j c_ij;
+        `predicted`, `label` int64 (N,); `lengths` float32 (N, J): |v_j|, unquantized;
+        `class_mean` float32 (J, I): the mean of c_ij over the images predicted as j (section 3.1's
+        reduction to I x J), NaN for a class that nobody predicted;
+        `levels/K`, `levels/accuracy` in %, `levels/loss`: with the couplings quantized at each K;
+        attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `class_names`, `sparsity`
+        (JSON, shares by layer), `run`, `provenance`.
+
+    Memory does not grow with N beyond the split's own uint8 images.
+    """
+    model, run, epoch = load_checkpoint(checkpoint, device)
+    data = run.data
+    images = load_split(prepared, split).to(device)
+    with open_hdf5(prepared) as file:
+        class_names = file.attrs["class_names"]
+    count, capsules, classes = len(images.labels), model.weight.shape[0], model.weight.shape[1]
+    levels = range(2, maximum_levels + 1)
+    correct = torch.zeros(len(levels) + 1, dtype=torch.int64, device=device)  # the last one unquantized
+    losses = torch.zeros(len(levels) + 1, dtype=torch.float64, device=device)
+    sums = torch.zeros(classes, capsules, dtype=torch.float64, device=device)
+    predictions = torch.zeros(classes, dtype=torch.int64, device=device)
+
+    with whole(target) as partial, h5py.File(partial, "w") as file:
+        chunks = {
+            "chunks": (min(BATCH, count), capsules),
+            "compression": "gzip",
+            "compression_opts": 1,
+            "shuffle": True,
+        }
+        file.create_dataset("couplings", (count, capsules), "f4", **chunks)
+        file.create_dataset("strongest", (count,), "f4")
+        file.create_dataset("predicted", (count,), "i8")
+        file.create_dataset("label", (count,), "i8")
+        file.create_dataset("lengths", (count, classes), "f4")
+        batches = eval_batches(images, BATCH, data.size, data.mean, data.std)
+        done = 0
+        for pixels, labels in tqdm(batches, total=-(-count // BATCH), unit="batch", disable=None, desc=target.stem):
+            couplings, lengths = _route_at(model, pixels, levels)  # (B, J, I), (L+1, B, J)
+            predicted = lengths[-1].argmax(dim=1)  # (B,)
+            own = couplings[torch.arange(len(labels), device=device), predicted]  # (B, I)
+            sums.index_add_(0, predicted, own.double())
+            predictions += torch.bincount(predicted, minlength=classes)
+            for index, at_level in enumerate(lengths):
+                correct[index] += (at_level.argmax(dim=1) == labels).sum()
+                losses[index] += margin_losses(at_level, labels).double().sum()
+            rows = slice(done, done + len(labels))
+            done = rows.stop
+            file["couplings"][rows] = own.cpu()
+            file["strongest"][rows] = couplings.amax(dim=1).mean(dim=1).cpu()
+            file["predicted"][rows] = predicted.cpu()
+            file["label"][rows] = labels.cpu()
+            file["lengths"][rows] = lengths[-1].cpu()
+        accuracy = 100 * correct.double().cpu().numpy() / count
+        loss = losses.cpu().numpy() / count
+        with np.errstate(invalid="ignore"):
+            file["class_mean"] = (sums.cpu().numpy() / predictions.cpu().numpy()[:, None]).astype(np.float32)
+        file["levels/K"] = np.array(levels)
+        file["levels/accuracy"] = accuracy[:-1]
+        file["levels/loss"] = loss[:-1]
+        record(
+            file,
+            run,
+            accuracy=accuracy[-1],
+            loss=loss[-1],
+            epoch=epoch,
+            checkpoint=checkpoint.stem,
+            split=split,
+            class_names=class_names,
+            sparsity=json.dumps(sparsity(model)),
+        )
+
+
+@torch.no_grad()
+def _route_at(model: CapsNet, images: Tensor, levels: range) -> tuple[Tensor, Tensor]:
+    """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
+    votes = model.votes(images)
+    poses, couplings = route(votes, model.routing_bias, model.iterations)
+    at_levels = [class_poses(quantize(couplings, level), votes, model.routing_bias) for level in levels]
+    return couplings, torch.linalg.vector_norm(torch.stack([*at_levels, poses]), dim=-1)

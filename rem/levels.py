@@ -1,0 +1,60 @@
+"""The search for the quantizer's K: the lowest per network, and the one a dataset's networks share."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from rem.files import open_hdf5, whole
+from rem.quantize import edge_at_uniform, lowest_levels
+from rem.settings import Run
+
+
+def choose_levels(couplings: list[Path], tolerance: float, target: Path) -> None:
+    """Search K on the validation split for all networks of one dataset and write `levels.csv`.
+
+    A row per network and K: `variant`, `seed`, `checkpoint`, `levels` (K), `accuracy` and
+    `unquantized` accuracy in %, `loss`; `lowest`: K is this network's lowest that keeps its accuracy
+    within `tolerance` points (section 3.1); `shared`: K is the largest of the networks' lowest, at
+    which their entropies are compared; `edge_at_uniform`: a level edge falls on 1/J, so that keys
+    of undecided capsules flicker.
+
+    Args:
+        couplings: validation couplings, one file a network.
+        tolerance: points of accuracy that quantization may cost.
+        target: the CSV.
+
+    Raises:
+        RemError: no K is good enough for some network.
+    """
+    frames = [_network(path, tolerance) for path in couplings]
+    table = pd.concat(frames, ignore_index=True)
+    table["shared"] = table["levels"] == table.loc[table["lowest"], "levels"].max()
+    with whole(target) as partial:
+        table.to_csv(partial, index=False)
+
+
+def shared_levels(table: Path) -> int:
+    """The shared K of a `levels.csv`."""
+    frame = pd.read_csv(table)
+    return int(frame.loc[frame["shared"], "levels"].iloc[0])
+
+
+def _network(path: Path, tolerance: float) -> pd.DataFrame:
+    with open_hdf5(path) as file:
+        run = Run.model_validate_json(file.attrs["run"])
+        unquantized, checkpoint = float(file.attrs["accuracy"]), file.attrs["checkpoint"]
+        levels, accuracy, loss = (file[f"levels/{name}"][:] for name in ("K", "accuracy", "loss"))
+    lowest = lowest_levels(dict(zip(levels.tolist(), accuracy.tolist(), strict=True)), unquantized, tolerance)
+    return pd.DataFrame(
+        {
+            "variant": run.variant,
+            "seed": run.seed,
+            "checkpoint": checkpoint,
+            "levels": levels,
+            "accuracy": accuracy,
+            "unquantized": unquantized,
+            "loss": loss,
+            "lowest": levels == lowest,
+            "edge_at_uniform": [edge_at_uniform(int(level), run.data.classes) for level in levels],
+        }
+    )

@@ -1,0 +1,133 @@
+"""Batches: loading, augmentation of whole batches, normalisation."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from rem.batches import Split, augment, centre, epoch_batches, eval_batches, load_split, normalize
+from rem.files import RemError
+from rem.settings import Augment
+
+NOTHING = Augment(padding=0, flip=False, jitter=0.0)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def pictures(count=6, channels=3, side=10, seed=1):
+    return torch.randint(1, 256, (count, channels, side, side), generator=seeded(seed), dtype=torch.uint8)
+
+
+def split(count=10, **kwargs):
+    return Split(pictures(count, **kwargs), torch.arange(count))
+
+
+def test_load_gives_the_split_and_names_a_missing_one(tmp_path):
+    images = pictures(4).numpy()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["val/images"], file["val/labels"] = images, np.array([3, 1, 0, 2], np.uint8)
+    loaded = load_split(tmp_path / "a.h5", "val")
+    assert np.array_equal(loaded.images.numpy(), images)
+    assert loaded.labels.dtype == torch.int64
+    assert loaded.labels.tolist() == [3, 1, 0, 2]
+    with pytest.raises(RemError, match="no split 'train', only val"):
+        load_split(tmp_path / "a.h5", "train")
+
+
+def test_no_augmentation_changes_nothing():
+    assert torch.equal(augment(pictures(), 10, NOTHING, seeded()), pictures())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_crop_is_a_window_of_the_padded_image_and_all_windows_occur(channels):
+    images = pictures(400, channels, side=5)
+    made = augment(images, 5, Augment(padding=1, flip=False, jitter=0.0), seeded())
+    padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
+    places = set()
+    for image, source in zip(made, padded, strict=True):
+        hits = [(y, x) for y in range(3) for x in range(3) if torch.equal(image, source[:, y : y + 5, x : x + 5])]
+        assert len(hits) == 1
+        places.add(hits[0])
+    assert len(places) == 9
+
+
+def test_larger_images_are_cropped_without_padding():
+    made = augment(pictures(side=12), 9, NOTHING, seeded())
+    windows = pictures(side=12).unfold(2, 9, 1).unfold(3, 9, 1)
+    assert all(
+        any(torch.equal(image, windows[number, :, y, x]) for y in range(4) for x in range(4))
+        for number, image in enumerate(made)
+    )
+
+
+def test_about_half_the_images_are_mirrored():
+    images = pictures(400)
+    made = augment(images, 10, Augment(padding=0, flip=True, jitter=0.0), seeded())
+    same = (made == images).flatten(1).all(1)
+    mirrored = (made == images.flip(3)).flatten(1).all(1)
+    assert (same ^ mirrored).all()
+    assert 150 < mirrored.sum() < 250
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jitter_follows_its_definition_in_loops(channels):
+    jitter, images = 0.4, pictures(5, channels, side=4)
+    made = augment(images, 4, Augment(padding=0, flip=False, jitter=jitter), seeded(3))
+    generator = seeded(3)
+    torch.randint(1, (5, 1), generator=generator), torch.randint(1, (5, 1), generator=generator)
+    factors = (1 + jitter * (2 * torch.rand(3, 5, generator=generator) - 1)).double().numpy()
+    assert (abs(factors - 1) < jitter).all()
+    weights = np.array([1.0] if channels == 1 else [0.299, 0.587, 0.114])
+    for number, image in enumerate(images.double().numpy() / 255):
+        pixels = np.clip(image * factors[0, number], 0, 1)
+        mean = np.tensordot(weights, pixels, 1).mean()
+        pixels = np.clip(mean + factors[1, number] * (pixels - mean), 0, 1)
+        if channels == 3:
+            grey = np.tensordot(weights, pixels, 1)
+            pixels = np.clip(grey + factors[2, number] * (pixels - grey), 0, 1)
+        np.testing.assert_allclose(made[number].numpy(), pixels, atol=1e-5)
+
+
+def test_centre_takes_the_middle():
+    assert torch.equal(centre(pictures(side=12), 8), pictures(side=12)[:, :, 2:10, 2:10])
+
+
+def test_normalize_takes_bytes_and_fractions():
+    images = pictures()
+    made = normalize(images, [0.1, 0.2, 0.3], [0.5, 0.25, 1.0])
+    assert made.dtype == torch.float32
+    torch.testing.assert_close(made[:, 1], (images[:, 1] / 255 - 0.2) / 0.25)
+    torch.testing.assert_close(normalize(images / 255, [0.1, 0.2, 0.3], [0.5, 0.25, 1.0]), made)
+
+
+def epoch(seed, settings):
+    return list(epoch_batches(split(), 4, 9, settings, [0.5] * 3, [0.5] * 3, seeded(seed)))
+
+
+def test_an_epoch_shows_every_image_once_with_the_smaller_batch_last():
+    batches = epoch(0, NOTHING)
+    assert [len(labels) for _, labels in batches] == [4, 4, 2]
+    assert all(images.shape[1:] == (3, 9, 9) for images, _ in batches)
+    seen = torch.cat([labels for _, labels in batches]).tolist()
+    assert sorted(seen) == list(range(10)) != seen
+
+
+def test_images_stay_with_their_labels():
+    whole = split()
+    for images, labels in epoch_batches(whole, 4, 10, NOTHING, [0.0] * 3, [1.0] * 3, seeded()):
+        torch.testing.assert_close(images, whole.images[labels] / 255)
+
+
+def test_same_seed_same_bits_and_another_seed_others():
+    everything = Augment(padding=2, flip=True, jitter=0.3)
+    first, again, other = (torch.cat([images for images, _ in epoch(seed, everything)]) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_evaluation_keeps_the_order():
+    batches = list(eval_batches(split(), 4, 8, [0.0] * 3, [1.0] * 3))
+    assert torch.cat([labels for _, labels in batches]).tolist() == list(range(10))
+    torch.testing.assert_close(torch.cat([images for images, _ in batches]), split().images[:, :, 1:9, 1:9] / 255)

@@ -1,0 +1,47 @@
+# One network per dataset, variant and seed.
+
+
+localrules:
+    run_settings,
+    data_settings,
+
+
+rule run_settings:
+    output:
+        "results/{name}/runs/{dataset}/{variant}/seed{seed}/run.yaml",
+    params:
+        text=run_settings_text,
+    log:
+        "results/{name}/logs/run_settings/{dataset}-{variant}-seed{seed}.log",
+    shell:
+        "printf %s {params.text:q} > {output:q} 2> {log:q}"
+
+
+rule train:
+    input:
+        run="results/{name}/runs/{dataset}/{variant}/seed{seed}/run.yaml",
+        data="data/prepared/{name}/{dataset}.h5",
+        code=modules("train", "capsnet", "losses", "lobster", "batches"),
+    output:
+        first="results/{name}/runs/{dataset}/{variant}/seed{seed}/first.pt",
+        best="results/{name}/runs/{dataset}/{variant}/seed{seed}/best.pt",
+        last="results/{name}/runs/{dataset}/{variant}/seed{seed}/last.pt",
+        history="results/{name}/runs/{dataset}/{variant}/seed{seed}/history.csv",
+        epochs=directory("results/{name}/runs/{dataset}/{variant}/seed{seed}/epochs"),
+    params:
+        device=CONFIG.device,
+    log:
+        "results/{name}/logs/train/{dataset}-{variant}-seed{seed}.log",
+    benchmark:
+        "results/{name}/benchmarks/train/{dataset}-{variant}-seed{seed}.tsv"
+    threads: 1
+    resources:
+        gpu=gpu_slots,
+    shell:
+        """
+        rem train {input.run:q} \
+            --data {input.data:q} \
+            --device {params.device} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        """
