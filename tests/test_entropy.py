@@ -1,0 +1,215 @@
+"""Dictionaries of keys, their entropy (Eq. 8 and 9) and what a finite sample does to it."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rem import quantize
+from rem.entropy import ceiling, chao_shen, coverage, dictionary, entropy, mean_entropy, miller_madow
+
+quick = settings(derandomize=True, deadline=None, max_examples=80)
+some_counts = st.lists(st.integers(1, 50), min_size=1, max_size=30).map(np.array)
+some_keys = (
+    st.integers(1, 4)
+    .flatmap(
+        lambda width: st.lists(st.lists(st.integers(0, 2), min_size=width, max_size=width), min_size=1, max_size=40)
+    )
+    .map(lambda rows: np.array(rows, dtype=np.uint8))
+)
+
+
+def as_counter(found) -> Counter:
+    """A dictionary as a mapping from key to count."""
+    return Counter({tuple(key): int(n) for key, n in zip(found.keys.tolist(), found.counts, strict=True)})
+
+
+# The dictionary
+
+
+@quick
+@given(some_keys)
+def test_dictionary_counts_every_key_as_the_reference_does(keys: np.ndarray):
+    rows = [tuple(row) for row in keys.tolist()]
+    found = dictionary(keys)
+    assert len(found.keys) == len(found.counts) == len(set(rows))
+    assert [as_counter(found)] == reference.dictionaries(rows, [0] * len(rows), classes=1)
+
+
+@quick
+@given(some_keys)
+def test_dictionary_lists_its_keys_from_the_most_frequent_to_the_rarest(keys: np.ndarray):
+    counts = np.asarray(dictionary(keys).counts).astype(int)
+    assert (np.diff(counts) <= 0).all()
+
+
+@quick
+@given(some_keys)
+def test_every_image_is_a_member_of_its_own_key(keys: np.ndarray):
+    found = dictionary(keys)
+    assert np.array_equal(found.keys[found.members], keys)
+    assert np.bincount(found.members, minlength=len(found.counts)).tolist() == np.asarray(found.counts).tolist()
+
+
+def test_identical_images_give_one_key():
+    found = dictionary(np.tile(np.array([[3, 0, 10, 255]], dtype=np.uint8), (7, 1)))
+    assert found.keys.tolist() == [[3, 0, 10, 255]]
+    assert found.counts.tolist() == [7]
+    assert found.members.tolist() == [0] * 7
+    assert entropy(found.counts) == 0.0
+
+
+def test_keys_that_differ_in_one_index_are_two_keys():
+    keys = np.zeros((2, 1152), dtype=np.uint8)
+    keys[1, 1151] = 1
+    assert len(dictionary(keys).keys) == 2
+
+
+def test_an_index_of_255_is_not_taken_for_a_sign():
+    assert len(dictionary(np.array([[255, 0], [0, 255], [255, 255]], dtype=np.uint8)).keys) == 3
+
+
+@quick
+@given(some_keys, st.randoms(use_true_random=False))
+def test_reordering_the_images_reorders_the_members_only(keys: np.ndarray, random):
+    order = list(range(len(keys)))
+    random.shuffle(order)
+    before, after = dictionary(keys), dictionary(keys[order])
+    assert as_counter(before) == as_counter(after)
+    assert np.array_equal(after.keys[after.members], before.keys[before.members][order])
+    assert entropy(after.counts) == pytest.approx(entropy(before.counts), abs=1e-12)
+
+
+@quick
+@given(some_keys)
+def test_renaming_the_primary_capsules_changes_no_count(keys: np.ndarray):
+    before, after = dictionary(keys), dictionary(np.ascontiguousarray(keys[:, ::-1]))
+    assert np.asarray(before.counts).tolist() == np.asarray(after.counts).tolist()
+
+
+def test_from_couplings_to_entropies_as_the_reference_goes():
+    draw = np.random.default_rng(3)
+    images, classes, capsules, levels = 60, 3, 2, 4
+    couplings = draw.dirichlet(np.full(classes, 0.5), size=(images, capsules)).transpose(0, 2, 1)  # (image, J, I)
+    predicted = draw.integers(classes, size=images)
+    keys = [reference.key(c, j, levels) for c, j in zip(couplings, predicted, strict=True)]
+    expected = [reference.entropy(found.values()) for found in reference.dictionaries(keys, predicted, classes)]
+
+    chosen = np.asarray(quantize.indices(couplings[np.arange(images), predicted], levels)).astype(np.uint8)
+    found = [entropy(dictionary(chosen[predicted == j]).counts) for j in range(classes)]
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert mean_entropy(found) == pytest.approx(reference.mean_entropy(expected), abs=1e-12)
+
+
+# Eq. 8 and 9
+
+
+@quick
+@given(some_counts)
+def test_entropy_agrees_with_the_reference(counts: np.ndarray):
+    assert entropy(counts) == pytest.approx(reference.entropy(counts.tolist()), abs=1e-12)
+
+
+@quick
+@given(some_keys)
+def test_entropy_is_never_above_the_logarithm_of_the_number_of_images(keys: np.ndarray):
+    assert 0.0 <= entropy(dictionary(keys).counts) <= ceiling(len(keys)) + 1e-12
+
+
+@pytest.mark.parametrize("images", [1, 2, 50, 1000, 1024])
+def test_images_that_all_differ_reach_the_ceiling(images: int):
+    assert ceiling(images) == pytest.approx(math.log2(images), abs=1e-12)
+    assert entropy(np.ones(images, dtype=np.int64)) == pytest.approx(ceiling(images), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("counts", "bits"),
+    [([5], 0.0), ([4, 4], 1.0), ([2, 1, 1], 1.5), ([3, 1, 1], 1.3709505944546687), ([1] * 8, 3.0)],
+)
+def test_entropy_worked_out_by_hand(counts: list[int], bits: float):
+    assert entropy(np.array(counts)) == pytest.approx(bits, abs=1e-12)
+
+
+def test_the_order_of_the_keys_does_not_matter():
+    assert entropy(np.array([1, 7, 3])) == pytest.approx(entropy(np.array([7, 3, 1])), abs=1e-12)
+
+
+def test_mean_entropy_counts_every_class_alike():
+    assert mean_entropy([4.0, 1.0, 1.0]) == pytest.approx(2.0)
+    assert mean_entropy([1.0, 4.0, 1.0]) == pytest.approx(2.0)  # relabelled
+
+
+def test_a_class_that_is_never_predicted_counts_as_zero():
+    empty = dictionary(np.zeros((0, 4), dtype=np.uint8))
+    assert len(empty.keys) == len(empty.counts) == len(empty.members) == 0
+    never = entropy(empty.counts)
+    assert never == 0.0
+    assert mean_entropy([3.0, never, 3.0]) == pytest.approx(2.0)
+
+
+# What a finite sample does
+
+
+def test_miller_madow_worked_out_by_hand():
+    # counts 3, 1, 1: 1.37095 bits + (3 - 1) / (2 * 5) nats
+    assert miller_madow(np.array([3, 1, 1])) == pytest.approx(1.3709505944546687 + 0.2 / math.log(2), abs=1e-12)
+    assert miller_madow(np.array([9])) == 0.0
+
+
+def test_coverage_worked_out_by_hand():
+    assert coverage(np.array([3, 1, 1])) == pytest.approx(0.6)  # two of five images have a key of their own
+    assert coverage(np.array([2, 2])) == 1.0
+    assert coverage(np.array([1, 1, 1])) == 0.0
+
+
+def test_chao_shen_worked_out_by_hand():
+    # coverage 0.6 shrinks 0.6, 0.2, 0.2 to 0.36, 0.12, 0.12
+    often = -0.36 * math.log2(0.36) / (1 - 0.64**5)
+    once = -0.12 * math.log2(0.12) / (1 - 0.88**5)
+    assert chao_shen(np.array([3, 1, 1])) == pytest.approx(often + 2 * once, abs=1e-12)
+    assert chao_shen(np.array([3, 1, 1])) == pytest.approx(2.1489, abs=1e-4)
+    assert chao_shen(np.array([5])) == 0.0
+
+
+@quick
+@given(some_counts)
+def test_estimators_agree_with_the_reference(counts: np.ndarray):
+    assert miller_madow(counts) == pytest.approx(reference.miller_madow(counts.tolist()), abs=1e-10)
+    assert coverage(counts) == pytest.approx(reference.coverage(counts.tolist()), abs=1e-12)
+    assert chao_shen(counts) == pytest.approx(reference.chao_shen(counts.tolist()), abs=1e-10)
+
+
+@pytest.mark.parametrize("images", [1, 2, 40])
+def test_estimators_are_finite_where_every_key_is_new(images: int):
+    counts = np.ones(images, dtype=np.int64)
+    assert math.isfinite(miller_madow(counts))
+    assert chao_shen(counts) == pytest.approx(reference.chao_shen([1] * images), abs=1e-9)
+
+
+def test_corrected_entropies_come_nearer_to_a_known_one():
+    truth, keys = 6.0, 64  # bits: 64 equally likely keys, of which 100 images are far too few
+    draw = np.random.default_rng(0)
+    samples = [np.bincount(draw.integers(keys, size=100), minlength=keys) for _ in range(200)]
+    bias = {
+        estimate.__name__: np.mean([estimate(counts[counts > 0]) for counts in samples]) - truth
+        for estimate in (entropy, miller_madow, chao_shen)
+    }
+    assert bias["entropy"] < -0.3
+    assert abs(bias["miller_madow"]) < abs(bias["entropy"]) / 2
+    assert abs(bias["chao_shen"]) < abs(bias["entropy"]) / 4
+
+
+def test_coverage_predicts_how_often_the_next_key_is_a_known_one():
+    draw = np.random.default_rng(1)
+    weights = draw.dirichlet(np.full(200, 0.3))
+    predicted, known = [], []
+    for _ in range(200):
+        sample = draw.choice(200, size=100, p=weights)
+        counts = np.bincount(sample, minlength=200)
+        predicted.append(coverage(counts[counts > 0]))
+        known.append(weights[counts > 0].sum())
+    assert np.mean(predicted) == pytest.approx(np.mean(known), abs=0.01)

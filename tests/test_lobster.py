@@ -1,0 +1,320 @@
+"""LOBSTER: the decay of Eq. 16, the masks, and the search for the threshold."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import reference
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rem.capsnet import CapsNet
+from rem.files import RemError
+from rem.lobster import Masks, largest_threshold, penalize
+from rem.losses import margin_loss
+from rem.settings import Network
+
+quick = settings(derandomize=True, deadline=None, max_examples=100)
+PRUNABLE = ("convolution.weight", "primary.weight", "weight")
+TINY = Network(convolution_channels=2, primary_types=1, primary_dimensions=2, class_dimensions=2, routing_iterations=3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Networks this small only lose time to a second thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def tiny_network(seed: int = 0) -> CapsNet:
+    """Some 500 parameters in float64: 17x17 images, I = 1, J = 2."""
+    torch.manual_seed(seed)
+    return CapsNet(TINY, channels=1, size=17, classes=2).double()
+
+
+def labelled_images(count: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images with a bright upper (class 0) or lower half (class 1)."""
+    draw = np.random.default_rng(7)
+    labels = np.arange(count) % 2
+    images = draw.normal(size=(count, 1, 17, 17))
+    images[labels == 0, :, :8] += 2
+    images[labels == 1, :, 9:] += 2
+    return torch.tensor(images), torch.tensor(labels)
+
+
+def loss_of(network: CapsNet) -> torch.Tensor:
+    """The margin loss on those images."""
+    images, labels = labelled_images()
+    return margin_loss(network(images)[0], labels)
+
+
+def train(network: CapsNet, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    """Plain steps, without pruning."""
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss_of(network).backward()
+        optimizer.step()
+
+
+def weights(network: CapsNet) -> dict[str, torch.Tensor]:
+    """The prunable weights."""
+    return {name: parameter for name, parameter in network.named_parameters() if name in PRUNABLE}
+
+
+def magnitudes_of(network: CapsNet) -> torch.Tensor:
+    """|w| of all prunable weights, in one row."""
+    return torch.cat([weight.detach().abs().flatten() for weight in weights(network).values()])
+
+
+# Eq. 16
+
+
+def test_penalize_agrees_with_the_reference():
+    draw = np.random.default_rng(0)
+    shapes = [(3, 4), (5,), (2, 2, 2)]
+    parameters = [torch.nn.Parameter(torch.tensor(draw.normal(size=shape))) for shape in shapes]
+    for parameter in parameters:
+        parameter.grad = torch.tensor(draw.normal(size=parameter.shape))
+    expected = [
+        [
+            reference.lobster_decay(w, g, 0.3)
+            for w, g in zip(p.flatten().tolist(), p.grad.flatten().tolist(), strict=True)
+        ]
+        for p in parameters
+    ]
+    gradients = [parameter.grad.clone() for parameter in parameters]
+    penalize(iter(parameters), 0.3)
+    for parameter, values, gradient in zip(parameters, expected, gradients, strict=True):
+        assert parameter.detach().flatten().tolist() == pytest.approx(values, abs=1e-15)
+        assert torch.equal(parameter.grad, gradient)  # the optimiser's gradient is left alone
+
+
+def test_a_parameter_the_loss_feels_strongly_is_not_decayed():
+    parameter = torch.nn.Parameter(torch.tensor([2.0, -2.0, 2.0]))
+    parameter.grad = torch.tensor([1.0, -5.0, 0.5])
+    penalize([parameter], 0.1)
+    assert parameter.tolist() == pytest.approx([2.0, -2.0, 1.9])
+
+
+def test_an_insensitive_parameter_shrinks_by_the_sum_of_the_penalties():
+    parameter = torch.nn.Parameter(torch.tensor([1.0, -3.0], dtype=torch.float64))
+    parameter.grad = torch.zeros(2, dtype=torch.float64)
+    for _ in range(1000):
+        penalize([parameter], 1e-3)
+    assert parameter.tolist() == pytest.approx([math.exp(-1), -3 * math.exp(-1)], rel=1e-3)
+
+
+def test_a_penalty_of_zero_changes_nothing():
+    parameter = torch.nn.Parameter(torch.tensor([1.0, -3.0]))
+    parameter.grad = torch.tensor([0.1, 0.2])
+    penalize([parameter], 0.0)
+    assert parameter.tolist() == [1.0, -3.0]
+
+
+def test_a_missing_gradient_is_an_error_and_not_a_silent_skip():
+    parameter = torch.nn.Parameter(torch.ones(3))
+    with pytest.raises(RemError):
+        penalize([parameter], 0.1)
+
+
+def test_biases_and_routing_bias_decay_like_weights():
+    network = tiny_network()
+    with torch.no_grad():
+        network.routing_bias.fill_(0.1)
+    loss_of(network).backward()
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    penalize(network.parameters(), 0.5)
+    for name, parameter in network.named_parameters():
+        felt = parameter.grad.abs() >= 1
+        assert (parameter.detach().abs() < before[name].abs())[~felt & (before[name] != 0)].all(), name
+
+
+# Masks
+
+
+def test_pruning_zeroes_exactly_the_weights_below_the_threshold():
+    network = tiny_network()
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    threshold = magnitudes_of(network).median().item()  # one weight lies on it
+    masks = Masks(network)
+    masks.prune(threshold)
+    masks.apply()
+    for name, parameter in network.named_parameters():
+        expected = before[name].clone()
+        if name in PRUNABLE:
+            expected[before[name].abs() < threshold] = 0.0
+        assert torch.equal(parameter.detach(), expected), name
+    assert (magnitudes_of(network) == threshold).sum() == 1
+
+
+def test_biases_are_never_thresholded():
+    network = tiny_network()
+    masks = Masks(network)
+    masks.prune(math.inf)
+    masks.apply()
+    assert magnitudes_of(network).max() == 0
+    for name in ("convolution.bias", "primary.bias", "routing_bias"):
+        assert dict(network.named_parameters())[name].detach().abs().min() > 0, name
+
+
+def test_sparsity_is_the_zeros_among_all_parameters_of_the_prunable_layers():
+    network = tiny_network()
+    masks = Masks(network)
+    assert masks.sparsity() == 0.0
+    threshold = magnitudes_of(network).quantile(0.7).item()
+    masks.prune(threshold)
+    masks.apply()
+    zeros = sum(int((parameter == 0).sum()) for parameter in network.parameters())
+    total = sum(parameter.numel() for parameter in network.parameters())  # biases and routing bias included
+    assert zeros > 0
+    assert masks.sparsity() == pytest.approx(zeros / total, abs=1e-12)
+    masks.prune(math.inf)
+    masks.apply()
+    assert masks.sparsity() == pytest.approx(magnitudes_of(network).numel() / total, abs=1e-12)
+
+
+def test_pruned_weights_stay_zero_through_any_number_of_steps_with_momentum():
+    network = tiny_network()
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    train(network, optimizer, steps=5)  # the optimiser has momentum in every weight
+    masks = Masks(network)
+    masks.prune(magnitudes_of(network).median().item())
+    masks.apply()
+    pruned = {name: weight.detach() == 0 for name, weight in weights(network).items()}
+    assert all(zeros.any() and not zeros.all() for zeros in pruned.values())
+    moved = False
+    for _ in range(30):
+        train(network, optimizer, steps=1)
+        moved |= any((weight[pruned[name]] != 0).any().item() for name, weight in weights(network).items())
+        masks.apply()
+        for name, weight in weights(network).items():
+            assert (weight[pruned[name]] == 0).all(), name
+    assert moved  # the optimiser did try
+
+
+def test_weights_that_are_not_pruned_go_on_learning():
+    network = tiny_network()
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    masks = Masks(network)
+    masks.prune(magnitudes_of(network).median().item())
+    masks.apply()
+    before = {name: weight.detach().clone() for name, weight in weights(network).items()}
+    train(network, optimizer, steps=1)
+    masks.apply()
+    for name, weight in weights(network).items():
+        kept = before[name] != 0
+        assert (weight.detach()[kept] != before[name][kept]).any(), name
+
+
+def test_a_pruned_weight_stays_pruned_even_if_it_has_grown_when_the_next_threshold_comes():
+    network = tiny_network()
+    masks = Masks(network)
+    masks.prune(magnitudes_of(network).median().item())
+    masks.apply()
+    sparsity = masks.sparsity()
+    for _ in range(2):
+        with torch.no_grad():
+            for weight in weights(network).values():
+                weight[weight == 0] = 1.0  # as an optimiser's momentum might do
+        masks.prune(1e-9)
+        masks.apply()
+        assert masks.sparsity() == sparsity
+
+
+# The threshold search
+
+
+@st.composite
+def searches(draw) -> tuple[list[float], dict[float, float], float]:
+    """Magnitudes with ties, what pruning those up to each of them costs, and a bound."""
+    magnitudes = [0.5 * n for n in draw(st.lists(st.integers(1, 12), min_size=1, max_size=30))]
+    rises = [draw(st.integers(0, 3)) for _ in set(magnitudes)]
+    losses = dict(zip(sorted(set(magnitudes)), np.cumsum(rises).astype(float).tolist(), strict=True))
+    return magnitudes, losses, float(draw(st.integers(0, 12)))
+
+
+@quick
+@given(searches())
+def test_the_threshold_is_the_largest_that_holds(case: tuple[list[float], dict[float, float], float]):
+    magnitudes, losses, bound = case
+
+    def loss(threshold: float) -> float:
+        return max((losses[m] for m in magnitudes if m < threshold), default=0.0)
+
+    def loss_below(threshold: float, limit: float) -> float:
+        assert limit == bound
+        found = loss(threshold)
+        return found if found <= limit else math.inf  # a pass that stopped early
+
+    expected = reference.largest_threshold(magnitudes, loss, bound)
+    found = largest_threshold(torch.tensor(magnitudes, dtype=torch.float64), loss_below, bound)
+    assert [m < found for m in magnitudes] == [m < expected for m in magnitudes]
+    assert found == expected or not any(m < found for m in magnitudes)
+
+
+def test_weights_of_equal_magnitude_are_pruned_together():
+    magnitudes = torch.tensor([2.0, 1.0, 1.0, 1.0, 3.0, 2.0], dtype=torch.float64)
+    for allowed, expected in [(2, (0.0, 1.0)), (3, (2.0,)), (4, (2.0,)), (5, (3.0,)), (6, (math.inf,))]:
+        found = largest_threshold(magnitudes, lambda t, _: float((magnitudes < t).sum()), bound=float(allowed))
+        assert found in expected, allowed
+
+
+def test_nothing_is_pruned_where_every_weight_matters():
+    magnitudes = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
+    found = largest_threshold(magnitudes, lambda t, _: 1.0 if (magnitudes < t).any() else 0.0, bound=0.5)
+    assert not (magnitudes < found).any()
+
+
+def test_everything_is_pruned_where_no_weight_matters():
+    assert largest_threshold(torch.tensor([0.5, 1.0, 2.0]), lambda t, _: 0.0, bound=0.0) == math.inf
+
+
+def test_a_loss_that_equals_the_bound_holds():
+    magnitudes = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    found = largest_threshold(magnitudes, lambda t, _: 0.25 * float((magnitudes < t).sum()), bound=0.5)
+    assert found == 3.0
+
+
+def test_the_search_bisects():
+    magnitudes = torch.arange(1, 5001, dtype=torch.float64)
+    calls = []
+
+    def loss_below(threshold: float, bound: float) -> float:
+        calls.append(threshold)
+        return float((magnitudes < threshold).sum())
+
+    assert largest_threshold(magnitudes, loss_below, bound=1234.0) == 1235.0
+    assert len(calls) <= math.log2(5000) + 3
+
+
+@pytest.fixture(scope="module")
+def pruning_curve() -> tuple[CapsNet, list[float], list[float]]:
+    """A trained network, all thresholds that differ, and its loss when pruned at each."""
+    network = tiny_network()
+    train(network, torch.optim.Adam(network.parameters(), lr=0.01), steps=30)
+    thresholds = [*magnitudes_of(network).unique().tolist(), math.inf]
+    losses = []
+    for threshold in thresholds:
+        pruned = copy.deepcopy(network)
+        masks = Masks(pruned)
+        masks.prune(threshold)
+        masks.apply()
+        with torch.no_grad():
+            losses.append(loss_of(pruned).item())
+    return network, thresholds, losses
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_the_threshold_of_a_real_network_equals_brute_force(share: float, pruning_curve):
+    network, thresholds, losses = pruning_curve
+    magnitudes = magnitudes_of(network)
+    rising = dict(zip(thresholds, np.maximum.accumulate(losses).tolist(), strict=True))
+    bound = losses[0] + share * (max(losses) - losses[0])
+    expected = reference.largest_threshold(magnitudes.tolist(), rising.__getitem__, bound)
+    found = largest_threshold(magnitudes, lambda t, _: rising.get(t, losses[0]), bound)
+    assert (magnitudes < found).sum() == (magnitudes < expected).sum()
+    assert found <= thresholds[0] or dict(zip(thresholds, losses, strict=True))[found] <= bound
