@@ -3,6 +3,7 @@
 Targets: all (the default), data, models, couplings, entropies. The config's keys are explained by `rem schema`.
 """
 
+
 configfile: "config/config.yaml"
 
 

@@ -83,6 +83,36 @@ def trajectory(arguments: argparse.Namespace) -> None:
     write_trajectory(sorted(arguments.couplings.glob("*.h5")), shared_levels(arguments.levels), arguments.target)
 
 
+def tables(arguments: argparse.Namespace) -> None:
+    """Write Tables 2 to 6 and the comparison with the paper's numbers."""
+    from rem.tables import write_tables
+
+    write_tables(
+        arguments.metrics,
+        arguments.published,
+        arguments.runs,
+        arguments.name,
+        arguments.published_levels,
+        arguments.folder,
+    )
+
+
+def figure(arguments: argparse.Namespace) -> None:
+    """Draw a figure of the paper, or the overview, as <stem>.png and <stem>.svg."""
+    from rem import figures
+    from rem.levels import shared_levels
+
+    if arguments.which == "overview":
+        metrics, *runs = arguments.inputs
+        figures.overview(metrics, runs, arguments.stem)
+    elif arguments.which == "fig5":
+        figures.figure5(*arguments.inputs, arguments.stem)
+    else:
+        draw = {"fig4": figures.figure4, "fig6": figures.figure6}[arguments.which]
+        levels_table, *couplings = arguments.inputs
+        draw(*couplings, shared_levels(levels_table), arguments.stem)
+
+
 def schema(arguments: argparse.Namespace) -> None:
     """Print the JSON schema of the config, which says what every key means."""
     from rem.settings import config_schema
@@ -166,6 +196,24 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("target", type=Path)
     added.add_argument("--couplings", type=Path, required=True, help="folder of the couplings of its checkpoints")
     added.add_argument("--levels", type=Path, required=True, help="the dataset's levels.csv")
+
+    added = command(tables)
+    added.add_argument("folder", type=Path, help="where to write")
+    added.add_argument("--metrics", type=Path, required=True, help="the CSV of rem metrics")
+    added.add_argument("--runs", type=Path, nargs="+", required=True, help="run.yaml of every run")
+    added.add_argument("--published", type=Path, required=True, help="YAML of the paper's numbers")
+    added.add_argument("--published-levels", type=int, required=True, help="K of the authors' runs")
+    added.add_argument("--name", required=True, help="of the config, for the captions")
+
+    added = command(figure)
+    added.add_argument("which", choices=["fig4", "fig5", "fig6", "overview"])
+    added.add_argument("stem", type=Path)
+    added.add_argument(
+        "inputs",
+        type=Path,
+        nargs="+",
+        help="fig4, fig6: levels.csv and two files of couplings; fig5: trajectory.csv; overview: metrics.csv, run.yaml ...",
+    )
 
     added = command(sample)
     added.add_argument("fashion_mnist", type=Path, help="folder with the four official Fashion-MNIST files")

@@ -18,8 +18,6 @@ from rem.losses import margin_losses
 from rem.provenance import record
 from rem.quantize import quantize
 
-BATCH = 100
-
 
 def extract(
     checkpoint: Path, prepared: Path, split: str, maximum_levels: int, target: Path, device: torch.device
@@ -39,7 +37,7 @@ def extract(
     Memory does not grow with N beyond the split's own uint8 images.
     """
     model, run, epoch = load_checkpoint(checkpoint, device)
-    data = run.data
+    data, batch = run.data, run.training.batch_size
     images = load_split(prepared, split).to(device)
     with open_hdf5(prepared) as file:
         class_names = file.attrs["class_names"]
@@ -52,7 +50,7 @@ def extract(
 
     with whole(target) as partial, h5py.File(partial, "w") as file:
         chunks = {
-            "chunks": (min(BATCH, count), capsules),
+            "chunks": (min(batch, count), capsules),
             "compression": "gzip",
             "compression_opts": 1,
             "shuffle": True,
@@ -62,9 +60,9 @@ def extract(
         file.create_dataset("predicted", (count,), "i8")
         file.create_dataset("label", (count,), "i8")
         file.create_dataset("lengths", (count, classes), "f4")
-        batches = eval_batches(images, BATCH, data.size, data.mean, data.std)
+        batches = eval_batches(images, batch, data.size, data.mean, data.std)
         done = 0
-        for pixels, labels in tqdm(batches, total=-(-count // BATCH), unit="batch", disable=None, desc=target.stem):
+        for pixels, labels in tqdm(batches, total=-(-count // batch), unit="batch", disable=None, desc=target.stem):
             couplings, lengths = _route_at(model, pixels, levels)  # (B, J, I), (L+1, B, J)
             predicted = lengths[-1].argmax(dim=1)  # (B,)
             own = couplings[torch.arange(len(labels), device=device), predicted]  # (B, I)

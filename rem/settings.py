@@ -8,10 +8,10 @@ run depends on stands in a config file and, resolved, in the run's own `run.yaml
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rem.files import RemError
 
@@ -22,6 +22,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# Names become folders and parts of commands.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -129,7 +131,7 @@ class Trajectory(Section):
 class Config(Section):
     """A whole config file, after `config/config.yaml` has been overlaid by others."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="Results go to results/<name>/.")
+    name: Name = Field(description="Results go to results/<name>/.")
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU if there is one.")
     mirror: str | None = Field(
         description="Folder or URL prefix searched as <mirror>/<source>/<file> instead of the official addresses."
@@ -138,8 +140,8 @@ class Config(Section):
     levels: Levels
     trajectory: Trajectory
     defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
-    datasets: dict[str, dict[str, Any]] = Field(description="Per dataset, what differs from `defaults`.")
-    variants: dict[str, dict[str, Any]] = Field(description="Per training variant, what differs from those.")
+    datasets: dict[Name, dict[str, Any]] = Field(description="Per dataset, what differs from `defaults`.")
+    variants: dict[Name, dict[str, Any]] = Field(description="Per training variant, what differs from those.")
 
     def run(self, dataset: str, variant: str, seed: int) -> Run:
         """The resolved settings of one run.

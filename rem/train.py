@@ -21,8 +21,6 @@ from rem.lobster import Masks, penalize, prunable_parameters, search
 from rem.losses import margin_loss, margin_losses
 from rem.settings import Run
 
-EVALUATION_BATCH = 100
-
 
 class Training:
     """The state of a run between two epochs, and the step from one to the next.
@@ -149,7 +147,7 @@ class Training:
     def _validate(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
         data = self.run.data
         self.model.eval()
-        for images, labels in eval_batches(split, EVALUATION_BATCH, data.size, data.mean, data.std):
+        for images, labels in eval_batches(split, self.run.training.batch_size, data.size, data.mean, data.std):
             lengths, _, _ = self.model(images)
             yield margin_losses(lengths, labels), lengths.argmax(dim=1) == labels
 
@@ -207,7 +205,7 @@ def train(run: Run, prepared: Path, folder: Path, device: torch.device) -> None:
             kept = partial_epochs / f"epoch{training.epoch:04d}.pt"
             save_checkpoint(kept, training.model.state_dict(), run, training.epoch)
         save(state_file, training.state())
-        tqdm.write(_line(training.history[-1], run.training.epochs), file=sys.stderr)
+        tqdm.write(_line(run, training.history[-1]), file=sys.stderr)
         progress.update()
     progress.close()
 
@@ -221,9 +219,9 @@ def train(run: Run, prepared: Path, folder: Path, device: torch.device) -> None:
     state_file.unlink()
 
 
-def _line(row: dict[str, float], epochs: int) -> str:
+def _line(run: Run, row: dict[str, float]) -> str:
     return (
-        f"epoch {row['epoch']}/{epochs}  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.2f}%  "
+        f"{run.dataset} {run.variant} seed {run.seed}  epoch {row['epoch']}/{run.training.epochs}  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.2f}%  "
         f"validation loss {row['validation_loss']:.4f} accuracy {row['validation_accuracy']:.2f}%  "
         f"sparsity {row['sparsity']:.2f}%  {row['training_seconds']:.1f} s + search {row['search_seconds']:.1f} s"
     )

@@ -14,18 +14,20 @@ rule extract_couplings:
             checkpoint=CHECKPOINTS,
             split=SPLITS,
         ),
+    log:
+        "results/{name}/logs/couplings/{dataset}-{variant}-seed{seed}.log",
+    benchmark:
+        "results/{name}/benchmarks/couplings/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "rem"
+    threads: 1
+    resources:
+        gpu=gpu_slots,
     params:
         folder="results/{name}/couplings/{dataset}/{variant}/seed{seed}",
         splits=SPLITS,
         levels=CONFIG.levels.maximum,
         device=CONFIG.device,
-    log:
-        "results/{name}/logs/couplings/{dataset}-{variant}-seed{seed}.log",
-    benchmark:
-        "results/{name}/benchmarks/couplings/{dataset}-{variant}-seed{seed}.tsv"
-    threads: 1
-    resources:
-        gpu=gpu_slots,
     shell:
         """
         rem couplings {params.folder:q} \
@@ -46,16 +48,18 @@ rule extract_trajectory:
         code=modules("couplings", "capsnet", "quantize", "losses", "batches"),
     output:
         directory("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
-    params:
-        levels=CONFIG.levels.maximum,
-        device=CONFIG.device,
     log:
         "results/{name}/logs/trajectory_couplings/{dataset}-{variant}-seed{seed}.log",
     benchmark:
         "results/{name}/benchmarks/trajectory_couplings/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "rem"
     threads: 1
     resources:
         gpu=gpu_slots,
+    params:
+        levels=CONFIG.levels.maximum,
+        device=CONFIG.device,
     shell:
         """
         rem couplings {output:q} \

@@ -4,13 +4,15 @@
 rule fetch:
     output:
         "data/raw/{source}/{file}",
-    params:
-        mirror=f"--mirror {MIRROR}" if MIRROR else "",
     log:
         "data/raw/{source}/{file}.log",
     benchmark:
         "data/raw/{source}/{file}.benchmark.tsv"
     retries: 2
+    conda:
+        "rem"
+    params:
+        mirror=f"--mirror {MIRROR}" if MIRROR else "",
     shell:
         """
         rem fetch {wildcards.source:q} {output:q} \
@@ -22,10 +24,12 @@ rule fetch:
 rule data_settings:
     output:
         "data/prepared/{name}/{dataset}.yaml",
-    params:
-        text=data_settings_text,
     log:
         "data/prepared/{name}/{dataset}.settings.log",
+    conda:
+        "rem"
+    params:
+        text=data_settings_text,
     shell:
         "printf %s {params.text:q} > {output:q} 2> {log:q}"
 
@@ -41,6 +45,8 @@ rule prepare:
         "data/prepared/{name}/{dataset}.log",
     benchmark:
         "data/prepared/{name}/{dataset}.benchmark.tsv"
+    conda:
+        "rem"
     shell:
         """
         rem prepare {input.settings:q} {output:q} \

@@ -7,12 +7,14 @@ rule levels:
         code=modules("levels", "quantize"),
     output:
         "results/{name}/entropies/{dataset}/levels.csv",
-    params:
-        tolerance=CONFIG.levels.tolerance,
     log:
         "results/{name}/logs/levels/{dataset}.log",
     benchmark:
         "results/{name}/benchmarks/levels/{dataset}.tsv"
+    conda:
+        "rem"
+    params:
+        tolerance=CONFIG.levels.tolerance,
     shell:
         """
         rem levels {output:q} \
@@ -38,13 +40,15 @@ rule entropy:
             checkpoint=CHECKPOINTS,
             split=SPLITS,
         ),
-    params:
-        folder="results/{name}/entropies/{dataset}/{variant}/seed{seed}",
-        published=CONFIG.levels.published,
     log:
         "results/{name}/logs/entropy/{dataset}-{variant}-seed{seed}.log",
     benchmark:
         "results/{name}/benchmarks/entropy/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "rem"
+    params:
+        folder="results/{name}/entropies/{dataset}/{variant}/seed{seed}",
+        published=CONFIG.levels.published,
     shell:
         """
         rem entropy {output.table:q} \
@@ -67,6 +71,8 @@ rule trajectory:
         "results/{name}/logs/trajectory/{dataset}-{variant}-seed{seed}.log",
     benchmark:
         "results/{name}/benchmarks/trajectory/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "rem"
     shell:
         """
         rem trajectory {output:q} \
@@ -80,9 +86,7 @@ rule metrics:
     input:
         couplings=run_files("couplings", "{checkpoint}.{split}.h5", checkpoint=CHECKPOINTS, split=SPLITS),
         entropies=run_files("entropies", "entropy.csv"),
-        levels=expand(
-            "results/{name}/entropies/{dataset}/levels.csv", name=CONFIG.name, dataset=CONFIG.select.datasets
-        ),
+        levels=expand("results/{name}/entropies/{dataset}/levels.csv", name=CONFIG.name, dataset=CONFIG.select.datasets),
         code=modules("metrics"),
     output:
         "results/{name}/metrics.csv",
@@ -90,6 +94,8 @@ rule metrics:
         "results/{name}/logs/metrics.log",
     benchmark:
         "results/{name}/benchmarks/metrics.tsv"
+    conda:
+        "rem"
     shell:
         """
         rem metrics {output:q} \

@@ -9,10 +9,12 @@ localrules:
 rule run_settings:
     output:
         "results/{name}/models/{dataset}/{variant}/seed{seed}/run.yaml",
-    params:
-        text=run_settings_text,
     log:
         "results/{name}/logs/run_settings/{dataset}-{variant}-seed{seed}.log",
+    conda:
+        "rem"
+    params:
+        text=run_settings_text,
     shell:
         "printf %s {params.text:q} > {output:q} 2> {log:q}"
 
@@ -28,15 +30,17 @@ rule train:
         last="results/{name}/models/{dataset}/{variant}/seed{seed}/last.pt",
         history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
         epochs=directory("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
-    params:
-        device=CONFIG.device,
     log:
         "results/{name}/logs/train/{dataset}-{variant}-seed{seed}.log",
     benchmark:
         "results/{name}/benchmarks/train/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "rem"
     threads: 1
     resources:
         gpu=gpu_slots,
+    params:
+        device=CONFIG.device,
     shell:
         """
         rem train {input.run:q} \
