@@ -221,7 +221,8 @@ def train(run: Run, prepared: Path, folder: Path, device: torch.device) -> None:
 
 def _line(run: Run, row: dict[str, float]) -> str:
     return (
-        f"{run.dataset} {run.variant} seed {run.seed}  epoch {row['epoch']}/{run.training.epochs}  train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.2f}%  "
+        f"{run.dataset} {run.variant} seed {run.seed}  epoch {row['epoch']}/{run.training.epochs}  "
+        f"train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.2f}%  "
         f"validation loss {row['validation_loss']:.4f} accuracy {row['validation_accuracy']:.2f}%  "
         f"sparsity {row['sparsity']:.2f}%  {row['training_seconds']:.1f} s + search {row['search_seconds']:.1f} s"
     )
