@@ -212,7 +212,7 @@ def parser() -> argparse.ArgumentParser:
         "inputs",
         type=Path,
         nargs="+",
-        help="fig4, fig6: levels.csv, two files of couplings; fig5: trajectory.csv; overview: metrics.csv, run.yaml ...",
+        help="fig4, fig6: levels.csv, 2 files of couplings; fig5: trajectory.csv; overview: metrics.csv, run.yaml ...",
     )
 
     added = command(sample)
