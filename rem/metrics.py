@@ -61,6 +61,13 @@ class Results:
             levels = UNQUANTIZED
         return self.cells.reindex([(dataset, variant, checkpoint, levels, metric, class_)]).iloc[0]
 
+    def over_seeds(self, dataset: str, variant: str, checkpoint: str, levels: int, metric: str) -> pd.Series:
+        """The whole set's values of a measurement, indexed by seed."""
+        rows = self.rows.set_index([*CELL, "seed"])["value"]
+        return rows[rows.index.droplevel("seed") == (dataset, variant, checkpoint, levels, metric, WHOLE)].droplevel(
+            CELL
+        )
+
     @cached_property
     def _without_levels(self) -> frozenset[str]:
         highest = self.rows.groupby("metric")["levels"].max()
@@ -130,6 +137,11 @@ def _read(metrics_csv: str | Path) -> pd.DataFrame:
     if lacking:
         raise RemError(f"{metrics_csv} lacks the column {lacking[0]}; its columns must be {', '.join(COLUMNS)}.")
     return table.fillna(dict.fromkeys(text, "") | {"levels": UNQUANTIZED, "class": WHOLE})
+
+
+def display_name(dataset: str) -> str:
+    """A dataset's name for people, which says in whose place a generated one stands."""
+    return f"{dataset} (in {STANDS_FOR[dataset]}'s place)" if dataset in STANDS_FOR else dataset
 
 
 def with_spread(value: float, spread: float | None, spec: str, over: str | None = None) -> str:

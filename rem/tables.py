@@ -12,7 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from rem.files import whole
-from rem.metrics import STANDS_FOR, UNQUANTIZED, WHOLE, Results, read_results
+from rem.metrics import UNQUANTIZED, WHOLE, Results, display_name, read_results
 from rem.published import compare, read_published, write_comparison
 
 
@@ -194,7 +194,7 @@ def readable(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     """What `numbers` returns as text for people: "96.81 ± 0.23", blank where there is no number."""
     text = {"Model": frame["model"], "K": frame["levels"].map("{:d}".format, na_action="ignore")}
     if table.dataset is None:
-        text = {"Dataset": frame["dataset"].map(_honest)} | text
+        text = {"Dataset": frame["dataset"].map(display_name)} | text
     for quantity in table.quantities:
         text |= _texts(quantity, frame)
     return pd.DataFrame(text).astype(object).fillna("")
@@ -222,17 +222,13 @@ def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
     return text
 
 
-def _honest(dataset: str) -> str:
-    return f"{dataset} (in {STANDS_FOR[dataset]}'s place)" if dataset in STANDS_FOR else dataset
-
-
 def _caption(table: Table, results: Results, published_levels: int) -> str:
     datasets = _datasets(table, results)
     if not datasets:
         wanted = table.dataset or "any dataset but mnist"
         return f"Table {table.number} needs {wanted}, which is not among the datasets of these runs."
     sets = "; ".join(
-        f"{_honest(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
+        f"{display_name(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
         f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}"
         for dataset in datasets
     )
