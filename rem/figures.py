@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from rem.files import RemError, open_hdf5, whole
-from rem.metrics import Results, display_name, read_results
+from rem.results import Results, display_name, read_results
 
 COLUMN, PAGE = 3.4, 7.0  # inches
 FLOOR = 0.5  # where the logarithmic axis of counts ends, so that a count of 1 shows
@@ -90,7 +90,7 @@ def overview(metrics_csv: Path, run_yamls: Sequence[Path], target_stem: Path) ->
     Couplings are quantized at the dataset's shared K; a point is a seed, a bar the mean.
 
     Raises:
-        RemError: as `rem.metrics.read_results`.
+        RemError: as `rem.results.read_results`.
     """
     results = read_results(metrics_csv, run_yamls)
     datasets = results.datasets

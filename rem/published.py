@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from rem.files import RemError, whole
-from rem.metrics import STANDS_FOR, UNQUANTIZED, WHOLE, Results, with_spread
+from rem.results import STANDS_FOR, UNQUANTIZED, WHOLE, Results, with_spread
 from rem.settings import Section, parse, read_yaml
 
 COLUMNS = [

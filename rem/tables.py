@@ -12,7 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from rem.files import whole
-from rem.metrics import UNQUANTIZED, WHOLE, Results, display_name, read_results
+from rem.results import UNQUANTIZED, WHOLE, Results, display_name, read_results
 from rem.published import compare, read_published, write_comparison
 
 
@@ -123,7 +123,7 @@ def write_tables(
     """Write `table2` .. `table6` (.csv, .md, .tex) and `paper_vs_ours` (.csv, .md) into `target_folder`.
 
     Args:
-        metrics_csv: the tidy table that `rem.metrics` describes.
+        metrics_csv: the tidy table that `rem.results` describes.
         published_yaml: the paper's numbers (`rem.published`).
         run_yamls: `run.yaml` of every selected run: they say which datasets, sources, seeds and checkpoints count.
         config_name: named in the comparison.

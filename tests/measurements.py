@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rem.metrics import COLUMNS
+from rem.results import COLUMNS
 from rem.settings import Config, parse, read_yaml, to_yaml
 
 CONFIG = Path(__file__).parents[1] / "config"

@@ -8,7 +8,7 @@ import pytest
 from measurements import metrics, run_yaml
 
 from rem.files import RemError
-from rem.metrics import read_results
+from rem.results import read_results
 from rem.published import compare, read_published, write_comparison
 
 PUBLISHED = Path(__file__).parents[1] / "config" / "published.yaml"

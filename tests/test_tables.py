@@ -7,7 +7,7 @@ import pytest
 from measurements import metrics, run_yaml
 
 from rem.files import RemError
-from rem.metrics import read_results
+from rem.results import read_results
 from rem.tables import TABLES, numbers, write_tables
 
 CONFIG = Path(__file__).parents[1] / "config"
