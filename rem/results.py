@@ -1,0 +1,153 @@
+"""`metrics.csv` read back: the measurements of the selected runs and their statistics over seeds.
+
+A row of `metrics.csv` is one number: dataset, variant, seed, checkpoint, split, levels (the quantizer's K;
+empty: not quantized), class (empty: the whole set), metric, value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from rem.files import RemError
+from rem.settings import read_run
+
+COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
+RUN = ["dataset", "variant", "seed"]
+CELL = ["dataset", "variant", "checkpoint", "levels", "metric", "class"]
+UNQUANTIZED = 0  # stands in `levels` where the file has nothing
+WHOLE = -1  # stands in `class` where the file has nothing
+STANDS_FOR = {"shapes": "CIFAR10"}  # a generated dataset -> the paper's, whose place it takes without being it
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured on the test set for the selected runs.
+
+    Attributes:
+        runs: one row a selected run: dataset, variant, seed, source, checkpoint (the one that tables show).
+        rows: the rows of `metrics.csv` of these runs, test split or no split, empty levels and classes as
+            `UNQUANTIZED` and `WHOLE`.
+        shared: the K at which a dataset's models are compared.
+    """
+
+    runs: pd.DataFrame
+    rows: pd.DataFrame
+    shared: dict[str, int]
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Statistics over seeds, indexed by `CELL`.
+
+        Columns: mean, std (n - 1 in the denominator; NaN with one seed), median, seeds (their number), and for the
+        whole set std_classes: the standard deviation over classes of the values averaged over seeds.
+        """
+        cells = self.rows.groupby(CELL)["value"].agg(mean="mean", std="std", median="median", seeds="count")
+        means = cells["mean"].drop(index=WHOLE, level="class")
+        over_classes = means.groupby(level=CELL[:-1]).std()
+        over_classes = pd.concat({WHOLE: over_classes}, names=["class"]).reorder_levels(CELL)
+        return cells.assign(std_classes=over_classes.reindex(cells.index)).sort_index()
+
+    def cell(
+        self, dataset: str, variant: str, checkpoint: str, levels: int, metric: str, class_: int = WHOLE
+    ) -> pd.Series:
+        """The statistics of one measurement; all NaN where it was not made.
+
+        A metric that never depends on K (sparsity, say) is the same at every K.
+        """
+        if metric in self._without_levels:
+            levels = UNQUANTIZED
+        return self.cells.reindex([(dataset, variant, checkpoint, levels, metric, class_)]).iloc[0]
+
+    def over_seeds(self, dataset: str, variant: str, checkpoint: str, levels: int, metric: str) -> pd.Series:
+        """The whole set's values of a measurement, indexed by seed."""
+        rows = self.rows.set_index([*CELL, "seed"])["value"]
+        return rows[rows.index.droplevel("seed") == (dataset, variant, checkpoint, levels, metric, WHOLE)].droplevel(
+            CELL
+        )
+
+    @cached_property
+    def _without_levels(self) -> frozenset[str]:
+        highest = self.rows.groupby("metric")["levels"].max()
+        return frozenset(highest.index[highest == UNQUANTIZED])
+
+    @property
+    def datasets(self) -> list[str]:
+        """The selected datasets, in the order of the runs."""
+        return list(self.runs["dataset"].unique())
+
+    def checkpoint(self, dataset: str, variant: str) -> str | None:
+        """The checkpoint that tables show of a variant; None if no such run is selected."""
+        runs = self.runs.query("dataset == @dataset and variant == @variant")
+        return None if runs.empty else runs["checkpoint"].iloc[0]
+
+    def source(self, dataset: str) -> str:
+        """Where the dataset's images come from, e.g. `mnist-sample`."""
+        return self.runs.loc[self.runs["dataset"] == dataset, "source"].iloc[0]
+
+    def seeds(self, dataset: str) -> list[int]:
+        """The seeds of the dataset's runs."""
+        return sorted(self.runs.loc[self.runs["dataset"] == dataset, "seed"].unique().tolist())
+
+    def classes(self, dataset: str) -> list[int]:
+        """The classes of which anything was measured."""
+        found = self.rows.loc[(self.rows["dataset"] == dataset) & (self.rows["class"] != WHOLE), "class"]
+        return sorted(found.unique().tolist())
+
+
+def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Results:
+    """The measurements of the runs whose `run.yaml` are given.
+
+    Raises:
+        RemError: the file cannot be read, lacks a column, says one thing twice, or lacks a run or a shared K.
+    """
+    runs = pd.DataFrame(
+        [
+            {"source": run.data.source, "checkpoint": run.checkpoint} | {key: getattr(run, key) for key in RUN}
+            for run in map(read_run, run_yamls)
+        ],
+        columns=[*RUN, "source", "checkpoint"],
+    )
+    table = _read(metrics_csv)
+    shared = table[(table["metric"] == "shared_levels")].set_index("dataset")["value"].astype(int).to_dict()
+    for dataset in runs["dataset"].unique():
+        if dataset not in shared:
+            raise RemError(f"{metrics_csv} has no shared_levels for dataset {dataset}; make it again.")
+    measured = table[table["split"].isin(["test", ""]) & (table["variant"] != "")].astype({"seed": int})
+    rows = runs[RUN].merge(measured, on=RUN, how="left", indicator=True)
+    for missing in rows[rows["_merge"] == "left_only"].itertuples():
+        name = f"{missing.dataset}/{missing.variant}/seed{missing.seed}"
+        raise RemError(f"{metrics_csv} has no row for the run {name}; make it again.")
+    rows = rows.drop(columns="_merge").astype({"levels": int, "class": int})
+    twice = rows[rows.duplicated([*CELL, "seed"])]
+    if not twice.empty:
+        raise RemError(f"{metrics_csv} has two rows for {twice.iloc[0][[*CELL, 'seed']].to_dict()}; make it again.")
+    return Results(runs, rows, shared)
+
+
+def _read(metrics_csv: str | Path) -> pd.DataFrame:
+    text = ["dataset", "variant", "checkpoint", "split", "metric"]
+    try:
+        table = pd.read_csv(metrics_csv, dtype=dict.fromkeys(text, str))
+    except (OSError, ValueError) as error:
+        raise RemError(f"{metrics_csv} cannot be read as CSV: {error}.") from error
+    lacking = [column for column in COLUMNS if column not in table]
+    if lacking:
+        raise RemError(f"{metrics_csv} lacks the column {lacking[0]}; its columns must be {', '.join(COLUMNS)}.")
+    return table.fillna(dict.fromkeys(text, "") | {"levels": UNQUANTIZED, "class": WHOLE})
+
+
+def display_name(dataset: str) -> str:
+    """A dataset's name for people, which says in whose place a generated one stands."""
+    return f"{dataset} (in {STANDS_FOR[dataset]}'s place)" if dataset in STANDS_FOR else dataset
+
+
+def with_spread(value: float, spread: float | None, spec: str, over: str | None = None) -> str:
+    """A number as text, e.g. "96.81 ± 0.23"; nothing where there is none, no ± where there is no spread."""
+    if pd.isna(value):
+        return ""
+    if spread is None or pd.isna(spread):
+        return f"{value:{spec}}"
+    return f"{value:{spec}} ± {spread:{spec}}" + (f" ({over})" if over else "")

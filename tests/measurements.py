@@ -1,0 +1,48 @@
+"""A hand-made `metrics.csv` and the `run.yaml` files it belongs to."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from rem.results import COLUMNS
+from rem.settings import Config, parse, read_yaml, to_yaml
+
+CONFIG = Path(__file__).parents[1] / "config"
+
+
+def run_yaml(folder, dataset, variant, seed):
+    config = parse(Config, read_yaml(CONFIG / "config.yaml"), "config")
+    path = folder / f"{dataset}-{variant}-{seed}.yaml"
+    path.write_text(to_yaml(config.run(dataset, variant, seed)))
+    return path
+
+
+def metrics(folder):
+    """Three seeds of MNIST with two classes, one of shapes; shared K = 7."""
+    rows = [(dataset, "", None, "", "", None, None, "shared_levels", 7) for dataset in ("mnist", "shapes")]
+    runs = [("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)]
+    for run in [*runs, ("shapes", "baseline", 42)]:
+        for checkpoint in ("first", "best", "last"):
+            rows += [(*run, checkpoint, split, *row) for split, *row in _measured(*run[1:], checkpoint)]
+    path = folder / "metrics.csv"
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)
+    return path
+
+
+def _measured(variant, seed, checkpoint):
+    """Rows of split, levels, class, metric, value."""
+    step, pruned = seed - 43, variant == "rem"
+    yield "", None, None, "epoch", {"first": 1, "best": 10 + step, "last": 20}[checkpoint]
+    yield "", None, None, "sparsity", pruned * (70 if step > 0 else 60)
+    yield "test", None, None, "accuracy", 97 + step
+    yield "val", None, None, "accuracy", 10
+    keys = (8 if pruned else 40) + (30 if step > 0 else 0)
+    for levels in (7, 11):
+        yield "test", levels, None, "accuracy", (80 if checkpoint == "first" else 95 - pruned) + step
+        for class_, entropy, ceiling, classes in ((0, 4, 6, 1), (1, 6, 7, 1), (None, 5, 6.5, 2)):
+            yield "test", levels, class_, "entropy", entropy - 3 * pruned + step
+            yield "test", levels, class_, "entropy_ceiling", ceiling
+            yield "test", levels, class_, "keys", classes * keys
+            yield "test", levels, class_, "images", classes * 50
+        for metric in ("entropy_miller_madow", "entropy_chao_shen", "coverage"):
+            yield "test", levels, None, metric, 0.5
