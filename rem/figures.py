@@ -4,7 +4,6 @@ Every figure is drawn for a printed column (3.4 or 7 inches wide), in colours th
 the same input gives the same SVG, byte for byte.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -52,7 +51,7 @@ def figure4(couplings_first: Path, couplings_best: Path, levels: int, target_ste
     """Draw Figure 4: couplings of the unpruned model after its first and at its best epoch.
 
     Args:
-        couplings_first: HDF5 file with `class_mean` float [J, I] and, if known, the attribute `classes` (JSON list).
+        couplings_first: HDF5 file of `rem couplings`, with `class_mean` float (J, I) and the attribute `class_names`.
         couplings_best: the same of the best epoch.
         levels: K.
         target_stem: `.png` and `.svg` are added to it.
@@ -250,10 +249,10 @@ def _couplings(files: Mapping[str, Path], levels: int, target_stem: Path) -> Non
             if "class_mean" not in file:
                 raise RemError(f"{path} has no dataset class_mean; make it again.")
             series[label] = file["class_mean"][:]
-            names = json.loads(file.attrs["classes"]) if "classes" in file.attrs else range(len(series[label]))
+            names = list(file.attrs["class_names"])
     if len({len(class_mean) for class_mean in series.values()}) > 1:
         raise RemError(f"{' and '.join(map(str, files.values()))} differ in their number of classes.")
-    coupling_distributions(series, levels, [str(name) for name in names], target_stem)
+    coupling_distributions(series, levels, names, target_stem)
 
 
 def _save(figure: Figure, target_stem: Path) -> None:

@@ -1,7 +1,5 @@
 """The figures: what they count, and that they are written whole and alike."""
 
-import json
-
 import h5py
 import numpy as np
 import pandas as pd
@@ -17,7 +15,7 @@ def couplings(path, class_mean, names=None):
     with h5py.File(path, "w") as file:
         file["class_mean"] = np.asarray(class_mean, dtype=np.float32)
         if names:
-            file.attrs["classes"] = json.dumps(names)
+            file.attrs["class_names"] = names
     return path
 
 

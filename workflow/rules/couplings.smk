@@ -19,7 +19,7 @@ rule extract_couplings:
     benchmark:
         "results/{name}/benchmarks/couplings/{dataset}-{variant}-seed{seed}.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     threads: 1
     resources:
         gpu=gpu_slots,
@@ -53,7 +53,7 @@ rule extract_trajectory:
     benchmark:
         "results/{name}/benchmarks/trajectory_couplings/{dataset}-{variant}-seed{seed}.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     threads: 1
     resources:
         gpu=gpu_slots,

@@ -10,7 +10,7 @@ rule fetch:
         "data/raw/{source}/{file}.benchmark.tsv"
     retries: 2
     conda:
-        "rem"
+        "../../environment.yml"
     params:
         mirror=f"--mirror {MIRROR}" if MIRROR else "",
     shell:
@@ -27,7 +27,7 @@ rule data_settings:
     log:
         "data/prepared/{name}/{dataset}.settings.log",
     conda:
-        "rem"
+        "../../environment.yml"
     params:
         text=data_settings_text,
     shell:
@@ -46,7 +46,7 @@ rule prepare:
     benchmark:
         "data/prepared/{name}/{dataset}.benchmark.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     shell:
         """
         rem prepare {input.settings:q} {output:q} \

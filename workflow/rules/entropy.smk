@@ -12,7 +12,7 @@ rule levels:
     benchmark:
         "results/{name}/benchmarks/levels/{dataset}.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     params:
         tolerance=CONFIG.levels.tolerance,
     shell:
@@ -45,7 +45,7 @@ rule entropy:
     benchmark:
         "results/{name}/benchmarks/entropy/{dataset}-{variant}-seed{seed}.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     params:
         folder="results/{name}/entropies/{dataset}/{variant}/seed{seed}",
         published=CONFIG.levels.published,
@@ -72,7 +72,7 @@ rule trajectory:
     benchmark:
         "results/{name}/benchmarks/trajectory/{dataset}-{variant}-seed{seed}.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     shell:
         """
         rem trajectory {output:q} \
@@ -95,7 +95,7 @@ rule metrics:
     benchmark:
         "results/{name}/benchmarks/metrics.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     shell:
         """
         rem metrics {output:q} \

@@ -14,7 +14,7 @@ rule tables:
     benchmark:
         "results/{name}/benchmarks/tables.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     params:
         folder="results/{name}/tables",
         published_levels=CONFIG.levels.published,
@@ -42,7 +42,7 @@ rule figure:
     benchmark:
         "results/{name}/benchmarks/figures/{figure}.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     params:
         stem="results/{name}/figures/{figure}",
     shell:

@@ -12,7 +12,7 @@ rule run_settings:
     log:
         "results/{name}/logs/run_settings/{dataset}-{variant}-seed{seed}.log",
     conda:
-        "rem"
+        "../../environment.yml"
     params:
         text=run_settings_text,
     shell:
@@ -35,7 +35,7 @@ rule train:
     benchmark:
         "results/{name}/benchmarks/train/{dataset}-{variant}-seed{seed}.tsv"
     conda:
-        "rem"
+        "../../environment.yml"
     threads: 1
     resources:
         gpu=gpu_slots,
