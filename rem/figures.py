@@ -168,7 +168,7 @@ def trajectory(frame: pd.DataFrame, target_stem: Path) -> None:
         left.annotate(
             f"epoch {point['epoch']:g}",
             (point["sparsity"], point["entropy"]),
-            xytext=(8 * side, 0) if low else (0, -5),
+            xytext=(8 * side, 4) if low else (0, -5),
             textcoords="offset points",
             ha="left" if side > 0 else "right",
             va="center" if low else "top",

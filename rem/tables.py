@@ -12,8 +12,8 @@ from typing import Literal
 import pandas as pd
 
 from rem.files import whole
-from rem.results import UNQUANTIZED, WHOLE, Results, display_name, read_results
 from rem.published import compare, read_published, write_comparison
+from rem.results import UNQUANTIZED, WHOLE, Results, display_name, read_results
 
 
 @dataclass(frozen=True)

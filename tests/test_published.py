@@ -8,8 +8,8 @@ import pytest
 from measurements import metrics, run_yaml
 
 from rem.files import RemError
-from rem.results import read_results
 from rem.published import compare, read_published, write_comparison
+from rem.results import read_results
 
 PUBLISHED = Path(__file__).parents[1] / "config" / "published.yaml"
 
