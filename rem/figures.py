@@ -162,15 +162,15 @@ def trajectory(frame: pd.DataFrame, target_stem: Path) -> None:
         axes.spines["top"].set_visible(False)
     left.set_ylim(bottom=0)
     left.margins(x=0.08)
-    for point, side in ((frame.iloc[0], "left"), (frame.iloc[-1], "right")):
-        above = point["entropy"] < 0.2 * frame["entropy"].max()  # else the text would run into the axis
+    for point, side in ((frame.iloc[0], 1), (frame.iloc[-1], -1)):
+        low = point["entropy"] < 0.2 * frame["entropy"].max()  # below it the text would run into the axis
         left.annotate(
             f"epoch {point['epoch']:g}",
             (point["sparsity"], point["entropy"]),
-            xytext=(0, 5 if above else -5),
+            xytext=(8 * side, 4) if low else (0, -5),
             textcoords="offset points",
-            ha=side,
-            va="bottom" if above else "top",
+            ha="left" if side > 0 else "right",
+            va="center" if low else "top",
             fontsize=7,
             color="0.35",
         )
