@@ -1,0 +1,171 @@
+"""The pipeline itself: the smoke config from images to tables, and what is made anew after which change."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("Snakefile", "workflow", "profiles", "config", "rem", "data/sample", "environment.yml")
+
+
+def snakemake(folder, *arguments, **environment):
+    """Run Snakemake on the smoke config: the finished process, its output in one string."""
+    command = ["snakemake", "--cores", "2", "--configfile", "config/smoke.yaml", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(folder)} | environment
+    return subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
+    )
+
+
+def planned(folder, *arguments):
+    """How many jobs of each rule a dry run plans, the settings' and the target's own left out."""
+    done = snakemake(folder, "--dry-run", *arguments)
+    assert done.returncode == 0, done.stdout
+    jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", done.stdout, re.MULTILINE))
+    return {rule: count for rule, count in jobs.items() if rule not in ("all", "run_settings", "data_settings")}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project in which the smoke config has run."""
+    folder = tmp_path_factory.mktemp("a project")
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / part, folder / part)
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+@pytest.fixture
+def edited(project):
+    """A function that replaces text in a file of the project until the test ends."""
+    originals = {}
+
+    def edit(file, old, new):
+        path = project / file
+        originals.setdefault(path, (path.read_text(), path.stat()))
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    yield edit
+    for path, (text, stat) in originals.items():
+        path.write_text(text)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_second_run_does_nothing(project):
+    assert planned(project) == {}
+
+
+def test_every_table_and_figure_is_there(project):
+    results = project / "results" / "smoke"
+    for name in ("table2", "table3", "table4", "table5", "table6", "paper_vs_ours"):
+        assert (results / "tables" / f"{name}.csv").stat().st_size > 0
+        assert (results / "tables" / f"{name}.md").stat().st_size > 0
+    for name in ("fig4", "fig5", "fig6", "overview"):
+        assert (results / "figures" / f"{name}.png").stat().st_size > 0
+        assert (results / "figures" / f"{name}.svg").stat().st_size > 0
+
+
+def test_metrics_hold_every_run(project):
+    metrics = pd.read_csv(project / "results" / "smoke" / "metrics.csv")
+    runs = metrics.dropna(subset="seed")[["dataset", "variant", "seed"]].drop_duplicates()
+    assert len(runs) == 2 * 2 * 2
+    accuracy = metrics.query("metric == 'accuracy' and levels.isna() and split == 'test' and checkpoint == 'best'")
+    assert len(accuracy) == 8
+    assert accuracy["value"].between(0, 100).all()
+
+
+def test_only_pruned_runs_are_sparse(project):
+    metrics = pd.read_csv(project / "results" / "smoke" / "metrics.csv").query("metric == 'sparsity'")
+    assert (metrics.query("variant == 'baseline'")["value"] == 0).all()
+    assert (metrics.query("variant == 'rem' and checkpoint == 'last'")["value"] > 0).all()
+
+
+def test_no_file_is_left_half_written(project):
+    assert not list(project.rglob("*.partial"))
+    assert not list(project.rglob("state.pt"))
+
+
+def test_a_touched_file_remakes_nothing(project):
+    for file in ("rem/train.py", "data/sample/mnist/train-images-idx3-ubyte.gz"):
+        (project / file).touch()
+    assert planned(project) == {}
+
+
+def test_another_tolerance_searches_levels_again_and_trains_nothing(project, edited):
+    edited("config/smoke.yaml", "tolerance: 5.0", "tolerance: 6.0")
+    assert planned(project) == {
+        "levels": 2, "entropy": 8, "trajectory": 1, "metrics": 1, "tables": 1, "figure": 4,
+    }  # fmt: skip
+
+
+def test_one_more_seed_trains_that_seed_alone(project, edited):
+    edited("config/smoke.yaml", "seeds: [42, 43]", "seeds: [42, 43, 44]")
+    jobs = planned(project)
+    assert jobs["train"] == jobs["extract_couplings"] == 4
+    assert "prepare" not in jobs
+    assert "extract_trajectory" not in jobs
+
+
+def test_a_setting_of_one_variant_trains_that_variant_alone(project, edited):
+    edited("config/config.yaml", "penalty:", "penalty: 0.0123 #")
+    jobs = planned(project)
+    assert jobs["train"] == jobs["extract_couplings"] == 4
+    assert "prepare" not in jobs
+
+
+def test_a_setting_of_one_dataset_remakes_that_dataset_alone(project, edited):
+    edited("config/smoke.yaml", "generate: [1000, 300]", "generate: [900, 300]")
+    jobs = planned(project)
+    assert jobs["prepare"] == 1
+    assert jobs["train"] == 4
+    assert "extract_trajectory" not in jobs
+
+
+def test_an_edited_module_remakes_what_it_makes(project, edited):
+    edited("rem/figures.py", "import", "# edited\nimport")
+    assert planned(project) == {"figure": 4}
+
+
+def test_an_edited_network_trains_everything_again(project, edited):
+    edited("rem/capsnet.py", "import", "# edited\nimport")
+    jobs = planned(project)
+    assert jobs["train"] == jobs["extract_couplings"] == 8
+    assert "prepare" not in jobs
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("epochs: 2", "epohcs: 2", "unknown key training.epohcs; the keys valid there are epochs, "),
+        ("name: smoke", "name: smoke\ncolour: red", "unknown key colour; the keys valid there are name, "),
+        ("[mnist, shapes]", "[mnist, svhn]", "unknown dataset 'svhn'; the config has "),
+        ("[baseline, rem]", "[baseline, rme]", "unknown variant 'rme'; the config has "),
+        ("epochs: 2", "epochs: none", "key training.epochs has the value 'none'"),
+        ("source: mnist-sample", "source: emnist", "unknown source 'emnist'; the sources are mnist, "),
+    ],
+)
+def test_a_mistake_in_the_config_is_one_clear_sentence(project, edited, old, new, sentence):
+    edited("config/config.yaml" if "source" in old else "config/smoke.yaml", old, new)
+    done = snakemake(project)
+    assert done.returncode != 0
+    assert sentence in done.stdout
+    assert "Traceback" not in done.stdout
+    assert (project / "results/smoke/metrics.csv").exists()
+
+
+def test_the_same_seed_gives_the_same_numbers(project):
+    metrics = project / "results/smoke/metrics.csv"
+    before = metrics.read_bytes()
+    done = snakemake(project, "--forcerun", "train", "--until", "metrics")
+    assert done.returncode == 0, done.stdout
+    assert metrics.read_bytes() == before
