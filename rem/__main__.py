@@ -113,6 +113,14 @@ def figure(arguments: argparse.Namespace) -> None:
         draw(*couplings, shared_levels(levels_table), arguments.stem)
 
 
+def sources(arguments: argparse.Namespace) -> None:
+    """List the sources that a dataset's `data.source` can name, and their terms."""
+    from rem.sources import SOURCES
+
+    for name, source in SOURCES.items():
+        print(f"{name}: {source.what} ({source.terms})")
+
+
 def schema(arguments: argparse.Namespace) -> None:
     """Print the JSON schema of the config, which says what every key means."""
     from rem.settings import config_schema
@@ -219,6 +227,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("fashion_mnist", type=Path, help="folder with the four official Fashion-MNIST files")
     added.add_argument("--folder", type=Path, default=Path("data/sample"))
 
+    command(sources)
     command(schema)
     return top
 
