@@ -1,8 +1,9 @@
 """The settings of a run: typed, complete, and read from one YAML file.
 
 The config names datasets and variants; a run's settings are the config's `defaults`, overlaid by
-its dataset's entry, overlaid by its variant's. There are no default values here: every value a
-run depends on stands in a config file and, resolved, in the run's own `run.yaml`.
+its dataset's entry, by its variant's, and by what the dataset's entry has under `variants` for that
+one. There are no default values here: every value a run depends on stands in a config file and,
+resolved, in the run's own `run.yaml`.
 """
 
 import itertools
@@ -140,7 +141,9 @@ class Config(Section):
     levels: Levels
     trajectory: Trajectory
     defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
-    datasets: dict[Name, dict[str, Any]] = Field(description="Per dataset, what differs from `defaults`.")
+    datasets: dict[Name, dict[str, Any]] = Field(
+        description="Per dataset, what differs from `defaults`; under `variants`, what differs for one variant of it."
+    )
     variants: dict[Name, dict[str, Any]] = Field(description="Per training variant, what differs from those.")
 
     def run(self, dataset: str, variant: str, seed: int) -> Run:
@@ -149,10 +152,18 @@ class Config(Section):
         Raises:
             RemError: an unknown dataset or variant, an unknown key, or a value out of range.
         """
-        for kind, name, known in (("dataset", dataset, self.datasets), ("variant", variant, self.variants)):
+        of_dataset = dict(self.datasets.get(dataset, {}))
+        of_both = of_dataset.pop("variants", {})
+        named = [
+            ("dataset", dataset, self.datasets),
+            *(("variant", name, self.variants) for name in (variant, *of_both)),
+        ]
+        for kind, name, known in named:
             if name not in known:
                 raise RemError(f"config: unknown {kind} {name!r}; the config has {', '.join(known)}.")
-        merged = overlay(overlay(self.defaults, self.datasets[dataset]), self.variants[variant])
+        merged = self.defaults
+        for layer in (of_dataset, self.variants[variant], of_both.get(variant, {})):
+            merged = overlay(merged, layer)
         where = f"config, run of dataset {dataset}, variant {variant}"
         run = parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
         if self.trajectory.model_dump(exclude={"every"}) == {"dataset": dataset, "variant": variant, "seed": seed}:
@@ -190,14 +201,17 @@ def config_schema() -> dict[str, Any]:
     """The JSON schema of a config file: an overlay, so no key is required, and the three layers are partial runs."""
     partial_run = Run.model_json_schema()
     sections = partial_run.pop("$defs")
+    del partial_run["required"]
     for key in ("dataset", "variant", "seed"):
         del partial_run["properties"][key]
     schema = Config.model_json_schema()
     schema["$defs"] |= sections | {"PartialRun": partial_run | {"title": "PartialRun"}}
     properties, reference = schema["properties"], {"$ref": "#/$defs/PartialRun"}
     properties["defaults"] = {"description": properties["defaults"]["description"]} | reference
-    for layer in ("datasets", "variants"):
-        properties[layer]["additionalProperties"] = reference
+    properties["variants"]["additionalProperties"] = reference
+    by_variant = {"type": "object", "additionalProperties": reference}
+    of_dataset = partial_run | {"properties": partial_run["properties"] | {"variants": by_variant}}
+    properties["datasets"]["additionalProperties"] = of_dataset
     for section in (schema, *schema["$defs"].values()):
         section.pop("required", None)
     return schema
