@@ -85,7 +85,17 @@ def value(table, metric, **where):
 
 
 def test_columns(table):
-    assert list(table.columns) == ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
+    assert list(table.columns) == [
+        "dataset",
+        "variant",
+        "seed",
+        "checkpoint",
+        "split",
+        "levels",
+        "class",
+        "metric",
+        "value",
+    ]
 
 
 @pytest.mark.parametrize(("split", "scale"), [("test", 1.0), ("val", 0.5)])

@@ -305,8 +305,12 @@ def test_a_nan_loss_stops_the_run_and_keeps_the_last_good_epoch(undisturbed, dat
     def nan(lengths, labels):
         return lengths.sum() * math.nan
 
+    def not_again(*_):
+        raise AssertionError("a network whose loss is not finite is not worth a search")
+
     with monkeypatch.context() as patch:
         patch.setattr(rem.train, "margin_loss", after(8, rem.train.margin_loss, nan))  # in epoch 3
+        patch.setattr(rem.train, "search", after(3, rem.train.search, not_again))
         with pytest.raises(RemError) as raised:
             train(tiny.run(variant), data, tmp_path, CPU)
     assert f"thirds, {variant}, seed 42 is nan in epoch 3" in str(raised.value)
