@@ -1,0 +1,218 @@
+"""The command line: every command runs its step, and a mistake is one line and exit status 1."""
+
+import argparse
+import json
+import subprocess
+import sys
+
+import h5py
+import pandas as pd
+import pytest
+import tiny
+import torch
+import yaml
+
+from rem.__main__ import main, parser
+from rem.checkpoints import load_checkpoint
+from rem.settings import config_schema, to_yaml
+
+COMMANDS = next(action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)).choices.keys()
+
+
+@pytest.fixture
+def rem(monkeypatch, tmp_path):
+    """Runs `rem` with arguments, in tmp_path, and gives its exit status."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rem", *map(str, arguments)])
+        return main()
+
+    return call
+
+
+def assert_one_line(capfd, *parts):
+    """On stderr, and nothing on stdout."""
+    out, error = capfd.readouterr()
+    assert out == ""
+    assert error.startswith("rem: ")
+    assert error.count("\n") == 1
+    assert error.endswith("\n")
+    for part in parts:
+        assert part in error
+
+
+def made_run(folder, run):
+    folder.mkdir(parents=True)
+    (folder / "run.yaml").write_text(to_yaml(run))
+    return folder / "run.yaml"
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help_of_every_command(rem, capsys, command):
+    with pytest.raises(SystemExit) as raised:
+        rem(*([command] if command else []), "--help")
+    assert raised.value.code == 0
+    assert f"usage: rem {command or ''}".strip() in capsys.readouterr().out
+
+
+def test_the_commands_are_the_steps():
+    steps = "fetch prepare train couplings levels entropy metrics trajectory tables figure sample schema"
+    assert set(COMMANDS) == set(steps.split())
+
+
+@pytest.mark.parametrize("arguments", [[], ["reproduce"], ["train"], ["levels", "a.csv", "--tolerance", "none"]])
+def test_wrong_usage_is_exit_status_2(rem, arguments):
+    with pytest.raises(SystemExit) as raised:
+        rem(*arguments)
+    assert raised.value.code == 2
+
+
+def test_the_module_runs_as_a_program_and_its_status_is_the_commands(tmp_path):
+    command = [sys.executable, "-m", "rem", "levels", tmp_path / "levels.csv", "--couplings", tmp_path / "none.h5"]
+    done = subprocess.run([*command, "--tolerance", "0"], cwd=tiny.ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"rem: {tmp_path / 'none.h5'} is not a readable HDF5 file")
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_waits_for_no_heavy_package():
+    code = "import sys, rem.__main__ as m; m.parser(); print(*({'torch', 'pandas', 'seaborn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tiny.ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "")
+
+
+def test_schema_prints_the_schema(rem, capsys):
+    assert rem("schema") == 0
+    assert json.loads(capsys.readouterr().out) == config_schema()
+
+
+# Mistakes
+
+
+def test_an_unknown_key_in_run_yaml_is_one_line(rem, prepared, tmp_path, capfd):
+    path = made_run(tmp_path / "run", tiny.run())
+    values = yaml.safe_load(path.read_text())
+    values["training"]["epoch"] = 3
+    path.write_text(yaml.safe_dump(values))
+    assert rem("train", path, "--data", prepared, "--device", "cpu") == 1
+    assert_one_line(capfd, "run.yaml: unknown key training.epoch; the keys valid there are epochs, patience")
+
+
+def test_missing_files_are_one_line(rem, prepared, tmp_path, capfd):
+    path = made_run(tmp_path / "run", tiny.run())
+    assert rem("train", tmp_path / "none.yaml", "--data", prepared) == 1
+    assert_one_line(capfd, "none.yaml")
+    assert rem("train", path, "--data", tmp_path / "none.h5", "--device", "cpu") == 1
+    assert_one_line(capfd, "none.h5")
+    checkpoint = ["--checkpoints", tmp_path / "none.pt", "--splits", "val", "--maximum-levels", 3]
+    assert rem("couplings", tmp_path, *checkpoint, "--data", prepared, "--device", "cpu") == 1
+    assert_one_line(capfd, "none.pt is not a whole checkpoint")
+
+
+def test_a_wrong_source_is_one_line(rem, tmp_path, capfd):
+    settings = tmp_path / "data.yaml"
+    settings.write_text(to_yaml(tiny.run(data={"source": "svhn"}).data))
+    assert rem("prepare", settings, tmp_path / "out.h5") == 1
+    assert_one_line(capfd, "svhn")
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_a_loss_that_is_not_finite_is_one_line(rem, prepared, tmp_path, capfd):
+    path = made_run(tmp_path / "run", tiny.run(training={"learning_rate": 1e30}))
+    assert rem("train", path, "--data", prepared, "--device", "cpu") == 1
+    assert_one_line(capfd, "thirds, baseline, seed 42", "learning_rate")
+
+
+@pytest.mark.parametrize("command", ["train", "couplings"])
+def test_cuda_without_a_gpu_is_a_mistake(rem, prepared, tmp_path, monkeypatch, capfd, command):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    path = made_run(tmp_path / "run", tiny.run())
+    rest = ["--checkpoints", "a.pt", "--splits", "val", "--maximum-levels", 3] if command == "couplings" else []
+    assert rem(command, path, "--data", prepared, "--device", "cuda", *rest) == 1
+    assert_one_line(capfd, "no GPU can be used; set device to auto or cpu")
+    assert [file.name for file in path.parent.iterdir()] == ["run.yaml"]
+
+
+def test_faults_of_the_program_are_not_hidden(rem, monkeypatch):
+    def fault():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("rem.settings.config_schema", fault)
+    with pytest.raises(ZeroDivisionError):
+        rem("schema")
+
+
+# The chain
+
+
+def test_prepare_writes_the_dataset_of_the_settings(rem, tmp_path):
+    (tmp_path / "data.yaml").write_text(
+        to_yaml(
+            tiny.run(
+                data={
+                    "channels": 3,
+                    "view": "resize",
+                    "validation": 4,
+                    "generate": [10, 6],
+                    "mean": [0.5] * 3,
+                    "std": [0.25] * 3,
+                }
+            ).data
+        )
+    )
+    assert rem("prepare", tmp_path / "data.yaml", tmp_path / "out.h5") == 0
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert {name: file[name]["images"].shape for name in file} == {
+            "train": (6, 3, 19, 19),
+            "val": (4, 3, 19, 19),
+            "test": (6, 3, 19, 19),
+        }
+
+
+def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
+    models, files, levels = tmp_path / "models", tmp_path / "couplings", tmp_path / "levels.csv"
+    computing = ["--data", prepared, "--device", "cpu", "--threads", 1]
+    run = made_run(models, tiny.run("rem", training={"epochs": 2, "keep_every": 1}))
+    assert rem("train", run, *computing) == 0
+
+    saved = [models / "best.pt", models / "last.pt"]
+    more = ["--splits", "val", "test", "--maximum-levels", 6]
+    assert rem("couplings", files, "--checkpoints", *saved, *more, *computing) == 0
+    names = ["best.test.h5", "best.val.h5", "last.test.h5", "last.val.h5"]
+    assert sorted(path.name for path in files.iterdir()) == names
+
+    assert rem("levels", levels, "--couplings", files / "last.val.h5", "--tolerance", 100) == 0
+    assert pd.read_csv(levels)["levels"].tolist() == [2, 3, 4, 5, 6]
+
+    entropies = tmp_path / "entropy.csv"
+    trees = ["--folder", tmp_path / "dictionaries", "--couplings", files / "last.test.h5"]
+    assert rem("entropy", entropies, *trees, "--levels", levels, "--published-levels", 11) == 0
+    assert pd.read_csv(entropies)["levels"].unique().tolist() == [2, 11]
+    assert [path.name for path in (tmp_path / "dictionaries").iterdir()] == ["last.test.h5"]
+
+    inputs = ["--couplings", files / "last.test.h5", "--entropies", entropies, "--levels", levels]
+    assert rem("metrics", tmp_path / "metrics.csv", *inputs) == 0
+    assert {"accuracy", "entropy", "sparsity", "shared_levels"} <= set(pd.read_csv(tmp_path / "metrics.csv")["metric"])
+
+    epochs = tmp_path / "epochs"
+    more = ["--splits", "test", "--maximum-levels", 6]
+    assert rem("couplings", epochs, "--checkpoints", models / "epochs", *more, *computing) == 0
+    assert sorted(path.name for path in epochs.iterdir()) == ["epoch0001.test.h5", "epoch0002.test.h5"]
+    assert rem("trajectory", tmp_path / "trajectory.csv", "--couplings", epochs, "--levels", levels) == 0
+    trajectory = pd.read_csv(tmp_path / "trajectory.csv")
+    assert trajectory["epoch"].tolist() == [1, 2]
+    assert trajectory["levels"].tolist() == [2, 2]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_training_on_a_gpu_is_repeatable_and_its_networks_load_without_one(rem, prepared, tmp_path):
+    weights = []
+    for name in ("one", "other"):
+        run = made_run(tmp_path / name, tiny.run("rem", training={"epochs": 2}))
+        assert rem("train", run, "--data", prepared, "--device", "cuda") == 0
+        saved = ["--checkpoints", run.parent / "last.pt", "--splits", "val", "--maximum-levels", 3]
+        assert rem("couplings", run.parent, *saved, "--data", prepared, "--device", "cuda") == 0
+        weights.append(load_checkpoint(run.parent / "last.pt", torch.device("cpu")).model.state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])

@@ -1,0 +1,105 @@
+"""Tiny datasets, runs and coupling files: what the steps hand on, small enough to make in a blink."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import yaml
+
+from rem.settings import Config, Run, overlay, parse
+
+ROOT = Path(__file__).parents[1]
+CLASSES = 3
+STORED, SIZE = 21, 19  # sides of the images in the file and of what the network sees: I = 8 with two types
+COUNTS = {"train": 40, "val": 24, "test": 18}  # with batches of 16 the last one is smaller
+
+
+def write_prepared(path: Path, counts: Mapping[str, int] = COUNTS) -> Path:
+    """A prepared dataset: noise with a bright top, middle or bottom third (classes 0, 1, 2)."""
+    draw = np.random.default_rng(3)
+    with h5py.File(path, "w") as file:
+        for split, count in counts.items():
+            labels = draw.integers(CLASSES, size=count)
+            images = draw.integers(0, 150, size=(count, 1, STORED, STORED))
+            for image, label in zip(images, labels, strict=True):
+                image[:, 7 * label : 7 * label + 7] += 90
+            file[f"{split}/images"], file[f"{split}/labels"] = images.astype(np.uint8), labels
+        file.attrs["class_names"] = ["top", "middle", "bottom"]
+    return path
+
+
+def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
+    """Settings of a run on that dataset; `sections` overlays them, `training={"epochs": 2}` for one."""
+    values = {
+        "dataset": "thirds",
+        "variant": variant,
+        "seed": seed,
+        "data": {
+            "source": "shapes",
+            "folder": None,
+            "classes": CLASSES,
+            "channels": 1,
+            "size": SIZE,
+            "view": "crop",
+            "validation": COUNTS["val"],
+            "split_seed": 0,
+            "generate": None,
+            "mean": [0.4],
+            "std": [0.25],
+        },
+        "augment": {"padding": 1, "flip": True, "jitter": 0.1},
+        "network": {
+            "convolution_channels": 2,
+            "primary_types": 2,
+            "primary_dimensions": 3,
+            "class_dimensions": 4,
+            "routing_iterations": 3,
+        },
+        "training": {
+            "epochs": 5,
+            "patience": 100,
+            "batch_size": 16,
+            "learning_rate": 0.02,
+            "learning_rate_decay": 0.9,
+            "keep_every": 2,
+        },
+        "lobster": {"penalty": 0.1, "penalty_decay": 0.9} if variant == "rem" else None,
+        "checkpoint": "last" if variant == "rem" else "best",
+    }
+    return parse(Run, overlay(values, sections), "tiny")
+
+
+def shipped_config(*overlays: str) -> Config:
+    """config/config.yaml with other files of config/ laid over it, as the workflow reads them."""
+    values: dict[str, object] = {}
+    for name in ("config", *overlays):
+        values = overlay(values, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+    return parse(Config, values, "config")
+
+
+def write_couplings(
+    path: Path,
+    of: Run,
+    couplings: Sequence[Sequence[float]] = ((0.0,),),
+    predicted: Sequence[int] = (0,),
+    accuracies: Mapping[int, float] | None = None,
+    losses: Mapping[int, float] | None = None,
+    strongest: Sequence[float] = (1.0,),
+    sparsity: Mapping[str, float] | None = None,
+    **attributes: object,
+) -> Path:
+    """A file as `rem couplings` writes it, with the values given."""
+    accuracies = accuracies or {2: 50.0, 3: 60.0}
+    with h5py.File(path, "w") as file:
+        file["couplings"] = np.array(couplings, np.float32)
+        file["predicted"], file["strongest"] = np.array(predicted), np.array(strongest, np.float32)
+        file["levels/K"], file["levels/accuracy"] = np.array(list(accuracies)), np.array(list(accuracies.values()))
+        file["levels/loss"] = np.array([(losses or {}).get(level, 0.1) for level in accuracies])
+        file.attrs["run"] = of.model_dump_json()
+        file.attrs["sparsity"] = json.dumps({"all": 0.0} if sparsity is None else sparsity)
+        written = {"checkpoint": "best", "split": "val", "epoch": 1, "accuracy": 60.0, "loss": 0.1} | attributes
+        for name, value in written.items():
+            file.attrs[name] = value
+    return path
