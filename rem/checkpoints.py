@@ -33,10 +33,14 @@ def save_checkpoint(path: Path, weights: dict[str, Any], run: Run, epoch: int) -
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
     """Read a network, in evaluation mode; raises RemError where the file is not a whole checkpoint."""
     content = load(path, device)
-    run = Run.model_validate_json(content["run"])
-    model = build(run, device)
-    model.load_state_dict(content["model"])
-    return Checkpoint(model.eval(), run, content["epoch"])
+    try:
+        run = Run.model_validate_json(content["run"])
+        model = build(run, device)
+        model.load_state_dict(content["model"])
+        return Checkpoint(model.eval(), run, content["epoch"])
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise RemError(f"{path} holds no network of this version ({reason}); delete it and train again.") from error
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -53,6 +57,6 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
     """
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).strip().split("\n")[0]
         raise RemError(f"{path} is not a whole checkpoint ({reason}); delete it and train again.") from error

@@ -39,7 +39,8 @@ def lowest_levels(accuracies: Mapping[int, float], unquantized: float, tolerance
     Raises:
         RemError: no K is good enough.
     """
-    good = [levels for levels, accuracy in accuracies.items() if accuracy >= unquantized - tolerance]
+    allowed = tolerance + 1e-9  # a loss of just the tolerance is allowed, however it is rounded
+    good = [levels for levels, accuracy in accuracies.items() if unquantized - accuracy <= allowed]
     if not good:
         raise RemError(
             f"no K from {min(accuracies)} to {max(accuracies)} keeps the validation accuracy of {unquantized:.2f}% "

@@ -208,10 +208,11 @@ def config_schema() -> dict[str, Any]:
     schema["$defs"] |= sections | {"PartialRun": partial_run | {"title": "PartialRun"}}
     properties, reference = schema["properties"], {"$ref": "#/$defs/PartialRun"}
     properties["defaults"] = {"description": properties["defaults"]["description"]} | reference
-    properties["variants"]["additionalProperties"] = reference
     by_variant = {"type": "object", "additionalProperties": reference}
     of_dataset = partial_run | {"properties": partial_run["properties"] | {"variants": by_variant}}
-    properties["datasets"]["additionalProperties"] = of_dataset
+    for layer, entry in (("variants", reference), ("datasets", of_dataset)):
+        (pattern,) = properties[layer]["patternProperties"]
+        properties[layer] |= {"patternProperties": {pattern: entry}, "additionalProperties": False}
     for section in (schema, *schema["$defs"].values()):
         section.pop("required", None)
     return schema
@@ -232,7 +233,7 @@ def parse(kind: type[AnySection], values: Any, where: str) -> AnySection:
 
 def _sentence(kind: type[Section], error: Any) -> str:
     path = [str(part) for part in error["loc"]]
-    key = ".".join(path)
+    key = ".".join(path) or "(the whole file)"
     if error["type"] == "extra_forbidden":
         return f"unknown key {key}; the keys valid there are {', '.join(_keys(kind, path[:-1]))}."
     if error["type"] == "missing":
@@ -256,7 +257,7 @@ def read_yaml(path: str | Path) -> Any:
     """
     try:
         return yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise RemError(f"{path} cannot be read as YAML: {reason}.") from error
 

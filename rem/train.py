@@ -101,7 +101,7 @@ class Training:
             raise RemError(
                 f"the loss of {self.run.dataset}, {self.run.variant}, seed {self.run.seed} is {loss} in epoch "
                 f"{self.epoch + 1}; lower training.learning_rate and train again (state.pt in the run's folder "
-                f"keeps epoch {self.epoch})."
+                "keeps the epochs before)."
             )
 
     def _fit(self, rate: float, penalty: float) -> tuple[float, float]:
@@ -215,8 +215,9 @@ def train(run: Run, prepared: Path, folder: Path, device: torch.device) -> None:
     with whole(folder / "history.csv") as partial:
         pd.DataFrame(training.history).to_csv(partial, index=False)
     shutil.rmtree(folder / "epochs", ignore_errors=True)
-    partial_epochs.rename(folder / "epochs")
+    shutil.copytree(partial_epochs, folder / "epochs")
     state_file.unlink()
+    shutil.rmtree(partial_epochs)  # only now: a run that is killed before starts from the state, and needs them
 
 
 def _line(run: Run, row: dict[str, float]) -> str:

@@ -14,8 +14,7 @@ from rem.files import RemError
 def couplings(path, class_mean, names=None):
     with h5py.File(path, "w") as file:
         file["class_mean"] = np.asarray(class_mean, dtype=np.float32)
-        if names:
-            file.attrs["class_names"] = names
+        file.attrs["class_names"] = names or [str(label) for label in range(len(class_mean))]
     return path
 
 

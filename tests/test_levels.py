@@ -57,7 +57,6 @@ def test_the_tolerance_is_in_points_of_accuracy(tmp_path, tolerance, lowest):
     assert table.loc[table["lowest"], "levels"].tolist() == [lowest]
 
 
-@pytest.mark.xfail(strict=True, raises=RemError, reason="90.2 - 0.1 is more than 90.1 in floating point")
 def test_a_loss_of_exactly_the_tolerance_is_allowed(tmp_path):
     path = network(tmp_path, "baseline-1", {2: 100 * 901 / 1000}, 100 * 902 / 1000)
     assert chosen(tmp_path, [path], 0.1)["lowest"].tolist() == [True]

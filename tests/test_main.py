@@ -57,7 +57,7 @@ def test_help_of_every_command(rem, capsys, command):
 
 
 def test_the_commands_are_the_steps():
-    steps = "fetch prepare train couplings levels entropy metrics trajectory tables figure sample schema"
+    steps = "fetch prepare train couplings levels entropy metrics trajectory tables figure sample sources schema"
     assert set(COMMANDS) == set(steps.split())
 
 

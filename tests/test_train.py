@@ -253,7 +253,6 @@ def test_a_run_interrupted_while_its_results_are_written_loses_nothing(undisturb
     assert_same_results(undisturbed["rem"], tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="epochs/ is replaced by an empty folder if only state.pt is left to remove")
 def test_a_run_interrupted_at_its_very_end_keeps_its_epochs(undisturbed, data, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", interrupt_removal_of("state.pt", Path.unlink))
