@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: reproduce test lint environment clean
 
 reproduce: environment  ## the main job: results/sample/
-	snakemake --cores $(CORES) --resources gpu=1 all
+	snakemake --cores $(CORES) --resources gpu=1 -- all
 
 test: environment lint  ## all tests
 	pytest

@@ -342,3 +342,23 @@ def test_a_change_of_an_unknown_variant_is_refused(values):
     put(values, "datasets.mnist.variants", {"rme": {}})
     with pytest.raises(RemError, match="unknown variant 'rme'; the config has baseline, rem"):
         parse(Config, values, "config").run("mnist", "rem", 42)
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist", "cifar10"])
+@pytest.mark.parametrize("seed", [42, 43, 44, 45, 46])
+def test_the_paper_config_is_the_protocol_and_nothing_of_the_sample(dataset, seed):
+    config = tiny.shipped_config("paper")
+    baseline, rem = (config.run(dataset, variant, seed) for variant in ("baseline", "rem"))
+    assert baseline.lobster is None
+    assert (rem.lobster.penalty, rem.lobster.penalty_decay) == (1e-4, 0.99)
+    assert (baseline.checkpoint, rem.checkpoint) == ("best", "last")
+    for run in (baseline, rem):
+        assert (run.training.learning_rate, run.training.learning_rate_decay) == (1e-3, 0.99)
+        assert (run.training.batch_size, run.training.patience) == (128, 200)
+        assert run.data.source == dataset
+        assert run.data.validation == 5500
+        assert run.augment.padding == (0 if dataset == "cifar10" else 2)
+        assert run.augment.flip == (dataset != "mnist")
+        assert (run.network.convolution_channels, run.network.routing_iterations) == (256, 3)
+        assert run.network.primary_types == (64 if dataset == "cifar10" else 32)
+    assert config.select.seeds == [42, 43, 44, 45, 46]
