@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from rem.capsnet import CapsNet
 from rem.files import RemError
-from rem.lobster import Masks, largest_threshold, penalize
-from rem.losses import margin_loss
+from rem.lobster import Masks, largest_threshold, penalize, search
+from rem.losses import margin_loss, margin_losses
 from rem.settings import Network
 
 quick = settings(derandomize=True, deadline=None, max_examples=100)
@@ -318,3 +318,35 @@ def test_the_threshold_of_a_real_network_equals_brute_force(share: float, prunin
     found = largest_threshold(magnitudes, lambda t, _: rising.get(t, losses[0]), bound)
     assert (magnitudes < found).sum() == (magnitudes < expected).sum()
     assert found <= thresholds[0] or dict(zip(thresholds, losses, strict=True))[found] <= bound
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_search_keeps_its_promise_and_leaves_the_weights_alone(seed: int):
+    network, (images, labels) = tiny_network(seed), labelled_images(16)
+    masks, before = Masks(network), {name: weight.clone() for name, weight in weights(network).items()}
+
+    def losses():
+        with torch.no_grad():
+            yield from (margin_losses(network(batch)[0], own) for batch, own in zip(*batches, strict=True))
+
+    batches = images.split(4), labels.split(4)
+    unpruned = sum(float(batch.double().sum()) for batch in losses())
+    threshold = search(masks, losses)
+    for name, weight in weights(network).items():
+        assert torch.equal(weight, before[name])
+    masks.prune(threshold)
+    assert sum(float(batch.double().sum()) for batch in losses()) <= unpruned
+
+
+def test_a_probe_stops_once_its_loss_is_beyond_the_bound():
+    network, evaluated = tiny_network(), []
+
+    def losses():  # every weight matters: the loss grows with each that is zero
+        zeros = sum(int((weight == 0).sum()) for weight in weights(network).values())
+        for batch in range(10):
+            evaluated.append(batch)
+            yield torch.full((1,), 1.0 + zeros)
+
+    search(Masks(network), losses)
+    passes = evaluated.count(0)
+    assert len(evaluated) < 10 * passes

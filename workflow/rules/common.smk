@@ -19,7 +19,9 @@ SPLITS = ["val", "test"]
 TABLES = expand("tables/table{number}.{suffix}", number=range(2, 7), suffix=["csv", "md", "tex"])
 TABLES += expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"])
 FIGURES = expand("figures/{figure}.{suffix}", figure=["fig4", "fig5", "fig6", "overview"], suffix=["png", "svg"])
-MIRROR = CONFIG.mirror or os.environ.get("REM_MIRROR")
+
+if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
+    os.environ.update(REM_MIRROR=CONFIG.mirror)
 
 
 wildcard_constraints:

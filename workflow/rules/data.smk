@@ -5,18 +5,15 @@ rule fetch:
     output:
         "data/raw/{source}/{file}",
     log:
-        "data/raw/{source}/{file}.log",
+        f"results/{CONFIG.name}/logs/fetch/{{source}}-{{file}}.log",
     benchmark:
-        "data/raw/{source}/{file}.benchmark.tsv"
+        f"results/{CONFIG.name}/benchmarks/fetch/{{source}}-{{file}}.tsv"
     retries: 2
     conda:
         "../../environment.yml"
-    params:
-        mirror=f"--mirror {MIRROR}" if MIRROR else "",
     shell:
         """
         rem fetch {wildcards.source:q} {output:q} \
-            {params.mirror} \
             2>&1 | tee {log:q}
         """
 
@@ -25,7 +22,7 @@ rule data_settings:
     output:
         "data/prepared/{name}/{dataset}.yaml",
     log:
-        "data/prepared/{name}/{dataset}.settings.log",
+        "results/{name}/logs/data_settings/{dataset}.log",
     conda:
         "../../environment.yml"
     params:
@@ -42,9 +39,9 @@ rule prepare:
     output:
         "data/prepared/{name}/{dataset}.h5",
     log:
-        "data/prepared/{name}/{dataset}.log",
+        "results/{name}/logs/prepare/{dataset}.log",
     benchmark:
-        "data/prepared/{name}/{dataset}.benchmark.tsv"
+        "results/{name}/benchmarks/prepare/{dataset}.tsv"
     conda:
         "../../environment.yml"
     shell:
