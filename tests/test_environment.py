@@ -1,0 +1,29 @@
+"""The environments of pip and conda are one."""
+
+import re
+import tomllib
+
+import tiny
+import yaml
+
+
+def lock():
+    return (tiny.ROOT / "requirements.lock").read_text().splitlines()
+
+
+def test_conda_installs_the_lock():
+    environment = yaml.safe_load((tiny.ROOT / "environment.yml").read_text())
+    assert environment["dependencies"][-1]["pip"] == lock()
+
+
+def test_the_lock_pins_every_dependency_of_the_project():
+    project = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = {*project["dependencies"], *extras["workflow"], *extras["test"]}
+    pinned = {re.split(r"==", line)[0].lower() for line in lock()}
+    assert wanted <= pinned
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+!-]+( ; sys_platform == \"linux\")?", line) for line in lock())
+
+
+def test_torch_is_the_version_the_project_is_tested_with():
+    assert {"torch==2.14.1", "torchvision==0.29.1"} <= set(lock())
