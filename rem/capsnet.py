@@ -1,6 +1,7 @@
 """The Capsule Network of Sabour et al. (2017) with dynamic routing: Eq. 1 to 5 of the paper.
 
-Shapes: B images, I primary capsules of P dimensions, J classes with capsules of D dimensions.
+Shapes: B images, I primary capsules of P dimensions, J classes with capsules of D dimensions. Inside the
+routing the class comes first, (J, B, ...), so that a class's share of every step is one matrix product.
 """
 
 import torch
@@ -37,39 +38,43 @@ def votes(weight: Tensor, poses: Tensor) -> Tensor:
 
 
 def coupling(logits: Tensor) -> Tensor:
-    """Eq. 4: c_ij = exp(b_ij) / sum_k exp(b_ik), a softmax over the classes j; (B, J, I) to (B, J, I)."""
-    return logits.softmax(dim=1)
+    """Eq. 4: c_ij = exp(b_ij) / sum_k exp(b_ik), a softmax over the classes j; (J, B, I) to (J, B, I)."""
+    return logits.softmax(dim=0)
 
 
-def class_poses(couplings: Tensor, votes: Tensor, bias: Tensor) -> Tensor:
-    """Eq. 2 and 3: v_j = squash(sum_i c_ij u_{j|i} + bias_j).
+def weighted_votes(couplings: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
+    """Eq. 1 and 2: s_j = sum_i c_ij W_ij u_i, as one matrix product a class, which never holds the votes.
 
     Args:
-        couplings: (B, J, I).
-        votes: (B, J, I, D).
-        bias: (J, D), the trainable routing bias.
+        couplings: (J, B, I).
+        weight: (J, I*P, D), W_ij laid out by class.
+        poses: (B, I, P), the primary capsules u_i.
 
     Returns:
-        (B, J, D).
+        (J, B, D).
     """
-    s = (couplings.unsqueeze(2) @ votes).squeeze(2)  # (B, J, 1, I) @ (B, J, I, D) -> (B, J, D)
-    return squash(s + bias)
+    weighted = couplings.unsqueeze(-1) * poses  # (J, B, I, P)
+    return torch.bmm(weighted.flatten(2), weight)  # (J, B, I*P) @ (J, I*P, D) -> (J, B, D)
 
 
-def agreement(votes: Tensor, poses: Tensor) -> Tensor:
-    """The a_ij = v_j . u_{j|i} that Eq. 5 adds to the logits: (B, J, I, D), (B, J, D) to (B, J, I)."""
-    return (votes @ poses.unsqueeze(-1)).squeeze(-1)
+def agreement(weight: Tensor, poses: Tensor, class_poses: Tensor) -> Tensor:
+    """The a_ij = v_j . W_ij u_i that Eq. 5 adds to the logits: (J, I*P, D), (B, I, P), (J, B, D) to (J, B, I)."""
+    seen = torch.bmm(class_poses, weight.transpose(1, 2))  # W_ij^T v_j, (J, B, D) @ (J, D, I*P) -> (J, B, I*P)
+    return (seen.view(-1, *poses.shape) * poses).sum(dim=-1)
 
 
-def route(votes: Tensor, bias: Tensor, iterations: int, levels: int | None = None) -> tuple[Tensor, Tensor]:
-    """Dynamic routing: Eq. 2 to 5, iterated.
+def route(
+    weight: Tensor, poses: Tensor, bias: Tensor, iterations: int, levels: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Dynamic routing: Eq. 1 to 5, iterated.
 
     Gradients flow through the last iteration only, with its couplings as constants: the paper's
     protocol detaches the votes from all iterations before.
 
     Args:
-        votes: (B, J, I, D).
-        bias: (J, D), added to s_j in every iteration.
+        weight: (I, J, D, P), the transformation matrices W_ij.
+        poses: (B, I, P), the primary capsules u_i.
+        bias: (J, D), the trainable routing bias, added to s_j in every iteration.
         iterations: t.
         levels: K, to quantize the couplings of the last iteration (Eq. 7); None leaves them.
 
@@ -77,14 +82,35 @@ def route(votes: Tensor, bias: Tensor, iterations: int, levels: int | None = Non
         The class capsules v (B, J, D), and the couplings c (B, J, I) of the last iteration
         before any quantization.
     """
+    by_class = weight.permute(1, 0, 3, 2).flatten(1, 2)  # (J, I*P, D)
+    bias = bias.unsqueeze(1)  # (J, 1, D)
     with torch.no_grad():
-        logits = torch.zeros_like(votes[..., 0])  # (B, J, I)
+        logits = poses.new_zeros(weight.shape[1], *poses.shape[:2])  # (J, B, I)
         for _ in range(iterations - 1):
-            poses = class_poses(coupling(logits), votes, bias)
-            logits = logits + agreement(votes, poses)  # Eq. 5
+            s = weighted_votes(coupling(logits), by_class, poses)  # (J, B, D)
+            logits = logits + agreement(by_class, poses, squash(s + bias))  # Eq. 5
         couplings = coupling(logits)
     used = couplings if levels is None else quantize(couplings, levels)
-    return class_poses(used, votes, bias), couplings
+    s = weighted_votes(used, by_class, poses)
+    return squash(s + bias).transpose(0, 1), couplings.transpose(0, 1)
+
+
+def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tensor) -> Tensor:
+    """The class capsules v_j with the couplings of the last iteration quantized at many K (Eq. 7, 2, 3) at once.
+
+    Here the votes are held, for one product serves all K.
+
+    Args:
+        couplings: (B, J, I), of `route`.
+        votes: (B, J, I, D), of `votes`.
+        bias: (J, D).
+        levels: (L,), the K.
+
+    Returns:
+        (L, B, J, D).
+    """
+    quantized = quantize(couplings.unsqueeze(2), levels.view(-1, 1))  # (B, J, L, I)
+    return squash(quantized @ votes + bias.unsqueeze(1)).movedim(2, 0)  # (B, J, L, D) -> (L, B, J, D)
 
 
 class CapsNet(nn.Module):
@@ -125,10 +151,6 @@ class CapsNet(nn.Module):
         grouped = features.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
         return squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
 
-    def votes(self, images: Tensor) -> Tensor:
-        """The votes u_{j|i}: (B, C, S, S) to (B, J, I, D)."""
-        return votes(self.weight, self.primary_capsules(images))
-
     def forward(self, images: Tensor, levels: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Route a batch (B, C, S, S).
 
@@ -136,5 +158,6 @@ class CapsNet(nn.Module):
             The lengths |v_j| (B, J), the poses v_j (B, J, D) and the couplings c_ij (B, J, I) of the
             last iteration, which `levels` quantizes for the poses but not in what is returned.
         """
-        poses, couplings = route(self.votes(images), self.routing_bias, self.iterations, levels)
+        primary = self.primary_capsules(images)
+        poses, couplings = route(self.weight, primary, self.routing_bias, self.iterations, levels)
         return torch.linalg.vector_norm(poses, dim=-1), poses, couplings

@@ -10,13 +10,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rem.batches import eval_batches, load_split
-from rem.capsnet import CapsNet, class_poses, route
+from rem.capsnet import CapsNet, quantized_poses, route, votes
 from rem.checkpoints import load_checkpoint
 from rem.files import open_hdf5, whole
 from rem.lobster import sparsity
 from rem.losses import margin_losses
 from rem.provenance import record
-from rem.quantize import quantize
+
+IMAGES_AT_ONCE = 8
 
 
 def extract(
@@ -42,7 +43,7 @@ def extract(
     with open_hdf5(prepared) as file:
         class_names = file.attrs["class_names"]
     count, capsules, classes = len(images.labels), model.weight.shape[0], model.weight.shape[1]
-    levels = range(2, maximum_levels + 1)
+    levels = torch.arange(2, maximum_levels + 1, device=device)
     correct = torch.zeros(len(levels) + 1, dtype=torch.int64, device=device)  # the last one unquantized
     losses = torch.zeros(len(levels) + 1, dtype=torch.float64, device=device)
     sums = torch.zeros(classes, capsules, dtype=torch.float64, device=device)
@@ -82,7 +83,7 @@ def extract(
         loss = losses.cpu().numpy() / count
         with np.errstate(invalid="ignore"):
             file["class_mean"] = (sums.cpu().numpy() / predictions.cpu().numpy()[:, None]).astype(np.float32)
-        file["levels/K"] = np.array(levels)
+        file["levels/K"] = levels.cpu().numpy()
         file["levels/accuracy"] = accuracy[:-1]
         file["levels/loss"] = loss[:-1]
         record(
@@ -99,9 +100,13 @@ def extract(
 
 
 @torch.no_grad()
-def _route_at(model: CapsNet, images: Tensor, levels: range) -> tuple[Tensor, Tensor]:
+def _route_at(model: CapsNet, images: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
     """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
-    votes = model.votes(images)
-    poses, couplings = route(votes, model.routing_bias, model.iterations)
-    at_levels = [class_poses(quantize(couplings, level), votes, model.routing_bias) for level in levels]
-    return couplings, torch.linalg.vector_norm(torch.stack([*at_levels, poses]), dim=-1)
+    primary = model.primary_capsules(images)
+    poses, couplings = route(model.weight, primary, model.routing_bias, model.iterations)
+    at_levels = [  # a few images at a time, for the quantized couplings take L times the room of the others
+        quantized_poses(own, votes(model.weight, one), model.routing_bias, levels)
+        for own, one in zip(couplings.split(IMAGES_AT_ONCE), primary.split(IMAGES_AT_ONCE), strict=True)
+    ]
+    lengths = torch.cat([torch.cat(at_levels, dim=1), poses.unsqueeze(0)]).norm(dim=-1)
+    return couplings, lengths

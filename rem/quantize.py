@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 
 
-def quantize(couplings: Array, levels: int) -> Array:
+def quantize(couplings: Array, levels: int | Array) -> Array:
     """Eq. 7, q_K(c): each coupling moved to the nearest of the K centres k / (K - 1), k = 0 .. K-1.
 
-    Takes and gives a NumPy array or a tensor of any shape with values in [0, 1]. A coupling
-    half-way between two centres goes to the one of even k.
+    Takes and gives a NumPy array or a tensor of any shape with values in [0, 1]; K may be an array
+    that broadcasts against it. A coupling half-way between two centres goes to the one of even k.
     """
     return (couplings * (levels - 1)).round() / (levels - 1)
 

@@ -7,7 +7,8 @@ import pytest
 import reference
 import torch
 
-from rem.capsnet import CapsNet, coupling, route, squash, votes
+from rem import capsnet
+from rem.capsnet import CapsNet, coupling, quantized_poses, squash, votes
 from rem.losses import margin_loss
 from rem.settings import Network
 
@@ -21,6 +22,16 @@ iterations_from_1_to_4 = pytest.mark.parametrize("iterations", [1, 2, 3, 4])
 def random_tensor(*shape: int, seed: int = 0) -> torch.Tensor:
     """Standard normal numbers in float64."""
     return torch.tensor(np.random.default_rng(seed).normal(size=shape))
+
+
+def route(
+    votes: torch.Tensor, bias: torch.Tensor, iterations: int, levels: int | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`rem.capsnet.route` on any votes (B, J, I, D): W_ij is the vote itself, u_i = 1, an image at a time."""
+    ones = torch.ones(1, votes.shape[2], 1, dtype=votes.dtype)
+    routed = [capsnet.route(one.transpose(0, 1).unsqueeze(-1), ones, bias, iterations, levels) for one in votes]
+    poses, couplings = zip(*routed, strict=True)
+    return torch.cat(poses), torch.cat(couplings)
 
 
 def votes_and_bias(batch: int, capsules: int, classes: int, dimensions: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -68,17 +79,18 @@ def test_votes_agree_with_the_reference(batch: int, capsules: int, classes: int,
 @shapes
 def test_coupling_agrees_with_the_reference(batch: int, capsules: int, classes: int, dimensions: int, inputs: int):
     logits = random_tensor(batch, classes, capsules)
-    assert_equal(coupling(logits), np.array([reference.coupling(b) for b in logits.numpy()]))
+    by_class = coupling(logits.transpose(0, 1))  # (J, B, I)
+    assert_equal(by_class.transpose(0, 1), np.array([reference.coupling(b) for b in logits.numpy()]))
 
 
 def test_couplings_of_a_primary_capsule_sum_to_1_over_the_classes():
-    found = coupling(random_tensor(2, 3, 7))
-    torch.testing.assert_close(found.sum(dim=1), torch.ones(2, 7, dtype=torch.float64))
+    found = coupling(random_tensor(3, 2, 7))  # (J, B, I)
+    torch.testing.assert_close(found.sum(dim=0), torch.ones(2, 7, dtype=torch.float64))
     assert (found.sum(dim=2) - 1).abs().min() > 0.1  # and not over the primary capsules
 
 
 def test_coupling_bears_large_logits():
-    found = coupling(torch.tensor([[[1000.0], [0.0]]]))
+    found = coupling(torch.tensor([[[1000.0]], [[0.0]]]))
     assert found.flatten().tolist() == [1.0, 0.0]
 
 
@@ -213,7 +225,7 @@ def test_reordering_the_primary_capsules_changes_no_pose():
 def test_a_capsule_without_any_vote_is_coupled_uniformly(iterations: int):
     weight, poses = random_tensor(6, 10, 4, 3), random_tensor(2, 6, 3, seed=1)
     weight[4] = 0.0  # W_ij = 0 for every j
-    _, couplings = route(votes(weight, poses), 0.3 * random_tensor(10, 4, seed=2), iterations)
+    _, couplings = capsnet.route(weight, poses, 0.3 * random_tensor(10, 4, seed=2), iterations)
     assert (couplings[:, :, 4] == 1 / 10).all()
 
 
@@ -221,7 +233,7 @@ def test_a_zero_block_gives_the_coupling_of_equation_15():
     weight, poses = random_tensor(6, 5, 4, 3), random_tensor(1, 6, 3, seed=1)
     bias = 0.3 * random_tensor(5, 4, seed=2)
     weight[4, 2] = 0.0  # one W_ij: its vote is zero for every image
-    _, couplings = route(votes(weight, poses), bias, 3)
+    _, couplings = capsnet.route(weight, poses, bias, 3)
 
     routing = reference.route(reference.votes(weight.numpy(), poses[0].numpy()), bias.numpy(), 3)
     assert routing.logits[2, 4] == 0.0
@@ -392,3 +404,24 @@ def test_the_same_seed_makes_the_same_network():
     first, second, other = tiny_network(seed=1), tiny_network(seed=1), tiny_network(seed=2)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert not torch.equal(first.weight, other.weight)
+
+
+@shapes
+def test_routing_with_the_networks_weights_agrees_with_the_reference(
+    batch: int, capsules: int, classes: int, dimensions: int, inputs: int
+):
+    weight = random_tensor(capsules, classes, dimensions, inputs)
+    poses, bias = random_tensor(batch, capsules, inputs, seed=1), 0.3 * random_tensor(classes, dimensions, seed=2)
+    found, couplings = capsnet.route(weight, poses, bias, 3)
+    expected = [reference.route(reference.votes(weight.numpy(), u), bias.numpy(), 3) for u in poses.numpy()]
+    assert_equal(couplings, np.array([one.couplings for one in expected]))
+    assert_equal(found, np.array([one.poses for one in expected]))
+
+
+def test_poses_at_many_levels_at_once_are_those_of_routing_at_each():
+    weight, poses, bias = random_tensor(9, 3, 5, 4), random_tensor(4, 9, 4, seed=1), 0.3 * random_tensor(3, 5, seed=2)
+    _, couplings = capsnet.route(weight, poses, bias, 3)
+    levels = torch.tensor([2, 3, 11, 128])
+    found = quantized_poses(couplings, votes(weight, poses), bias, levels)  # (L, B, J, D)
+    for one, level in zip(found, levels.tolist(), strict=True):
+        torch.testing.assert_close(one, capsnet.route(weight, poses, bias, 3, level)[0])
