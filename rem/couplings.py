@@ -17,7 +17,7 @@ from rem.lobster import sparsity
 from rem.losses import margin_losses
 from rem.provenance import record
 
-IMAGES_AT_ONCE = 8
+IMAGES_AT_ONCE = 2
 
 
 def extract(
@@ -104,7 +104,7 @@ def _route_at(model: CapsNet, images: Tensor, levels: Tensor) -> tuple[Tensor, T
     """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
     primary = model.primary_capsules(images)
     poses, couplings = route(model.weight, primary, model.routing_bias, model.iterations)
-    at_levels = [  # a few images at a time, for the quantized couplings take L times the room of the others
+    at_levels = [  # two images at a time: their couplings at all K just fit in a core's cache
         quantized_poses(own, votes(model.weight, one), model.routing_bias, levels)
         for own, one in zip(couplings.split(IMAGES_AT_ONCE), primary.split(IMAGES_AT_ONCE), strict=True)
     ]

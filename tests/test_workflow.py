@@ -117,7 +117,7 @@ def test_one_more_seed_trains_that_seed_alone(project, edited):
 
 
 def test_a_setting_of_one_variant_trains_that_variant_alone(project, edited):
-    edited("config/config.yaml", "penalty: 0.004", "penalty: 0.005")
+    edited("config/config.yaml", "penalty: 0.003\n", "penalty: 0.005\n")
     jobs = planned(project)
     assert jobs["train"] == jobs["extract_couplings"] == 4
     assert "prepare" not in jobs
