@@ -7,9 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from rem.files import open_hdf5, whole
+from rem.results import COLUMNS
 from rem.settings import Run
-
-COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
 
 
 def write_metrics(couplings: list[Path], entropies: list[Path], levels: list[Path], target: Path) -> None:
