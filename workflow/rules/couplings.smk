@@ -7,7 +7,7 @@ rule extract_couplings:
             "results/{{name}}/models/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.pt", checkpoint=CHECKPOINTS
         ),
         data="data/prepared/{name}/{dataset}.h5",
-        code=modules("couplings", "capsnet", "quantize", "losses", "batches"),
+        code=modules("couplings", "capsnet", "quantize", "lobster", "losses", "batches"),
     output:
         expand(
             "results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.{split}.h5",
@@ -45,7 +45,7 @@ rule extract_trajectory:
     input:
         epochs="results/{name}/models/{dataset}/{variant}/seed{seed}/epochs",
         data="data/prepared/{name}/{dataset}.h5",
-        code=modules("couplings", "capsnet", "quantize", "losses", "batches"),
+        code=modules("couplings", "capsnet", "quantize", "lobster", "losses", "batches"),
     output:
         directory("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
     log:
