@@ -56,7 +56,7 @@ def levels(arguments: argparse.Namespace) -> None:
     """Search the lowest K of each network of a dataset, and the K they share, on the validation split."""
     from rem.levels import choose_levels
 
-    choose_levels(arguments.couplings, arguments.tolerance, arguments.target)
+    choose_levels(arguments.couplings, arguments.tolerance, arguments.skip_edges, arguments.target)
 
 
 def entropy(arguments: argparse.Namespace) -> None:
@@ -185,7 +185,8 @@ def parser() -> argparse.ArgumentParser:
     added = command(levels)
     added.add_argument("target", type=Path)
     added.add_argument("--couplings", type=Path, nargs="+", required=True, help="validation couplings, one a network")
-    added.add_argument("--tolerance", type=float, required=True, help="points of accuracy quantization may cost")
+    added.add_argument("--tolerance", type=float, required=True, help="standard errors that quantization may cost")
+    added.add_argument("--skip-edges", action="store_true", help="pass over every K with a level edge on 1/J")
 
     added = command(entropy)
     added.add_argument("target", type=Path, help="the CSV of entropies")

@@ -173,6 +173,7 @@ def trajectory(frame: pd.DataFrame, target_stem: Path) -> None:
             va="center" if low else "top",
             fontsize=7,
             color="0.35",
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.5},
         )
     figure.legend(handles=lines, loc="outside upper center", ncols=2)
     _save(figure, target_stem)

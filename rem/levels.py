@@ -9,24 +9,26 @@ from rem.quantize import edge_at_uniform, lowest_levels
 from rem.settings import Run
 
 
-def choose_levels(couplings: list[Path], tolerance: float, target: Path) -> None:
+def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, target: Path) -> None:
     """Search K on the validation split for all networks of one dataset and write `levels.csv`.
 
     A row per network and K: `dataset`, `variant`, `seed`, `checkpoint`, `levels` (K), `accuracy` and
     `unquantized` accuracy in %, `loss`; `lowest`: K is this network's lowest that keeps its accuracy
-    within `tolerance` points (section 3.1); `shared`: K is the largest of the networks' lowest, at
+    within the tolerance (section 3.1); `shared`: K is the largest of the networks' lowest, at
     which their entropies are compared; `edge_at_uniform`: a level edge falls on 1/J, so that keys
     of undecided capsules flicker.
 
     Args:
         couplings: validation couplings, one file a network.
-        tolerance: points of accuracy that quantization may cost.
+        tolerance: accuracy that quantization may cost, in standard errors sqrt(a (1 - a) / n) of the
+            unquantized accuracy a on n images: 1 is the one-standard-error rule, 0 allows no loss.
+        skip_edges: whether a K with `edge_at_uniform` is passed over.
         target: the CSV.
 
     Raises:
         RemError: no K is good enough for some network.
     """
-    frames = [_network(path, tolerance) for path in couplings]
+    frames = [_network(path, tolerance, skip_edges) for path in couplings]
     table = pd.concat(frames, ignore_index=True)
     table["shared"] = table["levels"] == table.loc[table["lowest"], "levels"].max()
     with whole(target) as partial:
@@ -39,12 +41,17 @@ def shared_levels(table: Path) -> int:
     return int(frame.loc[frame["shared"], "levels"].iloc[0])
 
 
-def _network(path: Path, tolerance: float) -> pd.DataFrame:
+def _network(path: Path, tolerance: float, skip_edges: bool) -> pd.DataFrame:
     with open_hdf5(path) as file:
         run = Run.model_validate_json(file.attrs["run"])
         unquantized, checkpoint = float(file.attrs["accuracy"]), file.attrs["checkpoint"]
         levels, accuracy, loss = (file[f"levels/{name}"][:] for name in ("K", "accuracy", "loss"))
-    lowest = lowest_levels(dict(zip(levels.tolist(), accuracy.tolist(), strict=True)), unquantized, tolerance)
+        images = len(file["predicted"])
+    edges = [edge_at_uniform(level, run.data.classes) for level in levels.tolist()]
+    accuracies = zip(levels.tolist(), accuracy.tolist(), edges, strict=True)
+    usable = {level: percent for level, percent, edge in accuracies if not (edge and skip_edges)}
+    standard_error = (unquantized * (100 - unquantized) / images) ** 0.5  # in points
+    lowest = lowest_levels(usable, unquantized, tolerance * standard_error)
     return pd.DataFrame(
         {
             "dataset": run.dataset,
@@ -56,6 +63,6 @@ def _network(path: Path, tolerance: float) -> pd.DataFrame:
             "unquantized": unquantized,
             "loss": loss,
             "lowest": levels == lowest,
-            "edge_at_uniform": [edge_at_uniform(int(level), run.data.classes) for level in levels],
+            "edge_at_uniform": edges,
         }
     )

@@ -44,7 +44,7 @@ def lowest_levels(accuracies: Mapping[int, float], unquantized: float, tolerance
     if not good:
         raise RemError(
             f"no K from {min(accuracies)} to {max(accuracies)} keeps the validation accuracy of {unquantized:.2f}% "
-            f"within {tolerance} points; raise levels.maximum or levels.tolerance."
+            f"within {tolerance:.2f} points; raise levels.maximum or levels.tolerance."
         )
     return min(good)
 

@@ -116,7 +116,10 @@ class Levels(Section):
     """The choice of the quantizer's K (Eq. 7)."""
 
     maximum: int = Field(ge=3, le=256, description="K is searched from 2 to this.")
-    tolerance: float = Field(ge=0, description="Validation accuracy, in points, that quantization may cost.")
+    tolerance: float = Field(
+        ge=0, description="Validation accuracy, in its standard errors, that quantization may cost; 0: none."
+    )
+    skip_edges: bool = Field(description="Pass over every K whose level edge falls on 1/J, where keys flicker.")
     published: int = Field(ge=2, le=256, description="K of the authors' runs; everything is reported at this K too.")
 
 

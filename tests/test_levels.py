@@ -6,6 +6,7 @@ import tiny
 
 from rem.files import RemError
 from rem.levels import choose_levels, shared_levels
+from rem.quantize import lowest_levels
 
 
 def network(folder, name, accuracies, unquantized=90.0, **attributes):
@@ -16,8 +17,8 @@ def network(folder, name, accuracies, unquantized=90.0, **attributes):
     )
 
 
-def chosen(folder, networks, tolerance=0.0):
-    choose_levels(networks, tolerance, folder / "levels.csv")
+def chosen(folder, networks, tolerance=0.0, skip_edges=False):
+    choose_levels(networks, tolerance, skip_edges, folder / "levels.csv")
     return pd.read_csv(folder / "levels.csv")
 
 
@@ -50,16 +51,24 @@ def test_every_k_of_every_network_has_a_row(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("tolerance", "lowest"), [(0.0, 5), (0.5, 4), (1.0, 3), (9.75, 3), (10.0, 2)])
-def test_the_tolerance_is_in_points_of_accuracy(tmp_path, tolerance, lowest):
-    path = network(tmp_path, "baseline-1", {2: 80, 3: 89, 4: 89.5, 5: 90})
+@pytest.mark.parametrize(("tolerance", "lowest"), [(0.0, 5), (0.49, 5), (0.5, 4), (1.0, 3), (3.3, 3), (3.34, 2)])
+def test_the_tolerance_is_in_standard_errors(tmp_path, tolerance, lowest):
+    """90% of 100 images have a standard error of sqrt(0.9 x 0.1 / 100) = 3 points."""
+    path = network(tmp_path, "baseline-1", {2: 80, 3: 87, 4: 88.5, 5: 90}, predicted=[0] * 100)
     table = chosen(tmp_path, [path], tolerance)
     assert table.loc[table["lowest"], "levels"].tolist() == [lowest]
 
 
-def test_a_loss_of_exactly_the_tolerance_is_allowed(tmp_path):
-    path = network(tmp_path, "baseline-1", {2: 100 * 901 / 1000}, 100 * 902 / 1000)
-    assert chosen(tmp_path, [path], 0.1)["lowest"].tolist() == [True]
+def test_a_loss_of_exactly_the_tolerance_is_allowed():
+    assert lowest_levels({2: 100 * 901 / 1000}, 100 * 902 / 1000, 0.1) == 2
+
+
+def test_a_k_with_an_edge_on_a_jth_can_be_passed_over(tmp_path):
+    run = tiny.run(data={"classes": 4})
+    path = tiny.write_couplings(tmp_path / "a.h5", run, accuracies={2: 0.0, 3: 90.0, 4: 90.0}, accuracy=90.0)
+    for skip, lowest in ((False, 3), (True, 4)):
+        table = chosen(tmp_path, [path], skip_edges=skip)
+        assert table.loc[table["lowest"], "levels"].tolist() == [lowest]
 
 
 def test_an_edge_on_a_jth_is_flagged(tmp_path):

@@ -184,12 +184,14 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     assert sorted(path.name for path in files.iterdir()) == names
 
     assert rem("levels", levels, "--couplings", files / "last.val.h5", "--tolerance", 100) == 0
-    assert pd.read_csv(levels)["levels"].tolist() == [2, 3, 4, 5, 6]
+    chosen = pd.read_csv(levels)
+    assert chosen["levels"].tolist() == [2, 3, 4, 5, 6]
 
     entropies = tmp_path / "entropy.csv"
     trees = ["--folder", tmp_path / "dictionaries", "--couplings", files / "last.test.h5"]
     assert rem("entropy", entropies, *trees, "--levels", levels, "--published-levels", 11) == 0
-    assert pd.read_csv(entropies)["levels"].unique().tolist() == [2, 11]
+    shared = chosen.loc[chosen["shared"], "levels"].item()
+    assert pd.read_csv(entropies)["levels"].unique().tolist() == [shared, 11]
     assert [path.name for path in (tmp_path / "dictionaries").iterdir()] == ["last.test.h5"]
 
     inputs = ["--couplings", files / "last.test.h5", "--entropies", entropies, "--levels", levels]
@@ -203,7 +205,7 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     assert rem("trajectory", tmp_path / "trajectory.csv", "--couplings", epochs, "--levels", levels) == 0
     trajectory = pd.read_csv(tmp_path / "trajectory.csv")
     assert trajectory["epoch"].tolist() == [1, 2]
-    assert trajectory["levels"].tolist() == [2, 2]
+    assert trajectory["levels"].tolist() == [shared, shared]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

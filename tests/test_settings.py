@@ -77,7 +77,7 @@ def test_a_run_is_the_defaults_under_its_dataset_under_its_variant(values):
     put(values, "datasets.mnist", {"training": {"epochs": 4, "batch_size": 8}})
     put(values, "variants.rem.training", {"epochs": 5})
     config = parse(Config, values, "config")
-    assert config.run("fashion-mnist", "baseline", 1).training.epochs == 3
+    assert config.run("shapes", "baseline", 1).training.epochs == 3
     assert config.run("mnist", "baseline", 1).training.epochs == 4
     run = config.run("mnist", "rem", 1)
     assert (run.training.epochs, run.training.batch_size, run.seed) == (5, 8, 1)
@@ -147,7 +147,7 @@ def test_the_followed_run_must_be_selected(values, key, value):
     [
         ("colour", "name, device, mirror, select, levels, trajectory, defaults, datasets, variants"),
         ("select.colour", "datasets, variants, seeds"),
-        ("levels.colour", "maximum, tolerance, published"),
+        ("levels.colour", "maximum, tolerance, skip_edges, published"),
         ("trajectory.colour", "dataset, variant, seed, every"),
         ("defaults.colour", "dataset, variant, seed, data, augment, network, training, lobster, checkpoint"),
         ("defaults.augment.colour", "padding, flip, jitter"),
@@ -354,7 +354,7 @@ def test_the_paper_config_is_the_protocol_and_nothing_of_the_sample(dataset, see
     assert (baseline.checkpoint, rem.checkpoint) == ("best", "last")
     for run in (baseline, rem):
         assert (run.training.learning_rate, run.training.learning_rate_decay) == (1e-3, 0.99)
-        assert (run.training.batch_size, run.training.patience) == (128, 200)
+        assert (run.training.batch_size, run.training.patience, run.training.epochs) == (128, 200, 10000)
         assert run.data.source == dataset
         assert run.data.validation == 5500
         assert run.augment.padding == (0 if dataset == "cifar10" else 2)

@@ -15,11 +15,13 @@ rule levels:
         "../../environment.yml"
     params:
         tolerance=CONFIG.levels.tolerance,
+        skip_edges="--skip-edges" if CONFIG.levels.skip_edges else "",
     shell:
         """
         rem levels {output:q} \
             --couplings {input.couplings:q} \
             --tolerance {params.tolerance} \
+            {params.skip_edges} \
             2>&1 | tee {log:q}
         """
 
