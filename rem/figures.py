@@ -154,7 +154,8 @@ def trajectory(frame: pd.DataFrame, target_stem: Path) -> None:
         *left.plot(frame["sparsity"], frame["entropy"], "o-", color=VERMILION, label="entropy", **style),
         *right.plot(frame["sparsity"], frame["accuracy"], "s--", color=BLUE, label="accuracy", **style),
     ]
-    left.set_xlabel("pruned parameters (%)")
+    first, last = frame["epoch"].agg(["min", "max"])
+    left.set_xlabel(f"pruned parameters (%), epochs {first:g} to {last:g}")
     left.set_ylabel("routing entropy (bits)", color=VERMILION)
     right.set_ylabel("test accuracy (%)", color=BLUE)
     for axes, colour in ((left, VERMILION), (right, BLUE)):
@@ -162,19 +163,6 @@ def trajectory(frame: pd.DataFrame, target_stem: Path) -> None:
         axes.spines["top"].set_visible(False)
     left.set_ylim(bottom=0)
     left.margins(x=0.08)
-    for point, side in ((frame.iloc[0], 1), (frame.iloc[-1], -1)):
-        low = point["entropy"] < 0.2 * frame["entropy"].max()  # below it the text would run into the axis
-        left.annotate(
-            f"epoch {point['epoch']:g}",
-            (point["sparsity"], point["entropy"]),
-            xytext=(8 * side, 4) if low else (0, -5),
-            textcoords="offset points",
-            ha="left" if side > 0 else "right",
-            va="center" if low else "top",
-            fontsize=7,
-            color="0.35",
-            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.5},
-        )
     figure.legend(handles=lines, loc="outside upper center", ncols=2)
     _save(figure, target_stem)
 
