@@ -69,9 +69,9 @@ def extract(
             own = couplings[torch.arange(len(labels), device=device), predicted]  # (B, I)
             sums.index_add_(0, predicted, own.double())
             predictions += torch.bincount(predicted, minlength=classes)
-            for index, at_level in enumerate(lengths):
-                correct[index] += (at_level.argmax(dim=1) == labels).sum()
-                losses[index] += margin_losses(at_level, labels).double().sum()
+            correct += (lengths.argmax(dim=2) == labels).sum(dim=1)
+            at_levels = margin_losses(lengths.flatten(0, 1), labels.repeat(len(lengths)))  # ((L+1)*B,)
+            losses += at_levels.view(len(lengths), -1).double().sum(dim=1)
             rows = slice(done, done + len(labels))
             done = rows.stop
             file["couplings"][rows] = own.cpu()
