@@ -116,10 +116,10 @@ def test_one_more_seed_trains_that_seed_alone(project, edited):
     assert "extract_trajectory" not in jobs
 
 
-def test_a_setting_of_one_variant_trains_that_variant_alone(project, edited):
-    edited("config/config.yaml", "penalty: 0.003\n", "penalty: 0.005\n")
+def test_a_setting_of_one_variant_trains_the_runs_that_have_it_alone(project, edited):
+    edited("config/config.yaml", "penalty: 0.003\n", "penalty: 0.005\n")  # shapes has a penalty of its own
     jobs = planned(project)
-    assert jobs["train"] == jobs["extract_couplings"] == 4
+    assert jobs["train"] == jobs["extract_couplings"] == 2
     assert "prepare" not in jobs
 
 

@@ -11,6 +11,8 @@ from rem.files import RemError
 try:
     CONFIG = settings.parse(settings.Config, config, "config")
     RUNS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs()}
+    # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
+    FILES = {run.dataset: sources.source_files(run.data.source) for run in RUNS.values()}
 except RemError as error:
     raise WorkflowError(str(error)) from None
 
@@ -50,7 +52,7 @@ def data_of(wildcards):
 
 def dataset_files(wildcards):
     data = data_of(wildcards)
-    return [data.folder] if data.source == "folder" else sources.source_files(data.source)
+    return [data.folder] if data.source == "folder" else FILES[wildcards.dataset]
 
 
 def modules(*names):
