@@ -234,13 +234,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run a command; a mistake the user can mend is one sentence and exit status 1."""
+    """Run a command; a mistake the user can mend is one sentence and exit status 1, Ctrl-C one and 130."""
     arguments = parser().parse_args()
     try:
         arguments.function(arguments)
     except RemError as error:
         print(f"rem: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("rem: interrupted; give the same command again to go on.", file=sys.stderr)
+        return 130  # as a shell reports SIGINT
     return 0
 
 

@@ -218,3 +218,12 @@ def test_training_on_a_gpu_is_repeatable_and_its_networks_load_without_one(rem, 
         assert rem("couplings", run.parent, *saved, "--data", prepared, "--device", "cuda") == 0
         weights.append(load_checkpoint(run.parent / "last.pt", torch.device("cpu")).model.state_dict())
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_an_interruption_is_one_sentence_and_exit_status_130(rem, monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rem.levels.choose_levels", interrupted)
+    assert rem("levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0) == 130
+    assert capsys.readouterr().err == "rem: interrupted; give the same command again to go on.\n"
