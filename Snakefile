@@ -31,7 +31,7 @@ rule all:
 
 rule data:
     input:
-        expand("data/prepared/{name}/{dataset}.h5", name=CONFIG.name, dataset=CONFIG.select.datasets),
+        expand("data/prepared/{name}/{dataset}.h5", name=CONFIG.name, dataset={run.dataset for run in RUNS.values()}),
 
 
 rule models:
@@ -41,9 +41,9 @@ rule models:
 
 rule couplings:
     input:
-        run_files("couplings", "{checkpoint}.{split}.h5", checkpoint=CHECKPOINTS, split=SPLITS),
+        couplings_files(),
 
 
 rule entropies:
     input:
-        run_files("entropies", "entropy.csv"),
+        entropy_files(),

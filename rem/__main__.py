@@ -1,7 +1,6 @@
 """The command line `rem`: each command parses its arguments and calls one function."""
 
 import argparse
-import itertools
 import json
 import os
 import sys
@@ -37,7 +36,7 @@ def train(arguments: argparse.Namespace) -> None:
     from rem.settings import read_run
     from rem.train import train
 
-    train(read_run(arguments.run), arguments.data, arguments.run.parent, _device(arguments))
+    train(read_run(arguments.run), arguments.data, arguments.run.parent, _device(arguments), arguments.followed)
 
 
 def couplings(arguments: argparse.Namespace) -> None:
@@ -45,11 +44,14 @@ def couplings(arguments: argparse.Namespace) -> None:
     from rem.couplings import extract
 
     device = _device(arguments)
-    folders = [sorted(path.glob("*.pt")) if path.is_dir() else [path] for path in arguments.checkpoints]
-    for checkpoint in itertools.chain(*folders):
-        for split in arguments.splits:
-            target = arguments.folder / f"{checkpoint.stem}.{split}.h5"
-            extract(checkpoint, arguments.data, split, arguments.maximum_levels, target, device)
+    for name in arguments.files:
+        checkpoint, _, split = name.partition(".")
+        found = sorted(arguments.checkpoints.glob(f"{checkpoint}.pt"))
+        if not found:
+            raise RemError(f"{arguments.checkpoints} has no checkpoint {checkpoint}.pt; train first (rem train).")
+        for path in found:
+            target = arguments.folder / f"{path.stem}.{split}.h5"
+            extract(path, arguments.data, split, arguments.maximum_levels, target, device)
 
 
 def levels(arguments: argparse.Namespace) -> None:
@@ -175,11 +177,12 @@ def parser() -> argparse.ArgumentParser:
 
     added = computing(command(train))
     added.add_argument("run", type=Path, help="run.yaml; everything is written to its folder")
+    added.add_argument("--followed", type=Path, help="history.csv of the run that pruning.follows names")
 
     added = computing(command(couplings))
     added.add_argument("folder", type=Path, help="where to write")
-    added.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="checkpoints, or folders of them")
-    added.add_argument("--splits", nargs="+", required=True, choices=["train", "val", "test"])
+    added.add_argument("--checkpoints", type=Path, required=True, help="folder of the checkpoints")
+    added.add_argument("--files", nargs="+", required=True, help="<checkpoint>.<split>; * for every checkpoint")
     added.add_argument("--maximum-levels", type=int, required=True, help="the largest K")
 
     added = command(levels)

@@ -1,11 +1,11 @@
-"""LOBSTER: loss-based sensitivity regularization and the threshold that prunes (Eq. 16, section 3.3).
+"""Pruning while training: LOBSTER (Eq. 16), the threshold search (section 3.3), and what they are compared with.
 
-Prunable layers are both convolutions and the class capsules. Their biases, the routing bias
-included, are penalized but never set to zero by the threshold.
+Prunable layers are the convolutions and the class capsules; a frozen or pretrained backbone is none.
+Their biases, the routing bias included, are shrunk but never set to zero by a threshold.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from rem.files import RemError
 
 
 @torch.no_grad()
-def penalize(parameters: Iterable[nn.Parameter], penalty: float) -> None:
+def lobster(parameters: Iterable[nn.Parameter], penalty: float) -> None:
     """The last term of Eq. 16, in place: theta <- theta - lambda * theta * ReLU(1 - |dL/dtheta|).
 
     To be called between the backward pass and the optimiser's step.
@@ -29,58 +29,66 @@ def penalize(parameters: Iterable[nn.Parameter], penalty: float) -> None:
     """
     for parameter in parameters:
         if parameter.grad is None:
-            raise RemError("a prunable parameter has no gradient; call penalize after loss.backward().")
+            raise RemError("a prunable parameter has no gradient; call lobster after loss.backward().")
         parameter.sub_(penalty * parameter * torch.relu(1 - parameter.grad.abs()))
 
 
-def prunable_weights(model: CapsNet) -> dict[str, nn.Parameter]:
-    """The weights that the threshold may set to zero, by layer."""
-    return {
-        "convolution": model.convolution.weight,
-        "primary": model.primary.weight,
-        "class": model.weight,
-    }
+@torch.no_grad()
+def weight_decay(parameters: Iterable[nn.Parameter], penalty: float) -> None:
+    """Eq. 16 without its sensitivity, in place: theta <- theta - lambda * theta, plain L2 shrinkage."""
+    for parameter in parameters:
+        parameter.mul_(1 - penalty)
 
 
-def prunable_parameters(model: CapsNet) -> list[nn.Parameter]:
-    """All parameters of the prunable layers: the weights and every bias."""
-    return [
-        *prunable_weights(model).values(),
-        model.convolution.bias,
-        model.primary.bias,
-        model.routing_bias,
-    ]
+REGULARIZERS = {"lobster": lobster, "weight-decay": weight_decay}
+
+
+def prunable_layers(model: CapsNet) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:
+    """The weight, which a threshold may set to zero, and the bias of every prunable layer."""
+    layers = {"primary": (model.primary.weight, model.primary.bias), "class": (model.weight, model.routing_bias)}
+    if model.convolution is not None:
+        layers = {"convolution": (model.convolution.weight, model.convolution.bias)} | layers
+    return layers
 
 
 class Masks:
     """Which weights of a network are pruned, and stay so.
 
-    `kept` maps a layer's name to a boolean tensor of its weight's shape, False where pruned.
+    Args:
+        model: the network.
+        layers: the names of the layers that may be pruned, where the network has them.
+
+    Attributes:
+        weights: the weights of those layers, by layer.
+        parameters: their weights and biases.
+        kept: per layer a boolean tensor of its weight's shape, False where pruned.
     """
 
-    def __init__(self, model: CapsNet) -> None:
+    def __init__(self, model: CapsNet, layers: Collection[str]) -> None:
+        chosen = {name: layer for name, layer in prunable_layers(model).items() if name in layers}
         self.model = model
-        self.kept = {name: torch.ones_like(w, dtype=torch.bool) for name, w in prunable_weights(model).items()}
+        self.weights = {name: weight for name, (weight, _) in chosen.items()}
+        self.parameters = [parameter for layer in chosen.values() for parameter in layer]
+        self.kept = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in self.weights.items()}
 
     @torch.no_grad()
     def apply(self) -> None:
         """Set the pruned weights to zero; to be called after every optimiser step."""
-        for name, weight in prunable_weights(self.model).items():
+        for name, weight in self.weights.items():
             weight.mul_(self.kept[name])
 
     def prune(self, threshold: float) -> None:
-        """Prune, for good, every prunable weight of magnitude below `threshold`."""
-        for name, weight in prunable_weights(self.model).items():
+        """Prune, for good, every weight of magnitude below `threshold`."""
+        for name, weight in self.weights.items():
             self.kept[name] &= weight.detach().abs() >= threshold
         self.apply()
 
     def magnitudes(self) -> Tensor:
         """The magnitudes of all weights that are not pruned yet, in one dimension."""
-        weights = prunable_weights(self.model)
-        return torch.cat([weights[name].detach()[kept].abs() for name, kept in self.kept.items()])
+        return torch.cat([self.weights[name].detach()[kept].abs() for name, kept in self.kept.items()])
 
     def sparsity(self) -> float:
-        """Zeros / parameters of the prunable layers, as a fraction."""
+        """Zeros / parameters of all prunable layers of the network, as a fraction."""
         return sparsity(self.model)["all"]
 
 
@@ -92,12 +100,33 @@ def sparsity(model: CapsNet) -> dict[str, float]:
         `class`: of each layer's weight; `class_blocks`: of W_ij blocks that are wholly zero, on
         which Eq. 15 rests.
     """
-    zeros = {name: (weight == 0) for name, weight in prunable_weights(model).items()}
-    parameters = prunable_parameters(model)
-    share = {name: float(zero.float().mean()) for name, zero in zeros.items()}
-    share["class_blocks"] = float(zeros["class"].flatten(2).all(dim=2).float().mean())
+    layers = prunable_layers(model)
+    share = {name: float((weight == 0).float().mean()) for name, (weight, _) in layers.items()}
+    share["class_blocks"] = float((model.weight == 0).flatten(2).all(dim=2).float().mean())
+    parameters = [parameter for layer in layers.values() for parameter in layer]
     share["all"] = sum(int((p == 0).sum()) for p in parameters) / sum(p.numel() for p in parameters)
     return share
+
+
+def threshold_at(masks: Masks, sparsity: float) -> float:
+    """The threshold of magnitude pruning: below it lie as many weights as make up a sparsity.
+
+    Args:
+        masks: of the network to prune.
+        sparsity: zeros / parameters of all prunable layers, as a fraction.
+
+    Returns:
+        T, 0 where the network is that sparse already, infinity where every weight that may be pruned must go.
+    """
+    layers = prunable_layers(masks.model)
+    parameters = [parameter for layer in layers.values() for parameter in layer]
+    zeros = sum(int((p == 0).sum()) for p in parameters)
+    magnitudes = masks.magnitudes()
+    magnitudes = magnitudes[magnitudes > 0]
+    more = round(sparsity * sum(p.numel() for p in parameters)) - zeros
+    if more <= 0:
+        return 0.0
+    return float(magnitudes.kthvalue(more + 1).values) if more < len(magnitudes) else math.inf
 
 
 def largest_threshold(magnitudes: Tensor, loss_below: Callable[[float, float], float], bound: float) -> float:
@@ -142,7 +171,7 @@ def search(masks: Masks, losses: Callable[[], Iterable[Tensor]]) -> float:
     Returns:
         T of `largest_threshold` for the sum of those losses, the unpruned sum being the bound.
     """
-    weights = prunable_weights(masks.model)
+    weights = masks.weights
     saved = {name: weight.clone() for name, weight in weights.items()}
 
     def loss_below(threshold: float, bound: float) -> float:

@@ -7,12 +7,12 @@ resolved, in the run's own `run.yaml`.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from rem.files import RemError
 
@@ -26,6 +26,7 @@ class Section(BaseModel):
 # Names become folders and parts of commands.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 AnySection = TypeVar("AnySection", bound=Section)
+FOLLOWED = "rem"  # the variant that Figure 5 follows from epoch to epoch
 
 
 class Data(Section):
@@ -76,16 +77,33 @@ class Training(Section):
     batch_size: int = Field(ge=1, description="Images a step.")
     learning_rate: float = Field(gt=0, description="Adam's learning rate in the first epoch.")
     learning_rate_decay: float = Field(gt=0, le=1, description="Factor on the learning rate after each epoch.")
+    early_accuracy: float = Field(
+        ge=0,
+        le=100,
+        description="The first epoch whose validation accuracy in % reaches this is kept as `early`, the under-trained "
+        "network of Table 7; if none does, the one of the highest accuracy.",
+    )
     keep_every: int = Field(
         ge=0, description="Keep a checkpoint every so many epochs beside first, best, last; 0: none."
     )
 
 
-class Lobster(Section):
-    """LOBSTER pruning (Eq. 16 and the threshold search)."""
+class Pruning(Section):
+    """What is done to the weights beside the optimiser's steps (section 3.3)."""
 
-    penalty: float = Field(ge=0, description="lambda of Eq. 16 in the first epoch.")
+    regularizer: Literal["lobster", "weight-decay"] = Field(
+        description="The shrinkage before each step: lobster, Eq. 16; weight-decay, the same without the sensitivity."
+    )
+    penalty: float = Field(ge=0, description="lambda of that shrinkage in the first epoch; 0: none.")
     penalty_decay: float = Field(gt=0, le=1, description="Factor on lambda after each epoch.")
+    threshold: Literal["search", "follow", "none"] = Field(
+        description="After each epoch, search: prune below the largest threshold that does not worsen the validation "
+        "loss; follow: prune by magnitude to the sparsity that the variant `follows` had; none: prune nothing."
+    )
+    follows: Name | None = Field(description="The variant that `threshold: follow` follows, seed by seed; else null.")
+    layers: list[Literal["convolution", "primary", "class"]] = Field(
+        min_length=1, description="The layers that are shrunk and pruned, where the network has them."
+    )
 
 
 class Run(Section):
@@ -98,18 +116,18 @@ class Run(Section):
     augment: Augment
     network: Network
     training: Training
-    lobster: Lobster | None = Field(description="How the network is pruned; null: it is not.")
+    pruning: Pruning | None = Field(description="How the network is pruned; null: it is not.")
     checkpoint: Literal["best", "last"] = Field(
         description="The checkpoint that tables show: best (lowest validation loss) or last epoch."
     )
 
 
-class Selection(Section):
-    """What the targets run."""
+class Experiment(Section):
+    """Networks that are trained: one per dataset, variant and seed."""
 
-    datasets: list[str] = Field(min_length=1, description="Names of entries in `datasets`.")
-    variants: list[str] = Field(min_length=1, description="Names of entries in `variants`.")
-    seeds: list[int] = Field(min_length=1, description="One network is trained per dataset, variant and seed.")
+    datasets: list[Name] = Field(min_length=1, description="Names of entries in `datasets`.")
+    variants: list[Name] = Field(min_length=1, description="Names of entries in `variants`.")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="Seeds of the networks.")
 
 
 class Levels(Section):
@@ -121,15 +139,24 @@ class Levels(Section):
     )
     skip_edges: bool = Field(description="Pass over every K whose level edge falls on 1/J, where keys flicker.")
     published: int = Field(ge=2, le=256, description="K of the authors' runs; everything is reported at this K too.")
+    variants: list[Name] = Field(
+        min_length=1,
+        description="The variants that choose a dataset's shared K: the largest of their networks' lowest.",
+    )
+
+    @model_validator(mode="after")
+    def _published_is_searched(self) -> Self:
+        if self.published > self.maximum:
+            raise ValueError(f"levels.published is {self.published}, above levels.maximum {self.maximum}; raise that")
+        return self
 
 
-class Trajectory(Section):
-    """The run that Figure 5 follows from epoch to epoch."""
+class Figures(Section):
+    """The networks that the figures of single networks show: all variants at one dataset and seed."""
 
-    dataset: str
-    variant: str
+    dataset: Name
     seed: int
-    every: int = Field(ge=1, description="A point every so many epochs.")
+    every: int = Field(ge=1, description="Figure 5 has a point every so many epochs.")
 
 
 class Config(Section):
@@ -140,14 +167,17 @@ class Config(Section):
     mirror: str | None = Field(
         description="Folder or URL prefix searched as <mirror>/<source>/<file> instead of the official addresses."
     )
-    select: Selection
+    select: list[Name] = Field(min_length=1, description="The experiments that the target `all` runs.")
+    experiments: dict[Name, Experiment]
     levels: Levels
-    trajectory: Trajectory
+    figures: Figures
     defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
     datasets: dict[Name, dict[str, Any]] = Field(
         description="Per dataset, what differs from `defaults`; under `variants`, what differs for one variant of it."
     )
-    variants: dict[Name, dict[str, Any]] = Field(description="Per training variant, what differs from those.")
+    variants: dict[Name, dict[str, Any]] = Field(
+        description="Per training variant, what differs from those; `like` names a variant to start from."
+    )
 
     def run(self, dataset: str, variant: str, seed: int) -> Run:
         """The resolved settings of one run.
@@ -155,40 +185,55 @@ class Config(Section):
         Raises:
             RemError: an unknown dataset or variant, an unknown key, or a value out of range.
         """
-        of_dataset = dict(self.datasets.get(dataset, {}))
+        self._require("dataset", dataset, self.datasets)
+        of_dataset = dict(self.datasets[dataset])
         of_both = of_dataset.pop("variants", {})
-        named = [
-            ("dataset", dataset, self.datasets),
-            *(("variant", name, self.variants) for name in (variant, *of_both)),
-        ]
-        for kind, name, known in named:
-            if name not in known:
-                raise RemError(f"config: unknown {kind} {name!r}; the config has {', '.join(known)}.")
-        merged = self.defaults
-        for layer in (of_dataset, self.variants[variant], of_both.get(variant, {})):
-            merged = overlay(merged, layer)
+        for name in of_both:
+            self._require("variant", name, self.variants)
+        merged = overlay(self.defaults, of_dataset)
+        for name in self._ancestry(variant):
+            of_variant = {key: value for key, value in self.variants[name].items() if key != "like"}
+            merged = overlay(overlay(merged, of_variant), of_both.get(name, {}))
         where = f"config, run of dataset {dataset}, variant {variant}"
         run = parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
-        if self.trajectory.model_dump(exclude={"every"}) == {"dataset": dataset, "variant": variant, "seed": seed}:
-            kept = run.training.model_copy(update={"keep_every": self.trajectory.every})
+        if run.pruning and (run.pruning.threshold == "follow") != (run.pruning.follows is not None):
+            raise RemError(
+                f"{where}: pruning.follows names a variant where pruning.threshold is follow, and only there."
+            )
+        if (dataset, variant, seed) == (self.figures.dataset, FOLLOWED, self.figures.seed):
+            kept = run.training.model_copy(update={"keep_every": self.figures.every})
             run = run.model_copy(update={"training": kept})
         return run
 
-    def runs(self) -> list[Run]:
-        """The settings of every selected run: dataset x variant x seed.
+    def runs(self, experiments: Iterable[str]) -> list[Run]:
+        """The settings of every run of some experiments, each once: dataset x variant x seed.
 
         Raises:
-            RemError: as `run` does, or `trajectory` names a run that is not selected.
+            RemError: as `run` does, or an unknown experiment.
         """
-        select, followed = self.select, self.trajectory
-        selected = itertools.product(select.datasets, select.variants, select.seeds)
-        runs = [self.run(dataset, variant, seed) for dataset, variant, seed in selected]
-        if (followed.dataset, followed.variant, followed.seed) not in [(r.dataset, r.variant, r.seed) for r in runs]:
-            raise RemError(
-                f"config: trajectory names {followed.dataset}, {followed.variant}, seed {followed.seed}, "
-                "which select does not run; name one that it does."
-            )
-        return runs
+        found: dict[tuple[str, str, int], Run] = {}
+        for name in experiments:
+            self._require("experiment", name, self.experiments)
+            chosen = self.experiments[name]
+            for key in itertools.product(chosen.datasets, chosen.variants, chosen.seeds):
+                found.setdefault(key, self.run(*key))
+        return list(found.values())
+
+    def _ancestry(self, variant: str) -> list[str]:
+        """The variant behind those it is `like`, the first of them first."""
+        names: list[str] = []
+        while variant is not None:
+            self._require("variant", variant, self.variants)
+            if variant in names:
+                raise RemError(f"config: variant {variant} is like itself; let one of {', '.join(names)} stand alone.")
+            names.insert(0, variant)
+            variant = self.variants[variant].get("like")
+        return names
+
+    @staticmethod
+    def _require(kind: str, name: str, known: Mapping[str, Any]) -> None:
+        if name not in known:
+            raise RemError(f"config: unknown {kind} {name!r}; the config has {', '.join(known)}.")
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,13 +252,14 @@ def config_schema() -> dict[str, Any]:
     del partial_run["required"]
     for key in ("dataset", "variant", "seed"):
         del partial_run["properties"][key]
+    of_variant = partial_run | {"properties": partial_run["properties"] | {"like": {"type": "string"}}}
     schema = Config.model_json_schema()
     schema["$defs"] |= sections | {"PartialRun": partial_run | {"title": "PartialRun"}}
     properties, reference = schema["properties"], {"$ref": "#/$defs/PartialRun"}
     properties["defaults"] = {"description": properties["defaults"]["description"]} | reference
     by_variant = {"type": "object", "additionalProperties": reference}
     of_dataset = partial_run | {"properties": partial_run["properties"] | {"variants": by_variant}}
-    for layer, entry in (("variants", reference), ("datasets", of_dataset)):
+    for layer, entry in (("variants", of_variant), ("datasets", of_dataset)):
         (pattern,) = properties[layer]["patternProperties"]
         properties[layer] |= {"patternProperties": {pattern: entry}, "additionalProperties": False}
     for section in (schema, *schema["$defs"].values()):
@@ -241,7 +287,11 @@ def _sentence(kind: type[Section], error: Any) -> str:
         return f"unknown key {key}; the keys valid there are {', '.join(_keys(kind, path[:-1]))}."
     if error["type"] == "missing":
         return f"key {key} is missing."
-    return f"key {key} has the value {error['input']!r}: {error['msg'].lower()}."
+    if error["type"] == "value_error":
+        return f"{error['ctx']['error']}."
+    if path[-1:] == ["[key]"]:
+        return f"the name {error['input']!r} may have letters, digits, - and _ only."
+    return f"key {key} has the value {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}."
 
 
 def _keys(kind: type[Section], path: list[str]) -> list[str]:

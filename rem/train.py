@@ -5,7 +5,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from rem.batches import Split, epoch_batches, eval_batches, load_split
 from rem.checkpoints import build, load, save, save_checkpoint
 from rem.files import RemError, whole
-from rem.lobster import Masks, penalize, prunable_parameters, search
+from rem.lobster import REGULARIZERS, Masks, search, threshold_at
 from rem.losses import margin_loss, margin_losses
 from rem.settings import Run
 
@@ -29,20 +29,21 @@ class Training:
         run: the settings.
         prepared: the dataset's HDF5 file.
         device: where to train.
+        followed: sparsity in % after each epoch of the run that `pruning.threshold: follow` follows.
     """
 
-    def __init__(self, run: Run, prepared: Path, device: torch.device) -> None:
+    def __init__(self, run: Run, prepared: Path, device: torch.device, followed: Sequence[float] = ()) -> None:
         self.run = run
+        self.followed = followed
         self.train = load_split(prepared, "train").to(device)
         self.validation = load_split(prepared, "val").to(device)
         torch.manual_seed(run.seed)
         self.model = build(run, device)
-        self.masks = Masks(self.model) if run.lobster else None
+        self.masks = Masks(self.model, run.pruning.layers) if run.pruning else None
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=run.training.learning_rate)
         self.generator = torch.Generator().manual_seed(run.seed)
         self.history: list[dict[str, float]] = []
-        self.first: dict[str, Tensor] = {}
-        self.best: dict[str, Tensor] = {}
+        self.kept: dict[str, dict[str, Any]] = {}  # checkpoint -> its `epoch` and `model`, but for the last
 
     @property
     def epoch(self) -> int:
@@ -66,14 +67,14 @@ class Training:
         Raises:
             RemError: the loss or a weight is not finite any more.
         """
-        schedule, lobster = self.run.training, self.run.lobster
+        schedule, pruning = self.run.training, self.run.pruning
         rate = schedule.learning_rate * schedule.learning_rate_decay**self.epoch
-        penalty = lobster.penalty * lobster.penalty_decay**self.epoch if lobster else 0.0
+        penalty = pruning.penalty * pruning.penalty_decay**self.epoch if pruning else 0.0
         start = time.perf_counter()
         train_loss, train_accuracy = self._fit(rate, penalty)
         self._require_finite(train_loss)
         trained = time.perf_counter()
-        threshold = self._prune() if self.masks else 0.0
+        threshold = self._prune()
         pruned = time.perf_counter()
         losses, correct = self._evaluate()
         self._require_finite(float(losses.mean()))
@@ -91,10 +92,19 @@ class Training:
             "search_seconds": pruned - trained,
         }
         self.history.append(row)
-        if self.epoch == 1:
-            self.first = copy.deepcopy(self.model.state_dict())
-        if self.best_epoch == self.epoch:
-            self.best = copy.deepcopy(self.model.state_dict())
+        self._keep()
+
+    def _keep(self) -> None:
+        """Take the network as it stands for the checkpoints that it is, so far."""
+        reached = self.run.training.early_accuracy
+        accuracies = [row["validation_accuracy"] for row in self.history]
+        now = {
+            "first": self.epoch == 1,
+            "best": self.best_epoch == self.epoch,
+            "early": max(accuracies[:-1], default=-1) < min(reached, accuracies[-1]),
+        }
+        for name in (name for name, holds in now.items() if holds):
+            self.kept[name] = {"epoch": self.epoch, "model": copy.deepcopy(self.model.state_dict())}
 
     def _require_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -106,7 +116,7 @@ class Training:
 
     def _fit(self, rate: float, penalty: float) -> tuple[float, float]:
         """One pass over the training images: the mean loss and the accuracy in %."""
-        data, parameters = self.run.data, prunable_parameters(self.model)
+        data, pruning, masks = self.run.data, self.run.pruning, self.masks
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         loss_sum = torch.zeros((), dtype=torch.float64, device=self.train.images.device)
@@ -119,24 +129,35 @@ class Training:
             loss = margin_loss(lengths, labels)
             self.optimizer.zero_grad()
             loss.backward()
-            if self.masks:
-                penalize(parameters, penalty)
+            if penalty:
+                REGULARIZERS[pruning.regularizer](masks.parameters, penalty)
             self.optimizer.step()
-            if self.masks:
-                self.masks.apply()
+            if masks and pruning.threshold != "none":
+                masks.apply()
             loss_sum += loss.detach() * len(labels)
             correct += (lengths.argmax(dim=1) == labels).sum()
         count = len(self.train.labels)
         return float(loss_sum) / count, 100 * float(correct) / count
 
     def _prune(self) -> float:
-        """Search the threshold on the validation split, hardest images first, and prune with it."""
+        """Prune below the threshold of this epoch; returns it, 0 where there is none."""
+        how = self.run.pruning.threshold if self.run.pruning else "none"
+        if how == "none":
+            return 0.0
+        threshold = self._search() if how == "search" else threshold_at(self.masks, self._followed_sparsity())
+        self.masks.prune(threshold)
+        return threshold
+
+    def _search(self) -> float:
+        """The largest threshold that does not worsen the validation loss, tried on the hardest images first."""
         losses, _ = self._evaluate()
         order = losses.argsort(descending=True, stable=True)
         hardest = Split(self.validation.images[order], self.validation.labels[order])
-        threshold = search(self.masks, lambda: (batch for batch, _ in self._validate(hardest)))
-        self.masks.prune(threshold)
-        return threshold
+        return search(self.masks, lambda: (batch for batch, _ in self._validate(hardest)))
+
+    def _followed_sparsity(self) -> float:
+        """What the followed run had after this epoch, or after its last one, as a fraction."""
+        return self.followed[min(self.epoch, len(self.followed) - 1)] / 100
 
     def _evaluate(self) -> tuple[Tensor, Tensor]:
         """Each validation image's margin loss (N,) and whether it is classified correctly (N,)."""
@@ -156,12 +177,11 @@ class Training:
         return {
             "run": self.run.model_dump_json(),
             "model": self.model.state_dict(),
-            "kept": self.masks.kept if self.masks else {},
+            "masks": self.masks.kept if self.masks else {},
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "history": self.history,
-            "first": self.first,
-            "best": self.best,
+            "kept": self.kept,
         }
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -169,23 +189,34 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
-        self.history, self.first, self.best = state["history"], state["first"], state["best"]
+        self.history, self.kept = state["history"], state["kept"]
         if self.masks:
-            self.masks.kept = state["kept"]
+            self.masks.kept = state["masks"]
 
 
-def train(run: Run, prepared: Path, folder: Path, device: torch.device) -> None:
+def train(run: Run, prepared: Path, folder: Path, device: torch.device, followed: Path | None = None) -> None:
     """Train a network, or go on where an interrupted training stopped.
 
-    Writes to `folder`: `first.pt`, `best.pt` and `last.pt` (after the first epoch, at the lowest
-    validation loss, after the last epoch), `history.csv` (a row an epoch) and the folder `epochs`
-    with the checkpoints that `training.keep_every` asks for. Until then `state.pt` holds the state
-    after the last whole epoch.
+    Writes to `folder`: `first.pt`, `best.pt`, `early.pt` and `last.pt` (after the first epoch, at the
+    lowest validation loss, at the first epoch that `training.early_accuracy` describes, after the last
+    epoch), `history.csv` (a row an epoch) and the folder `epochs` with the checkpoints that
+    `training.keep_every` asks for. Until then `state.pt` holds the state after the last whole epoch.
+
+    Args:
+        run: the settings.
+        prepared: the dataset's HDF5 file.
+        folder: of the run.
+        device: where to train.
+        followed: `history.csv` of the run that `pruning.threshold: follow` follows.
 
     Raises:
-        RemError: the loss is not finite; `state.pt` keeps the last good epoch.
+        RemError: the loss is not finite, and `state.pt` keeps the last good epoch; or `followed` is not given
+            where it is needed.
     """
-    training = Training(run, prepared, device)
+    if run.pruning and run.pruning.follows and followed is None:
+        raise RemError(f"pruning.follows is {run.pruning.follows}; give that run's history.csv by --followed.")
+    sparsities = pd.read_csv(followed)["sparsity"].tolist() if followed else ()
+    training = Training(run, prepared, device, sparsities)
     state_file, partial_epochs = folder / "state.pt", folder / "epochs.partial"
     if state_file.exists():
         state = load(state_file, device)
@@ -209,8 +240,8 @@ def train(run: Run, prepared: Path, folder: Path, device: torch.device) -> None:
         progress.update()
     progress.close()
 
-    save_checkpoint(folder / "first.pt", training.first, run, 1)
-    save_checkpoint(folder / "best.pt", training.best, run, training.best_epoch)
+    for name, kept in training.kept.items():
+        save_checkpoint(folder / f"{name}.pt", kept["model"], run, kept["epoch"])
     save_checkpoint(folder / "last.pt", training.model.state_dict(), run, training.epoch)
     with whole(folder / "history.csv") as partial:
         pd.DataFrame(training.history).to_csv(partial, index=False)

@@ -10,17 +10,19 @@ from rem.files import RemError
 
 try:
     CONFIG = settings.parse(settings.Config, config, "config")
-    RUNS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs()}
+    # Of the target `all`, and of every experiment: those are what the rules can make.
+    RUNS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.select)}
+    ALL_RUNS = RUNS | {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.experiments)}
     # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
-    FILES = {run.dataset: sources.source_files(run.data.source) for run in RUNS.values()}
+    FILES = {run.dataset: sources.source_files(run.data.source) for run in ALL_RUNS.values()}
 except RemError as error:
     raise WorkflowError(str(error)) from None
 
-CHECKPOINTS = ["first", "best", "last"]
-SPLITS = ["val", "test"]
+# Of every run, as <checkpoint>.<split>; the second line of runs with a further test set.
+COUPLINGS = ["first.test", "best.val", "best.test", "last.val", "last.test"]
+TRANSFER = ["early.test", "early.transfer", "best.transfer", "last.transfer"]
 TABLES = expand("tables/table{number}.{suffix}", number=range(2, 7), suffix=["csv", "md", "tex"])
 TABLES += expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"])
-FIGURES = expand("figures/{figure}.{suffix}", figure=["fig4", "fig5", "fig6", "overview"], suffix=["png", "svg"])
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)
@@ -28,10 +30,10 @@ if CONFIG.mirror:  # by the environment and not as a param: another mirror must 
 
 wildcard_constraints:
     name=CONFIG.name,
-    dataset="|".join(CONFIG.select.datasets),
-    variant="|".join(CONFIG.select.variants),
-    seed="|".join(map(str, CONFIG.select.seeds)),
-    figure="fig4|fig5|fig6|overview",
+    dataset="|".join({dataset for dataset, _, _ in ALL_RUNS}),
+    variant="|".join({variant for _, variant, _ in ALL_RUNS}),
+    seed="|".join({seed for _, _, seed in ALL_RUNS}),
+    figure="[a-z0-9_]+",
     source="|".join(sources.SOURCES),
     file="[^/]+\\.gz",
 
@@ -42,12 +44,39 @@ def run_files(stage, file, runs=RUNS, **wildcards):
     return expand(f"{{folder}}/{file}", folder=folders, **wildcards)
 
 
+def with_transfer(runs):
+    """Those runs whose dataset has a further test set."""
+    return {key: run for key, run in runs.items() if getattr(run.data, "transfer", None)}
+
+
+def couplings_files(runs=RUNS):
+    return run_files("couplings", "{stem}.h5", runs, stem=COUPLINGS) + run_files(
+        "couplings", "{stem}.h5", with_transfer(runs), stem=TRANSFER
+    )
+
+
+def entropy_files(runs=RUNS):
+    return run_files("entropies", "entropy.csv", runs) + run_files(
+        "entropies", "entropy_transfer.csv", with_transfer(runs)
+    )
+
+
+def levels_files(runs=RUNS):
+    datasets = dict.fromkeys(dataset for dataset, _, _ in runs)
+    return expand("results/{name}/entropies/{dataset}/levels.csv", name=CONFIG.name, dataset=datasets)
+
+
+def stems(wildcards, output):
+    """The names that output files have but for their last suffix."""
+    return [os.path.basename(file).rpartition(".")[0] for file in output]
+
+
 def run_of(wildcards):
-    return RUNS[wildcards.dataset, wildcards.variant, wildcards.seed]
+    return ALL_RUNS[wildcards.dataset, wildcards.variant, wildcards.seed]
 
 
 def data_of(wildcards):
-    return next(run.data for run in RUNS.values() if run.dataset == wildcards.dataset)
+    return next(run.data for run in ALL_RUNS.values() if run.dataset == wildcards.dataset)
 
 
 def dataset_files(wildcards):
@@ -74,28 +103,59 @@ def run_settings_text(wildcards):
     return settings.to_yaml(run_of(wildcards))
 
 
+def followed_history(wildcards):
+    """The history of the run that this one's pruning follows, if it follows one."""
+    run = run_of(wildcards)
+    follows = run.pruning and run.pruning.follows
+    return run_files("models", "history.csv", [(run.dataset, follows, run.seed)]) if follows else []
+
+
+def followed_option(wildcards, input):
+    return ["--followed", input.followed] if input.followed else []
+
+
 def checkpoint_couplings(wildcards):
-    """Validation couplings of every network of a dataset, at the checkpoint that its variant's tables show."""
-    runs = {key: run for key, run in RUNS.items() if run.dataset == wildcards.dataset}
+    """Validation couplings, at the checkpoint that its variant's tables show, of the networks that choose K."""
+    runs = {
+        key: run
+        for key, run in ALL_RUNS.items()
+        if run.dataset == wildcards.dataset and run.variant in CONFIG.levels.variants
+    }
     return [file for key, run in runs.items() for file in run_files("couplings", f"{run.checkpoint}.val.h5", [key])]
 
 
-def followed(variant, saved=None):
-    """Test couplings, at its tables' checkpoint unless one is named, of a variant beside the run that Figure 5 follows."""
-    key = (CONFIG.trajectory.dataset, variant, CONFIG.trajectory.seed)
-    return run_files("couplings", f"{saved or CONFIG.run(*key).checkpoint}.test.h5", [key])
+def figure_run(variant):
+    """The run of a variant that figures of single networks show, or none."""
+    key = (CONFIG.figures.dataset, variant, str(CONFIG.figures.seed))
+    return {key: RUNS[key]} if key in RUNS else {}
+
+
+def shown(variant, split="test", checkpoint=None):
+    """Couplings, at its tables' checkpoint unless one is named, of the run of a variant that figures show."""
+    (run,) = (runs := figure_run(variant)).values()
+    return run_files("couplings", f"{checkpoint or run.checkpoint}.{split}.h5", runs)
+
+
+def figures():
+    """The inputs of every figure that the selected runs allow."""
+    levels = f"results/{CONFIG.name}/entropies/{CONFIG.figures.dataset}/levels.csv"
+    made = {"overview": [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]}
+    if figure_run("baseline"):
+        made["fig4"] = [levels, *shown("baseline", checkpoint="first"), *shown("baseline")]
+    if figure_run("rem"):
+        made["fig5"] = run_files("trajectory", "trajectory.csv", figure_run("rem"))
+    if figure_run("baseline") and figure_run("rem"):
+        made["fig6"] = [levels, *shown("baseline"), *shown("rem")]
+    return made
+
+
+FIGURES = figures()
 
 
 def figure_inputs(wildcards):
-    followed_run = tuple(CONFIG.trajectory.model_dump(exclude={"every"}).values())
-    levels = f"results/{CONFIG.name}/entropies/{CONFIG.trajectory.dataset}/levels.csv"
-    return {
-        "fig4": [levels, *followed("baseline", "first"), *followed("baseline")],
-        "fig5": run_files("trajectory", "trajectory.csv", [followed_run]),
-        "fig6": [levels, *followed("baseline"), *followed("rem")],
-        "overview": [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")],
-    }[wildcards.figure]
+    return FIGURES[wildcards.figure]
 
 
 def results_files():
-    return expand("results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *FIGURES])
+    figure_files = expand("figures/{figure}.{suffix}", figure=FIGURES, suffix=["png", "svg"])
+    return expand("results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *figure_files])

@@ -4,16 +4,13 @@
 rule extract_couplings:
     input:
         checkpoints=expand(
-            "results/{{name}}/models/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.pt", checkpoint=CHECKPOINTS
+            "results/{{name}}/models/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.pt",
+            checkpoint=["first", "best", "last"],
         ),
         data="data/prepared/{name}/{dataset}.h5",
         code=modules("couplings", "capsnet", "quantize", "lobster", "losses", "batches"),
     output:
-        expand(
-            "results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.{split}.h5",
-            checkpoint=CHECKPOINTS,
-            split=SPLITS,
-        ),
+        expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS),
     log:
         "results/{name}/logs/couplings/{dataset}-{variant}-seed{seed}.log",
     benchmark:
@@ -24,15 +21,16 @@ rule extract_couplings:
     resources:
         gpu=gpu_slots,
     params:
+        checkpoints="results/{name}/models/{dataset}/{variant}/seed{seed}",
         folder="results/{name}/couplings/{dataset}/{variant}/seed{seed}",
-        splits=SPLITS,
+        files=stems,
         levels=CONFIG.levels.maximum,
         device=CONFIG.device,
     shell:
         """
         rem couplings {params.folder:q} \
-            --checkpoints {input.checkpoints:q} \
-            --splits {params.splits} \
+            --checkpoints {params.checkpoints:q} \
+            --files {params.files:q} \
             --data {input.data:q} \
             --maximum-levels {params.levels} \
             --device {params.device} \
@@ -41,7 +39,23 @@ rule extract_couplings:
         """
 
 
-rule extract_trajectory:
+use rule extract_couplings as extract_transfer with:
+    input:
+        checkpoints=expand(
+            "results/{{name}}/models/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.pt",
+            checkpoint=["early", "best", "last"],
+        ),
+        data="data/prepared/{name}/{dataset}.h5",
+        code=modules("couplings", "capsnet", "quantize", "lobster", "losses", "batches"),
+    output:
+        expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
+    log:
+        "results/{name}/logs/transfer/{dataset}-{variant}-seed{seed}.log",
+    benchmark:
+        "results/{name}/benchmarks/transfer/{dataset}-{variant}-seed{seed}.tsv"
+
+
+use rule extract_couplings as extract_trajectory with:
     input:
         epochs="results/{name}/models/{dataset}/{variant}/seed{seed}/epochs",
         data="data/prepared/{name}/{dataset}.h5",
@@ -52,22 +66,9 @@ rule extract_trajectory:
         "results/{name}/logs/trajectory_couplings/{dataset}-{variant}-seed{seed}.log",
     benchmark:
         "results/{name}/benchmarks/trajectory_couplings/{dataset}-{variant}-seed{seed}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        gpu=gpu_slots,
     params:
+        checkpoints="results/{name}/models/{dataset}/{variant}/seed{seed}/epochs",
+        folder="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings",
+        files=["*.test"],
         levels=CONFIG.levels.maximum,
         device=CONFIG.device,
-    shell:
-        """
-        rem couplings {output:q} \
-            --checkpoints {input.epochs:q} \
-            --splits test \
-            --data {input.data:q} \
-            --maximum-levels {params.levels} \
-            --device {params.device} \
-            --threads {threads} \
-            2>&1 | tee {log:q}
-        """

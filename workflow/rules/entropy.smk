@@ -29,18 +29,14 @@ rule levels:
 rule entropy:
     input:
         couplings=expand(
-            "results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.{split}.h5",
-            checkpoint=CHECKPOINTS,
-            split=SPLITS,
+            "results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS
         ),
         levels="results/{name}/entropies/{dataset}/levels.csv",
         code=modules("parse_trees", "entropy", "quantize"),
     output:
         table="results/{name}/entropies/{dataset}/{variant}/seed{seed}/entropy.csv",
         dictionaries=expand(
-            "results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.{split}.h5",
-            checkpoint=CHECKPOINTS,
-            split=SPLITS,
+            "results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS
         ),
     log:
         "results/{name}/logs/entropy/{dataset}-{variant}-seed{seed}.log",
@@ -60,6 +56,24 @@ rule entropy:
             --published-levels {params.published} \
             2>&1 | tee {log:q}
         """
+
+
+use rule entropy as entropy_transfer with:
+    input:
+        couplings=expand(
+            "results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER
+        ),
+        levels="results/{name}/entropies/{dataset}/levels.csv",
+        code=modules("parse_trees", "entropy", "quantize"),
+    output:
+        table="results/{name}/entropies/{dataset}/{variant}/seed{seed}/entropy_transfer.csv",
+        dictionaries=expand(
+            "results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER
+        ),
+    log:
+        "results/{name}/logs/entropy_transfer/{dataset}-{variant}-seed{seed}.log",
+    benchmark:
+        "results/{name}/benchmarks/entropy_transfer/{dataset}-{variant}-seed{seed}.tsv"
 
 
 rule trajectory:
@@ -86,9 +100,9 @@ rule trajectory:
 
 rule metrics:
     input:
-        couplings=run_files("couplings", "{checkpoint}.{split}.h5", checkpoint=CHECKPOINTS, split=SPLITS),
-        entropies=run_files("entropies", "entropy.csv"),
-        levels=expand("results/{name}/entropies/{dataset}/levels.csv", name=CONFIG.name, dataset=CONFIG.select.datasets),
+        couplings=couplings_files(),
+        entropies=entropy_files(),
+        levels=levels_files(),
         code=modules("metrics"),
     output:
         "results/{name}/metrics.csv",

@@ -23,10 +23,12 @@ rule train:
     input:
         run="results/{name}/models/{dataset}/{variant}/seed{seed}/run.yaml",
         data="data/prepared/{name}/{dataset}.h5",
+        followed=followed_history,
         code=modules("train", "capsnet", "losses", "lobster", "batches"),
     output:
         first="results/{name}/models/{dataset}/{variant}/seed{seed}/first.pt",
         best="results/{name}/models/{dataset}/{variant}/seed{seed}/best.pt",
+        early="results/{name}/models/{dataset}/{variant}/seed{seed}/early.pt",
         last="results/{name}/models/{dataset}/{variant}/seed{seed}/last.pt",
         history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
         epochs=directory("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
@@ -40,11 +42,13 @@ rule train:
     resources:
         gpu=gpu_slots,
     params:
+        followed=followed_option,
         device=CONFIG.device,
     shell:
         """
         rem train {input.run:q} \
             --data {input.data:q} \
+            {params.followed:q} \
             --device {params.device} \
             --threads {threads} \
             2>&1 | tee {log:q}
