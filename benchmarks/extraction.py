@@ -1,0 +1,75 @@
+"""Memory and time of extracting couplings, against the number of images.
+
+A network with the 4,608 primary capsules of expanded MNIST (few channels before them: they cost no memory that
+matters here) and random images of 40x40 pixels. Each size runs in a process of its own; one line of CSV a size:
+images, seconds, peak resident memory in MB, size of the HDF5 file in MB.
+
+    python benchmarks/extraction.py 4000 32000
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from rem.checkpoints import build, save_checkpoint
+from rem.couplings import extract
+from rem.settings import Config, Run, parse, read_yaml
+
+BLOCK = 1000  # images written at a time
+LEVELS = 11
+
+
+def settings() -> Run:
+    """A run of the paper's expanded MNIST with a narrow first convolution."""
+    config = parse(Config, read_yaml("config/config.yaml"), "config/config.yaml")
+    run = config.run("expanded-mnist", "baseline", 42)
+    network = run.network.model_copy(update={"convolution_channels": 8, "primary_types": 32})
+    return run.model_copy(update={"network": network})
+
+
+def measure(images: int) -> str:
+    """Extract couplings of so many images, and say what it took."""
+    run, cpu = settings(), torch.device("cpu")
+    torch.manual_seed(0)
+    draw = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, checkpoint, target = (Path(folder, name) for name in ("data.h5", "best.pt", "best.test.h5"))
+        with h5py.File(prepared, "w") as file:
+            file.attrs["class_names"] = [str(label) for label in range(run.data.classes)]
+            pixels = file.create_dataset("test/images", (images, 1, run.data.size, run.data.size), np.uint8, chunks=(64, 1, 40, 40))
+            for start in range(0, images, BLOCK):
+                block = pixels[start : start + BLOCK].shape
+                pixels[start : start + BLOCK] = draw.integers(0, 256, block, np.uint8)
+            file["test/labels"] = draw.integers(0, run.data.classes, images)
+        save_checkpoint(checkpoint, build(run, cpu).state_dict(), run, 1)
+        start = time.perf_counter()
+        extract(checkpoint, prepared, "test", LEVELS, target, cpu)
+        seconds = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return f"{images},{seconds:.1f},{peak:.0f},{target.stat().st_size / 1e6:.0f}"
+
+
+def main() -> None:
+    """Measure every size given, each in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", type=int, nargs="+")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.here:
+        print(measure(*arguments.images))
+        return
+    print("images,seconds,peak_memory_mb,file_mb", flush=True)
+    for images in arguments.images:
+        subprocess.run([sys.executable, __file__, str(images), "--here"], check=True)
+
+
+if __name__ == "__main__":
+    main()
