@@ -105,6 +105,12 @@ class Pruning(Section):
         min_length=1, description="The layers that are shrunk and pruned, where the network has them."
     )
 
+    @model_validator(mode="after")
+    def _follows_where_it_says_so(self) -> Self:
+        if (self.threshold == "follow") != (self.follows is not None):
+            raise ValueError("pruning.follows names a variant where pruning.threshold is follow, and only there")
+        return self
+
 
 class Run(Section):
     """All that the training of one network depends on."""
@@ -168,7 +174,7 @@ class Config(Section):
         description="Folder or URL prefix searched as <mirror>/<source>/<file> instead of the official addresses."
     )
     select: list[Name] = Field(min_length=1, description="The experiments that the target `all` runs.")
-    experiments: dict[Name, Experiment]
+    experiments: dict[Name, Experiment] = Field(description="By name, sets of networks to train together.")
     levels: Levels
     figures: Figures
     defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
@@ -196,10 +202,8 @@ class Config(Section):
             merged = overlay(overlay(merged, of_variant), of_both.get(name, {}))
         where = f"config, run of dataset {dataset}, variant {variant}"
         run = parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
-        if run.pruning and (run.pruning.threshold == "follow") != (run.pruning.follows is not None):
-            raise RemError(
-                f"{where}: pruning.follows names a variant where pruning.threshold is follow, and only there."
-            )
+        if run.pruning and run.pruning.follows:
+            self._require("variant", run.pruning.follows, self.variants)
         if (dataset, variant, seed) == (self.figures.dataset, FOLLOWED, self.figures.seed):
             kept = run.training.model_copy(update={"keep_every": self.figures.every})
             run = run.model_copy(update={"training": kept})
@@ -296,9 +300,11 @@ def _sentence(kind: type[Section], error: Any) -> str:
 
 def _keys(kind: type[Section], path: list[str]) -> list[str]:
     for part in path:
-        annotation = kind.model_fields[part].annotation
-        options = getattr(annotation, "__args__", (annotation,))
-        kind = next(option for option in options if isinstance(option, type) and issubclass(option, Section))
+        if part in kind.model_fields:  # else it is the name of an entry
+            annotation = kind.model_fields[part].annotation
+            options = getattr(annotation, "__args__", (annotation,))
+            sections = (option for option in options if isinstance(option, type) and issubclass(option, Section))
+            kind = next(sections, kind)
     return list(kind.model_fields)
 
 
