@@ -185,6 +185,13 @@ class Config(Section):
         description="Per training variant, what differs from those; `like` names a variant to start from."
     )
 
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        self._require("dataset", self.figures.dataset, self.datasets)
+        for variant in self.levels.variants:
+            self._require("variant", variant, self.variants)
+        return self
+
     def run(self, dataset: str, variant: str, seed: int) -> Run:
         """The resolved settings of one run.
 
@@ -213,14 +220,19 @@ class Config(Section):
         """The settings of every run of some experiments, each once: dataset x variant x seed.
 
         Raises:
-            RemError: as `run` does, or an unknown experiment.
+            RemError: as `run` does, an unknown experiment, or one that lacks a variant that another of it follows.
         """
         found: dict[tuple[str, str, int], Run] = {}
         for name in experiments:
             self._require("experiment", name, self.experiments)
             chosen = self.experiments[name]
             for key in itertools.product(chosen.datasets, chosen.variants, chosen.seeds):
-                found.setdefault(key, self.run(*key))
+                run = found.setdefault(key, self.run(*key))
+                if run.pruning and run.pruning.follows not in {None, *chosen.variants}:
+                    raise RemError(
+                        f"config: in experiment {name}, {run.variant} follows {run.pruning.follows}; "
+                        "add that to its variants."
+                    )
         return list(found.values())
 
     def _ancestry(self, variant: str) -> list[str]:

@@ -206,8 +206,13 @@ def test_a_threshold_that_follows_names_whom_and_no_other_does(values, threshold
 
 def test_whom_a_threshold_follows_is_a_variant_of_the_config(values):
     put(values, "variants.magnitude.pruning.follows", "rme")
-    put(values, "experiments.main.variants", ["magnitude"])
+    put(values, "select", ["controls"])
     assert refusal(values).startswith("config: unknown variant 'rme'; the config has baseline, rem, ")
+
+
+def test_an_experiment_that_lacks_the_variant_followed_is_refused(values):
+    put(values, "experiments.main.variants", ["baseline", "magnitude"])
+    assert refusal(values) == "config: in experiment main, magnitude follows rem; add that to its variants."
 
 
 # The quantizer's levels
@@ -294,10 +299,19 @@ def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
     assert f"unknown key {key}; the keys valid there are {valid}" in refusal(values)
 
 
-@pytest.mark.parametrize("kind", ["dataset", "variant", "experiment"])
-def test_an_unknown_name_is_named_with_the_known_ones(values, kind):
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("dataset", "experiments.main.datasets", ["svhn"]),
+        ("variant", "experiments.main.variants", ["svhn"]),
+        ("experiment", "select", ["svhn"]),
+        ("dataset", "figures.dataset", "svhn"),
+        ("variant", "levels.variants", ["svhn"]),
+    ],
+)
+def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value):
     known = ", ".join(values[f"{kind}s"])
-    put(values, "select" if kind == "experiment" else f"experiments.main.{kind}s", ["svhn"])
+    put(values, path, value)
     assert refusal(values) == f"config: unknown {kind} 'svhn'; the config has {known}."
 
 
