@@ -105,6 +105,12 @@ class Pruning(Section):
         min_length=1, description="The layers that are shrunk and pruned, where the network has them."
     )
 
+    @model_validator(mode="after")
+    def _follows_where_it_says_so(self) -> Self:
+        if (self.threshold == "follow") != (self.follows is not None):
+            raise ValueError("pruning.follows names a variant where pruning.threshold is follow, and only there")
+        return self
+
 
 class Run(Section):
     """All that the training of one network depends on."""
@@ -168,7 +174,7 @@ class Config(Section):
         description="Folder or URL prefix searched as <mirror>/<source>/<file> instead of the official addresses."
     )
     select: list[Name] = Field(min_length=1, description="The experiments that the target `all` runs.")
-    experiments: dict[Name, Experiment]
+    experiments: dict[Name, Experiment] = Field(description="By name, sets of networks to train together.")
     levels: Levels
     figures: Figures
     defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
@@ -178,6 +184,13 @@ class Config(Section):
     variants: dict[Name, dict[str, Any]] = Field(
         description="Per training variant, what differs from those; `like` names a variant to start from."
     )
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        self._require("dataset", self.figures.dataset, self.datasets)
+        for variant in self.levels.variants:
+            self._require("variant", variant, self.variants)
+        return self
 
     def run(self, dataset: str, variant: str, seed: int) -> Run:
         """The resolved settings of one run.
@@ -196,10 +209,8 @@ class Config(Section):
             merged = overlay(overlay(merged, of_variant), of_both.get(name, {}))
         where = f"config, run of dataset {dataset}, variant {variant}"
         run = parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
-        if run.pruning and (run.pruning.threshold == "follow") != (run.pruning.follows is not None):
-            raise RemError(
-                f"{where}: pruning.follows names a variant where pruning.threshold is follow, and only there."
-            )
+        if run.pruning and run.pruning.follows:
+            self._require("variant", run.pruning.follows, self.variants)
         if (dataset, variant, seed) == (self.figures.dataset, FOLLOWED, self.figures.seed):
             kept = run.training.model_copy(update={"keep_every": self.figures.every})
             run = run.model_copy(update={"training": kept})
@@ -209,14 +220,19 @@ class Config(Section):
         """The settings of every run of some experiments, each once: dataset x variant x seed.
 
         Raises:
-            RemError: as `run` does, or an unknown experiment.
+            RemError: as `run` does, an unknown experiment, or one that lacks a variant that another of it follows.
         """
         found: dict[tuple[str, str, int], Run] = {}
         for name in experiments:
             self._require("experiment", name, self.experiments)
             chosen = self.experiments[name]
             for key in itertools.product(chosen.datasets, chosen.variants, chosen.seeds):
-                found.setdefault(key, self.run(*key))
+                run = found.setdefault(key, self.run(*key))
+                if run.pruning and run.pruning.follows not in {None, *chosen.variants}:
+                    raise RemError(
+                        f"config: in experiment {name}, {run.variant} follows {run.pruning.follows}; "
+                        "add that to its variants."
+                    )
         return list(found.values())
 
     def _ancestry(self, variant: str) -> list[str]:
@@ -296,9 +312,11 @@ def _sentence(kind: type[Section], error: Any) -> str:
 
 def _keys(kind: type[Section], path: list[str]) -> list[str]:
     for part in path:
-        annotation = kind.model_fields[part].annotation
-        options = getattr(annotation, "__args__", (annotation,))
-        kind = next(option for option in options if isinstance(option, type) and issubclass(option, Section))
+        if part in kind.model_fields:  # else it is the name of an entry
+            annotation = kind.model_fields[part].annotation
+            options = getattr(annotation, "__args__", (annotation,))
+            sections = (option for option in options if isinstance(option, type) and issubclass(option, Section))
+            kind = next(sections, kind)
     return list(kind.model_fields)
 
 

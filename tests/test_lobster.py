@@ -12,12 +12,18 @@ from hypothesis import strategies as st
 
 from rem.capsnet import CapsNet
 from rem.files import RemError
-from rem.lobster import Masks, largest_threshold, penalize, search
+from rem.lobster import Masks, largest_threshold, lobster, prunable_layers, search, sparsity, threshold_at, weight_decay
 from rem.losses import margin_loss, margin_losses
 from rem.settings import Network
 
 quick = settings(derandomize=True, deadline=None, max_examples=100)
 PRUNABLE = ("convolution.weight", "primary.weight", "weight")
+OF_LAYER = {
+    "convolution": {"convolution.weight", "convolution.bias"},
+    "primary": {"primary.weight", "primary.bias"},
+    "class": {"weight", "routing_bias"},
+}
+LAYERS = tuple(OF_LAYER)
 TINY = Network(convolution_channels=2, primary_types=1, primary_dimensions=2, class_dimensions=2, routing_iterations=3)
 
 
@@ -73,7 +79,7 @@ def magnitudes_of(network: CapsNet) -> torch.Tensor:
 # Eq. 16
 
 
-def test_penalize_agrees_with_the_reference():
+def test_lobster_agrees_with_the_reference():
     draw = np.random.default_rng(0)
     shapes = [(3, 4), (5,), (2, 2, 2)]
     parameters = [torch.nn.Parameter(torch.tensor(draw.normal(size=shape))) for shape in shapes]
@@ -87,7 +93,7 @@ def test_penalize_agrees_with_the_reference():
         for p in parameters
     ]
     gradients = [parameter.grad.clone() for parameter in parameters]
-    penalize(iter(parameters), 0.3)
+    lobster(iter(parameters), 0.3)
     for parameter, values, gradient in zip(parameters, expected, gradients, strict=True):
         assert parameter.detach().flatten().tolist() == pytest.approx(values, abs=1e-15)
         assert torch.equal(parameter.grad, gradient)  # the optimiser's gradient is left alone
@@ -96,7 +102,7 @@ def test_penalize_agrees_with_the_reference():
 def test_a_parameter_the_loss_feels_strongly_is_not_decayed():
     parameter = torch.nn.Parameter(torch.tensor([2.0, -2.0, 2.0]))
     parameter.grad = torch.tensor([1.0, -5.0, 0.5])
-    penalize([parameter], 0.1)
+    lobster([parameter], 0.1)
     assert parameter.tolist() == pytest.approx([2.0, -2.0, 1.9])
 
 
@@ -104,21 +110,21 @@ def test_an_insensitive_parameter_shrinks_by_the_sum_of_the_penalties():
     parameter = torch.nn.Parameter(torch.tensor([1.0, -3.0], dtype=torch.float64))
     parameter.grad = torch.zeros(2, dtype=torch.float64)
     for _ in range(1000):
-        penalize([parameter], 1e-3)
+        lobster([parameter], 1e-3)
     assert parameter.tolist() == pytest.approx([math.exp(-1), -3 * math.exp(-1)], rel=1e-3)
 
 
 def test_a_penalty_of_zero_changes_nothing():
     parameter = torch.nn.Parameter(torch.tensor([1.0, -3.0]))
     parameter.grad = torch.tensor([0.1, 0.2])
-    penalize([parameter], 0.0)
+    lobster([parameter], 0.0)
     assert parameter.tolist() == [1.0, -3.0]
 
 
 def test_a_missing_gradient_is_an_error_and_not_a_silent_skip():
     parameter = torch.nn.Parameter(torch.ones(3))
     with pytest.raises(RemError):
-        penalize([parameter], 0.1)
+        lobster([parameter], 0.1)
 
 
 def test_biases_and_routing_bias_decay_like_weights():
@@ -127,22 +133,128 @@ def test_biases_and_routing_bias_decay_like_weights():
         network.routing_bias.fill_(0.1)
     loss_of(network).backward()
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-    penalize(network.parameters(), 0.5)
+    lobster(network.parameters(), 0.5)
     for name, parameter in network.named_parameters():
         felt = parameter.grad.abs() >= 1
         assert (parameter.detach().abs() < before[name].abs())[~felt & (before[name] != 0)].all(), name
 
 
+# What REM is compared with
+
+
+def test_weight_decay_shrinks_every_weight_alike_however_much_the_loss_feels_it():
+    parameters = [torch.nn.Parameter(torch.tensor([2.0, -4.0])), torch.nn.Parameter(torch.tensor([8.0]))]
+    parameters[0].grad = torch.tensor([0.0, 5.0])
+    weight_decay(iter(parameters), 0.25)
+    assert [parameter.tolist() for parameter in parameters] == [[1.5, -3.0], [6.0]]
+    assert parameters[0].grad.tolist() == [0.0, 5.0]
+
+
+def test_weight_decay_is_lobster_where_the_loss_feels_nothing():
+    parameters = [torch.nn.Parameter(torch.linspace(-3, 3, 20)) for _ in range(2)]
+    parameters[0].grad = torch.zeros(20)
+    lobster(parameters[:1], 0.3)
+    weight_decay(parameters[1:], 0.3)
+    assert torch.allclose(*parameters, rtol=1e-6, atol=0)
+
+
+def weight_of_rank(network: CapsNet, rank: int) -> float:
+    """The magnitude that as many weights lie below."""
+    return float(magnitudes_of(network).sort().values[rank])
+
+
+@quick
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_magnitude_pruning_reaches_a_sparsity_to_one_weight(first: float, second: float):
+    network = tiny_network()
+    masks = Masks(network, LAYERS)
+    total, of_weights = sum(parameter.numel() for parameter in network.parameters()), len(magnitudes_of(network))
+    expected = 0
+    for wanted in (first, second):  # the second time the network is sparse already
+        masks.prune(threshold_at(masks, wanted))
+        expected = max(expected, min(round(wanted * total), of_weights))
+        assert round(masks.sparsity() * total) == expected
+
+
+def test_magnitude_pruning_takes_the_smallest_weights():
+    network = tiny_network()
+    masks, total = Masks(network, LAYERS), sum(parameter.numel() for parameter in network.parameters())
+    assert threshold_at(masks, 100 / total) == weight_of_rank(network, 100)
+
+
+def test_magnitude_pruning_leaves_a_network_alone_that_is_sparse_enough():
+    network = tiny_network()
+    masks = Masks(network, LAYERS)
+    masks.prune(weight_of_rank(network, 200))
+    assert threshold_at(masks, masks.sparsity()) == 0
+    assert threshold_at(masks, masks.sparsity() / 2) == 0
+
+
+def test_magnitude_pruning_prunes_all_it_may_where_that_is_not_enough():
+    network = tiny_network()
+    before = {name: weight.clone() for name, weight in weights(network).items()}
+    masks = Masks(network, ["class"])
+    assert threshold_at(masks, 1.0) == math.inf
+    masks.prune(math.inf)
+    assert threshold_at(masks, masks.sparsity() + 0.1) == math.inf
+    assert network.weight.abs().max() == 0
+    assert all(torch.equal(weights(network)[name], before[name]) for name in PRUNABLE[:2])
+
+
+def test_weights_of_equal_magnitude_are_kept_together_rather_than_pruned_beyond_a_sparsity():
+    network = tiny_network()
+    with torch.no_grad():
+        for weight in weights(network).values():
+            weight.copy_(weight.sign())
+    masks = Masks(network, LAYERS)
+    assert threshold_at(masks, 0.5) == 1.0
+    masks.prune(1.0)
+    assert masks.sparsity() == 0
+
+
 # Masks
+
+
+@pytest.mark.parametrize("layers", [("class",), ("primary", "class"), ("convolution",), LAYERS])
+def test_only_the_layers_named_are_pruned_and_shrunk(layers: tuple[str, ...]):
+    network = tiny_network()
+    named = set.union(*(OF_LAYER[layer] for layer in layers))
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    masks = Masks(network, layers)
+    ids = {id(parameter): name for name, parameter in network.named_parameters()}
+    assert {ids[id(parameter)] for parameter in masks.parameters} == named
+    assert len(masks.magnitudes()) == sum(before[name].numel() for name in named & set(PRUNABLE))
+    masks.prune(math.inf)
+    for name, parameter in network.named_parameters():
+        gone = name in named & set(PRUNABLE)
+        assert torch.equal(parameter.detach(), torch.zeros_like(parameter) if gone else before[name]), name
+
+
+def test_sparsity_is_of_the_whole_network_whichever_layers_are_pruned():
+    network = tiny_network()
+    masks = Masks(network, ["class"])
+    masks.prune(math.inf)
+    total = sum(parameter.numel() for parameter in network.parameters())
+    assert masks.sparsity() == pytest.approx(network.weight.numel() / total, abs=1e-12)
+    assert sparsity(network)["class"] == sparsity(network)["class_blocks"] == 1
+    assert sparsity(network)["convolution"] == sparsity(network)["primary"] == 0
+
+
+def test_a_network_on_a_backbone_has_no_convolution_to_prune():
+    network = tiny_network()
+    network.convolution = None
+    masks = Masks(network, LAYERS)
+    assert list(prunable_layers(network)) == list(masks.weights) == ["primary", "class"]
+    masks.prune(math.inf)
+    assert set(sparsity(network)) == {"primary", "class", "class_blocks", "all"}
 
 
 def test_pruning_zeroes_exactly_the_weights_below_the_threshold():
     network = tiny_network()
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     threshold = magnitudes_of(network).median().item()  # one weight lies on it
-    masks = Masks(network)
+    masks = Masks(network, LAYERS)
     masks.prune(threshold)
-    masks.apply()
     for name, parameter in network.named_parameters():
         expected = before[name].clone()
         if name in PRUNABLE:
@@ -153,9 +265,8 @@ def test_pruning_zeroes_exactly_the_weights_below_the_threshold():
 
 def test_biases_are_never_thresholded():
     network = tiny_network()
-    masks = Masks(network)
+    masks = Masks(network, LAYERS)
     masks.prune(math.inf)
-    masks.apply()
     assert magnitudes_of(network).max() == 0
     for name in ("convolution.bias", "primary.bias", "routing_bias"):
         assert dict(network.named_parameters())[name].detach().abs().min() > 0, name
@@ -163,17 +274,15 @@ def test_biases_are_never_thresholded():
 
 def test_sparsity_is_the_zeros_among_all_parameters_of_the_prunable_layers():
     network = tiny_network()
-    masks = Masks(network)
+    masks = Masks(network, LAYERS)
     assert masks.sparsity() == 0.0
     threshold = magnitudes_of(network).quantile(0.7).item()
     masks.prune(threshold)
-    masks.apply()
     zeros = sum(int((parameter == 0).sum()) for parameter in network.parameters())
     total = sum(parameter.numel() for parameter in network.parameters())  # biases and routing bias included
     assert zeros > 0
     assert masks.sparsity() == pytest.approx(zeros / total, abs=1e-12)
     masks.prune(math.inf)
-    masks.apply()
     assert masks.sparsity() == pytest.approx(magnitudes_of(network).numel() / total, abs=1e-12)
 
 
@@ -181,9 +290,8 @@ def test_pruned_weights_stay_zero_through_any_number_of_steps_with_momentum():
     network = tiny_network()
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     train(network, optimizer, steps=5)  # the optimiser has momentum in every weight
-    masks = Masks(network)
+    masks = Masks(network, LAYERS)
     masks.prune(magnitudes_of(network).median().item())
-    masks.apply()
     pruned = {name: weight.detach() == 0 for name, weight in weights(network).items()}
     assert all(zeros.any() and not zeros.all() for zeros in pruned.values())
     moved = False
@@ -199,9 +307,8 @@ def test_pruned_weights_stay_zero_through_any_number_of_steps_with_momentum():
 def test_weights_that_are_not_pruned_go_on_learning():
     network = tiny_network()
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
-    masks = Masks(network)
+    masks = Masks(network, LAYERS)
     masks.prune(magnitudes_of(network).median().item())
-    masks.apply()
     before = {name: weight.detach().clone() for name, weight in weights(network).items()}
     train(network, optimizer, steps=1)
     masks.apply()
@@ -212,16 +319,14 @@ def test_weights_that_are_not_pruned_go_on_learning():
 
 def test_a_pruned_weight_stays_pruned_even_if_it_has_grown_when_the_next_threshold_comes():
     network = tiny_network()
-    masks = Masks(network)
+    masks = Masks(network, LAYERS)
     masks.prune(magnitudes_of(network).median().item())
-    masks.apply()
     sparsity = masks.sparsity()
     for _ in range(2):
         with torch.no_grad():
             for weight in weights(network).values():
                 weight[weight == 0] = 1.0  # as an optimiser's momentum might do
         masks.prune(1e-9)
-        masks.apply()
         assert masks.sparsity() == sparsity
 
 
@@ -300,9 +405,8 @@ def pruning_curve() -> tuple[CapsNet, list[float], list[float]]:
     losses = []
     for threshold in thresholds:
         pruned = copy.deepcopy(network)
-        masks = Masks(pruned)
+        masks = Masks(pruned, LAYERS)
         masks.prune(threshold)
-        masks.apply()
         with torch.no_grad():
             losses.append(loss_of(pruned).item())
     return network, thresholds, losses
@@ -323,7 +427,7 @@ def test_the_threshold_of_a_real_network_equals_brute_force(share: float, prunin
 @pytest.mark.parametrize("seed", range(4))
 def test_the_search_keeps_its_promise_and_leaves_the_weights_alone(seed: int):
     network, (images, labels) = tiny_network(seed), labelled_images(16)
-    masks, before = Masks(network), {name: weight.clone() for name, weight in weights(network).items()}
+    masks, before = Masks(network, LAYERS), {name: weight.clone() for name, weight in weights(network).items()}
 
     def losses():
         with torch.no_grad():
@@ -347,6 +451,6 @@ def test_a_probe_stops_once_its_loss_is_beyond_the_bound():
             evaluated.append(batch)
             yield torch.full((1,), 1.0 + zeros)
 
-    search(Masks(network), losses)
+    search(Masks(network, LAYERS), losses)
     passes = evaluated.count(0)
     assert len(evaluated) < 10 * passes

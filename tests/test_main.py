@@ -106,9 +106,10 @@ def test_missing_files_are_one_line(rem, prepared, tmp_path, capfd):
     assert_one_line(capfd, "none.yaml")
     assert rem("train", path, "--data", tmp_path / "none.h5", "--device", "cpu") == 1
     assert_one_line(capfd, "none.h5")
-    checkpoint = ["--checkpoints", tmp_path / "none.pt", "--splits", "val", "--maximum-levels", 3]
-    assert rem("couplings", tmp_path, *checkpoint, "--data", prepared, "--device", "cpu") == 1
-    assert_one_line(capfd, "none.pt is not a whole checkpoint")
+    for folder in (tmp_path, tmp_path / "none"):
+        checkpoint = ["--checkpoints", folder, "--files", "last.val", "--maximum-levels", 3]
+        assert rem("couplings", tmp_path, *checkpoint, "--data", prepared, "--device", "cpu") == 1
+        assert_one_line(capfd, f"{folder} has no checkpoint last.pt; train first")
 
 
 def test_a_wrong_source_is_one_line(rem, tmp_path, capfd):
@@ -129,7 +130,7 @@ def test_a_loss_that_is_not_finite_is_one_line(rem, prepared, tmp_path, capfd):
 def test_cuda_without_a_gpu_is_a_mistake(rem, prepared, tmp_path, monkeypatch, capfd, command):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     path = made_run(tmp_path / "run", tiny.run())
-    rest = ["--checkpoints", "a.pt", "--splits", "val", "--maximum-levels", 3] if command == "couplings" else []
+    rest = ["--checkpoints", ".", "--files", "a.val", "--maximum-levels", 3] if command == "couplings" else []
     assert rem(command, path, "--data", prepared, "--device", "cuda", *rest) == 1
     assert_one_line(capfd, "no GPU can be used; set device to auto or cpu")
     assert [file.name for file in path.parent.iterdir()] == ["run.yaml"]
@@ -177,11 +178,10 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     run = made_run(models, tiny.run("rem", training={"epochs": 2, "keep_every": 1}))
     assert rem("train", run, *computing) == 0
 
-    saved = [models / "best.pt", models / "last.pt"]
-    more = ["--splits", "val", "test", "--maximum-levels", 6]
-    assert rem("couplings", files, "--checkpoints", *saved, *more, *computing) == 0
-    names = ["best.test.h5", "best.val.h5", "last.test.h5", "last.val.h5"]
-    assert sorted(path.name for path in files.iterdir()) == names
+    names = ["best.test", "last.test", "last.val"]
+    more = ["--files", *names, "--maximum-levels", 6]
+    assert rem("couplings", files, "--checkpoints", models, *more, *computing) == 0
+    assert sorted(path.name for path in files.iterdir()) == [f"{name}.h5" for name in names]
 
     assert rem("levels", levels, "--couplings", files / "last.val.h5", "--tolerance", 100) == 0
     chosen = pd.read_csv(levels)
@@ -199,7 +199,7 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     assert {"accuracy", "entropy", "sparsity", "shared_levels"} <= set(pd.read_csv(tmp_path / "metrics.csv")["metric"])
 
     epochs = tmp_path / "epochs"
-    more = ["--splits", "test", "--maximum-levels", 6]
+    more = ["--files", "*.test", "--maximum-levels", 6]
     assert rem("couplings", epochs, "--checkpoints", models / "epochs", *more, *computing) == 0
     assert sorted(path.name for path in epochs.iterdir()) == ["epoch0001.test.h5", "epoch0002.test.h5"]
     assert rem("trajectory", tmp_path / "trajectory.csv", "--couplings", epochs, "--levels", levels) == 0
@@ -208,13 +208,31 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     assert trajectory["levels"].tolist() == [shared, shared]
 
 
+def test_a_run_is_trained_as_sparse_as_the_one_it_follows(rem, prepared, tmp_path):
+    computing = ["--data", prepared, "--device", "cpu"]
+    magnitude = {"penalty": 0, "threshold": "follow", "follows": "rem"}
+    followed = made_run(tmp_path / "rem", tiny.run("rem", training={"epochs": 2}))
+    follower = made_run(tmp_path / "magnitude", tiny.run("rem", training={"epochs": 2}, pruning=magnitude))
+    assert rem("train", followed, *computing) == 0
+    assert rem("train", follower, *computing, "--followed", tmp_path / "rem" / "history.csv") == 0
+    histories = [pd.read_csv(run.parent / "history.csv") for run in (followed, follower)]
+    assert histories[1]["sparsity"].tolist() == pytest.approx(histories[0]["sparsity"].tolist(), abs=0.1)
+
+
+def test_a_run_that_follows_another_asks_for_its_history_in_one_line(rem, prepared, tmp_path, capfd):
+    magnitude = {"penalty": 0, "threshold": "follow", "follows": "rem"}
+    run = made_run(tmp_path / "magnitude", tiny.run("rem", pruning=magnitude))
+    assert rem("train", run, "--data", prepared, "--device", "cpu") == 1
+    assert_one_line(capfd, "pruning.follows is rem; give that run's history.csv by --followed")
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_training_on_a_gpu_is_repeatable_and_its_networks_load_without_one(rem, prepared, tmp_path):
     weights = []
     for name in ("one", "other"):
         run = made_run(tmp_path / name, tiny.run("rem", training={"epochs": 2}))
         assert rem("train", run, "--data", prepared, "--device", "cuda") == 0
-        saved = ["--checkpoints", run.parent / "last.pt", "--splits", "val", "--maximum-levels", 3]
+        saved = ["--checkpoints", run.parent, "--files", "last.val", "--maximum-levels", 3]
         assert rem("couplings", run.parent, *saved, "--data", prepared, "--device", "cuda") == 0
         weights.append(load_checkpoint(run.parent / "last.pt", torch.device("cpu")).model.state_dict())
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])

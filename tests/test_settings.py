@@ -1,6 +1,7 @@
 """Settings: layers merge, every value is checked, and a mistake is one sentence with the way out."""
 
 import copy
+import itertools
 import json
 
 import pytest
@@ -16,7 +17,7 @@ from rem.checkpoints import build
 from rem.files import RemError
 from rem.settings import Config, Data, Run, config_schema, overlay, parse, read_run, read_yaml, to_yaml
 
-SHIPPED = [(), ("smoke",), ("paper",)]
+SHIPPED = [(), ("smoke",), ("paper",), ("paper", "first-epoch")]
 
 
 @pytest.fixture
@@ -33,12 +34,23 @@ def put(values, path, value):
     values[last] = value
 
 
+def every_run(*overlays):
+    """The runs of all experiments of a shipped config."""
+    config = tiny.shipped_config(*overlays)
+    return config.runs(config.experiments)
+
+
 def refusal(values):
     """The sentence with which a config is refused."""
     with pytest.raises(RemError) as raised:
-        parse(Config, values, "config").runs()
+        parse(Config, values, "config").runs(values["select"])
     assert "\n" not in str(raised.value)
     return str(raised.value)
+
+
+def keys(runs):
+    """Which networks runs are of."""
+    return [(run.dataset, run.variant, run.seed) for run in runs]
 
 
 # Layers
@@ -84,20 +96,151 @@ def test_a_run_is_the_defaults_under_its_dataset_under_its_variant(values):
     assert (run.dataset, run.variant) == ("mnist", "rem")
 
 
+def test_a_dataset_can_change_one_variant_alone(values):
+    put(values, "datasets.mnist.variants.rem.pruning.penalty", 0.5)
+    config = parse(Config, values, "config")
+    assert config.run("mnist", "rem", 42).pruning.penalty == 0.5
+    assert config.run("mnist", "baseline", 42).pruning is None
+    assert config.run("shapes", "rem", 42).pruning.penalty != 0.5
+
+
+def test_a_change_of_an_unknown_variant_is_refused(values):
+    put(values, "datasets.mnist.variants", {"rme": {}})
+    assert "unknown variant 'rme'; the config has baseline, rem" in refusal(values)
+
+
+# Variants like another
+
+
+def epochs_of(values, variant, dataset="mnist"):
+    """`training.epochs` of a run: what the tests of layers set."""
+    return parse(Config, values, "config").run(dataset, variant, 1).training.epochs
+
+
+def test_a_variant_like_another_has_its_settings_but_for_its_own(values):
+    put(values, "variants.rem.training", {"epochs": 5, "batch_size": 8})
+    put(values, "variants.mine", {"like": "rem", "training": {"epochs": 6}})
+    mine, rem = (parse(Config, values, "config").run("mnist", variant, 1) for variant in ("mine", "rem"))
+    assert (mine.variant, mine.training.epochs, mine.training.batch_size) == ("mine", 6, 8)
+    assert mine.model_copy(update={"variant": "rem", "training": rem.training}) == rem
+
+
+def test_a_chain_of_variants_is_walked_to_its_end_the_nearest_winning(values):
+    put(values, "variants.one.training", {"epochs": 11, "batch_size": 11, "patience": 11})
+    put(values, "variants.two", {"like": "one", "training": {"epochs": 12, "batch_size": 12}})
+    put(values, "variants.three", {"like": "two", "training": {"epochs": 13}})
+    training = parse(Config, values, "config").run("mnist", "three", 1).training
+    assert (training.epochs, training.batch_size, training.patience) == (13, 12, 11)
+
+
+def test_what_a_dataset_changes_of_a_variant_holds_for_those_like_it(values):
+    put(values, "variants.mine", {"like": "rem"})
+    put(values, "variants.own", {"like": "rem", "training": {"epochs": 7}})
+    put(values, "datasets.mnist.variants.rem", {"training": {"epochs": 5}})
+    assert [epochs_of(values, variant) for variant in ("rem", "mine", "own")] == [5, 5, 7]
+    put(values, "datasets.mnist.variants.mine", {"training": {"epochs": 6}})
+    assert [epochs_of(values, variant) for variant in ("rem", "mine", "own")] == [5, 6, 7]
+    assert epochs_of(values, "mine", "shapes") == epochs_of(values, "rem", "shapes") == 15
+
+
+@pytest.mark.parametrize("likes", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "b", "b": "c", "c": "b"}])
+def test_a_circle_of_variants_is_refused_with_its_names(values, likes):
+    values["variants"] |= {name: {"like": other} for name, other in likes.items()}
+    put(values, "experiments.main.variants", ["a"])
+    sentence = refusal(values)
+    assert "is like itself" in sentence
+    assert all(name in sentence.partition(";")[2] for name in likes)
+
+
+def test_a_variant_like_an_unknown_one_is_refused(values):
+    put(values, "variants.rem.like", "rme")
+    assert refusal(values).startswith("config: unknown variant 'rme'; the config has baseline, rem, ")
+
+
+# Experiments
+
+
+def test_runs_of_several_experiments_are_their_union_each_once_and_in_order(values):
+    one = {"datasets": ["mnist"], "variants": ["baseline", "rem"], "seeds": [1]}
+    two = {"datasets": ["mnist", "shapes"], "variants": ["rem"], "seeds": [1, 2]}
+    config = parse(Config, values | {"experiments": {"one": one, "two": two}}, "config")
+    of_one = [("mnist", "baseline", 1), ("mnist", "rem", 1)]
+    of_two = [("mnist", "rem", 1), ("mnist", "rem", 2), ("shapes", "rem", 1), ("shapes", "rem", 2)]
+    assert keys(config.runs(["one"])) == of_one
+    assert keys(config.runs(["two"])) == keys(config.runs(["two", "two"])) == of_two
+    assert keys(config.runs(config.experiments)) == [*of_one, *of_two[1:]]
+    assert config.runs([]) == []
+
+
+# Controls
+
+
+@pytest.mark.parametrize("overlays", [(), ("paper",)])
+@pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist"])
+def test_a_control_is_rem_without_one_of_its_parts(overlays, dataset):
+    config = tiny.shipped_config(*overlays)
+    rem = config.run(dataset, "rem", 43)
+    without = {
+        "penalty": {"threshold": "none"},
+        "magnitude": {"penalty": 0, "threshold": "follow", "follows": "rem"},
+        "weight-decay": {"threshold": "none", "regularizer": "weight-decay"},
+        "rem-votes": {"layers": ["class"]},
+    }
+    assert (rem.pruning.regularizer, rem.pruning.threshold) == ("lobster", "search")
+    for variant, change in without.items():
+        pruning = rem.pruning.model_copy(update=change)
+        assert config.run(dataset, variant, 43) == rem.model_copy(update={"variant": variant, "pruning": pruning})
+
+
+@pytest.mark.parametrize(
+    ("threshold", "follows"), [("follow", None), ("search", "rem"), ("none", "rem"), ("search", "rme")]
+)
+def test_a_threshold_that_follows_names_whom_and_no_other_does(values, threshold, follows):
+    put(values, "variants.rem.pruning", values["variants"]["rem"]["pruning"] | {"threshold": threshold})
+    put(values, "variants.rem.pruning.follows", follows)
+    assert refusal(values) == (
+        "config, run of dataset mnist, variant rem: "
+        "pruning.follows names a variant where pruning.threshold is follow, and only there."
+    )
+
+
+def test_whom_a_threshold_follows_is_a_variant_of_the_config(values):
+    put(values, "variants.magnitude.pruning.follows", "rme")
+    put(values, "select", ["controls"])
+    assert refusal(values).startswith("config: unknown variant 'rme'; the config has baseline, rem, ")
+
+
+def test_an_experiment_that_lacks_the_variant_followed_is_refused(values):
+    put(values, "experiments.main.variants", ["baseline", "magnitude"])
+    assert refusal(values) == "config: in experiment main, magnitude follows rem; add that to its variants."
+
+
+# The quantizer's levels
+
+
+@pytest.mark.parametrize(("published", "maximum"), [(11, 11), (11, 128), (3, 3)])
+def test_the_published_levels_are_among_those_searched(values, published, maximum):
+    values["levels"] |= {"published": published, "maximum": maximum}
+    assert parse(Config, values, "config").levels.published == published
+
+
+def test_published_levels_above_the_maximum_are_refused(values):
+    values["levels"] |= {"published": 12, "maximum": 11}
+    assert refusal(values) == "config: levels.published is 12, above levels.maximum 11; raise that."
+
+
 # Shipped configs
 
 
 @pytest.mark.parametrize("overlays", SHIPPED)
 def test_shipped_configs_resolve(overlays):
     config = tiny.shipped_config(*overlays)
-    runs = config.runs()
-    assert config.name == (overlays[0] if overlays else "sample")
-    select = config.select
-    expected = [(d, v, s) for d in select.datasets for v in select.variants for s in select.seeds]
-    assert [(run.dataset, run.variant, run.seed) for run in runs] == expected
-    for run in runs:
-        assert (run.lobster is not None) == (run.variant == "rem")
-        assert run.checkpoint == ("last" if run.variant == "rem" else "best")
+    assert config.name == (overlays[-1] if overlays else "sample")
+    for name, experiment in config.experiments.items():
+        expected = itertools.product(experiment.datasets, experiment.variants, experiment.seeds)
+        assert keys(config.runs([name])) == list(expected)
+    for run in config.runs(config.experiments):
+        assert (run.pruning is None) == (run.checkpoint == "best") == run.variant.startswith("baseline")
         assert len(run.data.mean) == len(run.data.std) == run.data.channels
 
 
@@ -116,7 +259,7 @@ def test_the_paper_config_has_the_papers_schedule():
     training = run.training
     assert (training.learning_rate, training.learning_rate_decay) == (0.001, 0.99)
     assert (training.batch_size, training.patience) == (128, 200)
-    assert (run.lobster.penalty, run.lobster.penalty_decay) == (0.0001, 0.99)
+    assert (run.pruning.penalty, run.pruning.penalty_decay) == (0.0001, 0.99)
     assert (run.augment.padding, run.data.validation, run.network.routing_iterations) == (2, 5500, 3)
 
 
@@ -126,17 +269,10 @@ def test_the_paper_config_has_the_papers_schedule():
 @pytest.mark.parametrize("overlays", SHIPPED)
 def test_only_the_followed_run_keeps_checkpoints(overlays):
     config = tiny.shipped_config(*overlays)
-    followed = config.trajectory
-    for run in config.runs():
-        is_followed = (run.dataset, run.variant, run.seed) == (followed.dataset, followed.variant, followed.seed)
-        assert run.training.keep_every == (followed.every if is_followed else 0)
-
-
-@pytest.mark.parametrize(("key", "value"), [("dataset", "svhn"), ("variant", "dropout"), ("seed", 7)])
-def test_the_followed_run_must_be_selected(values, key, value):
-    put(values, f"trajectory.{key}", value)
-    assert "trajectory names" in refusal(values)
-    assert str(value) in refusal(values)
+    followed = (config.figures.dataset, "rem", config.figures.seed)
+    for run in config.runs(config.experiments):
+        is_followed = (run.dataset, run.variant, run.seed) == followed
+        assert run.training.keep_every == (config.figures.every if is_followed else 0)
 
 
 # Mistakes
@@ -145,16 +281,16 @@ def test_the_followed_run_must_be_selected(values, key, value):
 @pytest.mark.parametrize(
     ("path", "valid"),
     [
-        ("colour", "name, device, mirror, select, levels, trajectory, defaults, datasets, variants"),
-        ("select.colour", "datasets, variants, seeds"),
-        ("levels.colour", "maximum, tolerance, skip_edges, published"),
-        ("trajectory.colour", "dataset, variant, seed, every"),
-        ("defaults.colour", "dataset, variant, seed, data, augment, network, training, lobster, checkpoint"),
+        ("colour", "name, device, mirror, select, experiments, levels, figures, defaults, datasets, variants"),
+        ("experiments.main.colour", "datasets, variants, seeds"),
+        ("levels.colour", "maximum, tolerance, skip_edges, published, variants"),
+        ("figures.colour", "dataset, seed, every"),
+        ("defaults.colour", "dataset, variant, seed, data, augment, network, training, "),
         ("defaults.augment.colour", "padding, flip, jitter"),
         ("defaults.network.colour", "convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),
         ("datasets.shapes.data.colour", "source, folder, classes"),
-        ("variants.rem.lobster.colour", "penalty, penalty_decay"),
+        ("variants.rem.pruning.colour", "regularizer, penalty, penalty_decay, threshold, follows, layers"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
@@ -163,9 +299,19 @@ def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
     assert f"unknown key {key}; the keys valid there are {valid}" in refusal(values)
 
 
-@pytest.mark.parametrize(("kind", "known"), [("dataset", "mnist, fashion-mnist, shapes"), ("variant", "baseline, rem")])
-def test_an_unknown_name_in_select_is_named_with_the_known_ones(values, kind, known):
-    put(values, f"select.{kind}s", ["svhn"])
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("dataset", "experiments.main.datasets", ["svhn"]),
+        ("variant", "experiments.main.variants", ["svhn"]),
+        ("experiment", "select", ["svhn"]),
+        ("dataset", "figures.dataset", "svhn"),
+        ("variant", "levels.variants", ["svhn"]),
+    ],
+)
+def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value):
+    known = ", ".join(values[f"{kind}s"])
+    put(values, path, value)
     assert refusal(values) == f"config: unknown {kind} 'svhn'; the config has {known}."
 
 
@@ -176,10 +322,12 @@ def test_an_unknown_name_in_select_is_named_with_the_known_ones(values, kind, kn
         ("levels.maximum", 2),
         ("levels.tolerance", -0.1),
         ("levels.published", 1),
-        ("trajectory.every", 0),
+        ("figures.every", 0),
         ("device", "gpu"),
-        ("select.seeds", []),
-        ("select.seeds", ["a"]),
+        ("select", []),
+        ("experiments.main.seeds", []),
+        ("experiments.main.seeds", ["a"]),
+        ("experiments.main.seeds", [-1]),
         ("defaults.data.channels", 2),
         ("defaults.data.classes", 1),
         ("defaults.data.view", "zoom"),
@@ -189,8 +337,13 @@ def test_an_unknown_name_in_select_is_named_with_the_known_ones(values, kind, kn
         ("defaults.training.learning_rate", 0),
         ("defaults.training.learning_rate_decay", 1.1),
         ("defaults.training.epochs", "many"),
-        ("variants.rem.lobster.penalty", -1),
-        ("variants.rem.lobster.penalty_decay", 0),
+        ("variants.rem.pruning.penalty", -1),
+        ("variants.rem.pruning.penalty_decay", 0),
+        ("variants.rem.pruning.regularizer", "dropout"),
+        ("variants.rem.pruning.threshold", "guess"),
+        ("variants.rem.pruning.layers", []),
+        ("variants.rem.pruning.layers", ["backbone"]),
+        ("defaults.training.early_accuracy", 101),
         ("defaults.checkpoint", "first"),
     ],
 )
@@ -208,7 +361,9 @@ def test_the_run_with_the_mistake_is_named(values):
     assert refusal(values).startswith("config, run of dataset shapes, variant baseline: key data.size has the value 3")
 
 
-@pytest.mark.parametrize("path", ["name", "select.seeds", "levels.tolerance", "defaults.data.mean", "defaults.lobster"])
+@pytest.mark.parametrize(
+    "path", ["name", "experiments.main.seeds", "levels.tolerance", "defaults.data.mean", "defaults.pruning"]
+)
 def test_a_missing_key_is_named(values, path):
     *parents, last = path.split(".")
     inner = values
@@ -220,11 +375,14 @@ def test_a_missing_key_is_named(values, path):
 
 
 @pytest.mark.parametrize("name", ["a/b", "a b", "a'b", 'a"b', "..", "a;b", "$a", "a\n", ""])
-@pytest.mark.parametrize("where", ["name", "datasets", "variants"])
+@pytest.mark.parametrize("where", ["name", "experiments", "datasets", "variants"])
 def test_names_that_cannot_be_a_folder_are_refused(values, name, where):
     put(values, where, name if where == "name" else values[where] | {name: {}})
-    with pytest.raises(RemError, match=f"key {where}"):
+    with pytest.raises(
+        RemError, match="key name has the value" if where == "name" else "letters, digits, - and _"
+    ) as e:
         parse(Config, values, "config")
+    assert repr(name) in str(e.value)
 
 
 def test_settings_cannot_be_changed_later():
@@ -243,7 +401,7 @@ def test_run_yaml_comes_back_as_it_was(tmp_path, variant):
 
 @pytest.mark.parametrize("overlays", SHIPPED)
 def test_run_yaml_of_shipped_configs_comes_back_as_it_was(tmp_path, overlays):
-    for run in {run.dataset: run for run in tiny.shipped_config(*overlays).runs()}.values():
+    for run in {run.dataset + run.variant: run for run in every_run(*overlays)}.values():
         (tmp_path / "run.yaml").write_text(to_yaml(run))
         assert read_run(tmp_path / "run.yaml") == run
 
@@ -255,12 +413,13 @@ def test_yaml_keeps_the_order_of_the_definition():
 
 def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
     values = yaml.safe_load(to_yaml(tiny.run("rem")))
-    values["lobster"]["penalti"] = 1
+    values["pruning"]["penalti"] = 1
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(RemError) as raised:
         read_run(tmp_path / "run.yaml")
     assert str(raised.value) == (
-        f"{tmp_path / 'run.yaml'}: unknown key lobster.penalti; the keys valid there are penalty, penalty_decay."
+        f"{tmp_path / 'run.yaml'}: unknown key pruning.penalti; the keys valid there are "
+        "regularizer, penalty, penalty_decay, threshold, follows, layers."
     )
 
 
@@ -295,7 +454,7 @@ def test_the_committed_schema_is_the_settings_own():
 
 def test_the_schema_accepts_the_shipped_configs_each_by_itself():
     Draft202012Validator.check_schema(config_schema())
-    for name in ("config", "smoke", "paper"):
+    for name in ("config", "smoke", "paper", "first-epoch"):
         content = yaml.safe_load((tiny.ROOT / f"config/{name}.yaml").read_text())
         assert [error.message for error in Draft202012Validator(config_schema()).iter_errors(content)] == []
 
@@ -308,8 +467,8 @@ def test_the_schema_accepts_the_shipped_configs_each_by_itself():
         ("defaults.colour", 1),
         ("defaults.training.colour", 1),
         ("datasets.shapes.data.colour", 1),
-        ("variants.rem.lobster.colour", 1),
-        ("datasets.shapes.variants.rem.lobster.colour", 1),
+        ("variants.rem.pruning.colour", 1),
+        ("datasets.shapes.variants.rem.pruning.colour", 1),
         ("levels.maximum", 300),
         ("defaults.training.epochs", 0),
         ("defaults.seed", 3),
@@ -330,27 +489,13 @@ def test_the_schema_describes_every_key():
         assert {key for key, value in plain.items() if not value.get("description")} <= names
 
 
-def test_a_dataset_can_change_one_variant_alone(values):
-    put(values, "datasets.mnist.variants.rem.lobster.penalty", 0.5)
-    config = parse(Config, values, "config")
-    assert config.run("mnist", "rem", 42).lobster.penalty == 0.5
-    assert config.run("mnist", "baseline", 42).lobster is None
-    assert config.run("shapes", "rem", 42).lobster.penalty != 0.5
-
-
-def test_a_change_of_an_unknown_variant_is_refused(values):
-    put(values, "datasets.mnist.variants", {"rme": {}})
-    with pytest.raises(RemError, match="unknown variant 'rme'; the config has baseline, rem"):
-        parse(Config, values, "config").run("mnist", "rem", 42)
-
-
 @pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist", "cifar10"])
 @pytest.mark.parametrize("seed", [42, 43, 44, 45, 46])
 def test_the_paper_config_is_the_protocol_and_nothing_of_the_sample(dataset, seed):
     config = tiny.shipped_config("paper")
     baseline, rem = (config.run(dataset, variant, seed) for variant in ("baseline", "rem"))
-    assert baseline.lobster is None
-    assert (rem.lobster.penalty, rem.lobster.penalty_decay) == (1e-4, 0.99)
+    assert baseline.pruning is None
+    assert (rem.pruning.penalty, rem.pruning.penalty_decay) == (1e-4, 0.99)
     assert (baseline.checkpoint, rem.checkpoint) == ("best", "last")
     for run in (baseline, rem):
         assert (run.training.learning_rate, run.training.learning_rate_decay) == (1e-3, 0.99)
@@ -361,4 +506,5 @@ def test_the_paper_config_is_the_protocol_and_nothing_of_the_sample(dataset, see
         assert run.augment.flip == (dataset != "mnist")
         assert (run.network.convolution_channels, run.network.routing_iterations) == (256, 3)
         assert run.network.primary_types == (64 if dataset == "cifar10" else 32)
-    assert config.select.seeds == [42, 43, 44, 45, 46]
+    assert config.select == ["main"]
+    assert config.experiments["main"].seeds == [42, 43, 44, 45, 46]

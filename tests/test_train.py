@@ -14,7 +14,7 @@ import rem.train
 from rem.batches import centre, load_split, normalize
 from rem.checkpoints import load, load_checkpoint
 from rem.files import RemError
-from rem.lobster import prunable_weights, sparsity
+from rem.lobster import Masks, sparsity
 from rem.losses import margin_losses
 from rem.settings import Run
 from rem.train import Training, train
@@ -70,6 +70,11 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return load(path, CPU)["model"]
 
 
+def weights_of(model) -> dict[str, torch.Tensor]:
+    """The weights that may be pruned, by layer."""
+    return Masks(model, tiny.PRUNING["layers"]).weights
+
+
 def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
@@ -80,7 +85,7 @@ def assert_same_results(one: Path, other: Path) -> None:
         sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) for folder in (one, other)
     ]
     assert names[0] == names[1]
-    assert {"first.pt", "best.pt", "last.pt", "history.csv"} <= set(names[0])
+    assert {"first.pt", "best.pt", "early.pt", "last.pt", "history.csv"} <= set(names[0])
     for name in names[0]:
         if name.endswith(".pt"):
             contents = [load(folder / name, CPU) for folder in (one, other)]
@@ -123,7 +128,7 @@ def interrupt(*_args, **_kwargs):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_finished_run_leaves_its_networks_and_history_and_no_state(undisturbed, variant):
     names = {path.name for path in undisturbed[variant].iterdir()}
-    assert names == {"first.pt", "best.pt", "last.pt", "history.csv", "epochs"}
+    assert names == {"first.pt", "best.pt", "early.pt", "last.pt", "history.csv", "epochs"}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -141,7 +146,7 @@ def test_the_history_has_a_row_an_epoch(undisturbed, variant):
 def test_a_checkpoint_is_the_network_of_its_row(undisturbed, data, variant):
     folder = undisturbed[variant]
     rows = history(folder).set_index("epoch")
-    for path in [folder / "first.pt", folder / "best.pt", folder / "last.pt", *kept(folder)]:
+    for path in [folder / "first.pt", folder / "best.pt", folder / "early.pt", folder / "last.pt", *kept(folder)]:
         model, run, epoch = load_checkpoint(path, CPU)
         assert run == tiny.run(variant)
         loss, accuracy = evaluate(path, data)
@@ -236,7 +241,7 @@ def test_a_run_interrupted_in_every_epoch_goes_on_to_the_same_end(undisturbed, d
     assert_same_results(undisturbed[variant], tmp_path)
 
 
-@pytest.mark.parametrize("name", ["first.pt", "best.pt", "last.pt"])
+@pytest.mark.parametrize("name", ["first.pt", "best.pt", "early.pt", "last.pt"])
 def test_a_run_interrupted_while_its_results_are_written_loses_nothing(undisturbed, data, tmp_path, monkeypatch, name):
     def written(path, *args):
         if path.name == name:
@@ -334,12 +339,13 @@ def test_weights_that_overflow_in_the_last_step_of_an_epoch_stop_the_run(data, t
 # The schedule
 
 
-def scripted(monkeypatch, losses) -> None:
-    """Make the validation losses of the epochs those of a list."""
-    remaining = iter(losses)
+def scripted(monkeypatch, losses, correct=None) -> None:
+    """Make the validation losses of the epochs, and how many of 24 images are correct, those of lists."""
+    remaining = zip(losses, correct or [24] * len(losses), strict=True)
 
     def evaluate(self):
-        return torch.full((24,), float(next(remaining))), torch.ones(24, dtype=torch.bool)
+        loss, count = next(remaining)
+        return torch.full((24,), float(loss)), torch.arange(24) < count
 
     monkeypatch.setattr(Training, "_evaluate", evaluate)
 
@@ -363,6 +369,38 @@ def test_training_stops_when_patience_is_over(data, tmp_path, monkeypatch, patie
     assert equal(weights(tmp_path / "best.pt"), weights(kept(tmp_path)[best - 1]))
     assert load_checkpoint(tmp_path / "last.pt", CPU).epoch == epochs
     assert equal(weights(tmp_path / "last.pt"), weights(kept(tmp_path)[-1]))
+
+
+@pytest.mark.parametrize(
+    ("correct", "early"),
+    [
+        ([6, 12, 18, 24], 3),  # 75 % is reached, and not surpassed later
+        ([20, 12, 24, 24], 1),
+        ([6, 17, 12, 16], 2),  # never reached: the most accurate
+        ([6, 17, 17, 17], 2),  # the first of them
+        ([0, 0, 0, 0], 1),
+        ([6, 17, 12, 19], 4),
+    ],
+)
+def test_early_is_the_first_epoch_that_is_accurate_enough_else_the_most_accurate(
+    data, tmp_path, monkeypatch, correct, early
+):
+    scripted(monkeypatch, [4, 3, 2, 1], correct)
+    run = tiny.run(training={"epochs": 4, "early_accuracy": 75.0, "keep_every": 1})
+    train(run, data, tmp_path, CPU)
+    assert load_checkpoint(tmp_path / "early.pt", CPU).epoch == early
+    assert equal(weights(tmp_path / "early.pt"), weights(kept(tmp_path)[early - 1]))
+
+
+def test_early_is_remembered_over_an_interruption(data, tmp_path, monkeypatch):
+    run = tiny.run(training={"epochs": 4, "early_accuracy": 75.0})
+    scripted(monkeypatch, [4, 3, 2, 1], [6, 19, 24, 24])
+    with monkeypatch.context() as patch:
+        patch.setattr(rem.train, "_line", after(3, rem.train._line, interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(run, data, tmp_path, CPU)
+    train(run, data, tmp_path, CPU)
+    assert load_checkpoint(tmp_path / "early.pt", CPU).epoch == 2
 
 
 def test_patience_counts_epochs_before_an_interruption(data, tmp_path, monkeypatch):
@@ -393,7 +431,7 @@ def test_a_baseline_is_not_pruned(undisturbed):
 def test_pruned_weights_stay_zero_and_sparsity_never_falls(every_epoch):
     zeros = []
     for path in kept(every_epoch):
-        layers = prunable_weights(load_checkpoint(path, CPU).model).values()
+        layers = weights_of(load_checkpoint(path, CPU).model).values()
         zeros.append(torch.cat([(weight == 0).flatten() for weight in layers]))
     assert len(zeros) == 8
     for before, now in itertools.pairwise(zeros):
@@ -405,7 +443,7 @@ def test_pruned_weights_stay_zero_and_sparsity_never_falls(every_epoch):
 
 def test_no_kept_weight_is_below_the_epochs_threshold(every_epoch):
     for path, threshold in zip(kept(every_epoch), history(every_epoch)["threshold"], strict=True):
-        for weight in prunable_weights(load_checkpoint(path, CPU).model).values():
+        for weight in weights_of(load_checkpoint(path, CPU).model).values():
             assert (weight[weight != 0].abs() >= threshold).all()
 
 
@@ -438,7 +476,7 @@ def test_masks_hold_after_every_step_and_not_only_after_an_epoch(data, monkeypat
     masks, seen = training.masks, []
 
     def forward(images):
-        weights = prunable_weights(training.model)
+        weights = weights_of(training.model)
         seen.append(all((weights[name][~kept] == 0).all() for name, kept in masks.kept.items()))
         return original(images)
 
@@ -461,10 +499,96 @@ def test_the_penalty_shrinks_the_weights_in_every_step(data, monkeypatch, penalt
 
 
 def test_a_baseline_is_not_penalized(data):
-    training = Training(tiny.run("baseline"), data, CPU)
+    training = Training(tiny.run("baseline", training={"learning_rate": 1e-12}), data, CPU)
     before = training.model.weight.detach().clone()
-    training._fit(1e-12, 0.5)
+    training.run_epoch()
     assert torch.allclose(training.model.weight, before, rtol=0, atol=1e-9)
+
+
+# The controls of pruning
+
+
+def control(**pruning) -> Run:
+    """REM's settings with another way of pruning."""
+    return tiny.run("rem", pruning=pruning)
+
+
+def magnitude() -> Run:
+    return control(penalty=0, threshold="follow", follows="rem")
+
+
+def test_a_run_that_follows_another_is_as_sparse_after_every_epoch(undisturbed, data, tmp_path):
+    train(magnitude(), data, tmp_path, CPU, undisturbed["rem"] / "history.csv")
+    followed, rows = history(undisturbed["rem"])["sparsity"], history(tmp_path)
+    weight = 100 / sum(value.numel() for value in weights(tmp_path / "last.pt").values())
+    assert (followed > 0).all()
+    assert rows["sparsity"].tolist() == pytest.approx(followed.tolist(), abs=weight / 2)
+    assert (rows["penalty"] == 0).all()
+    assert (rows["threshold"] > 0).any()
+    assert not equal(weights(tmp_path / "last.pt"), weights(undisturbed["rem"] / "last.pt"))
+
+
+def test_a_run_that_outlasts_the_one_it_follows_stays_as_sparse(data):
+    training = Training(magnitude(), data, CPU, [10.0, 30.0])
+    for _ in range(4):
+        training.run_epoch()
+    assert [row["sparsity"] for row in training.history] == pytest.approx([10, 30, 30, 30], abs=0.2)
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_an_interrupted_run_that_follows_another_goes_on_to_the_same_end(
+    undisturbed, data, tmp_path, monkeypatch, epoch
+):
+    followed = undisturbed["rem"] / "history.csv"
+    train(magnitude(), data, tmp_path / "whole", CPU, followed)
+    with monkeypatch.context() as patch:
+        patch.setattr(rem.train, "_line", after(epoch, rem.train._line, interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(magnitude(), data, tmp_path / "cut", CPU, followed)
+    train(magnitude(), data, tmp_path / "cut", CPU, followed)
+    assert_same_results(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_run_that_follows_another_needs_its_history(data, tmp_path):
+    with pytest.raises(RemError, match=r"follows is rem; give that run's history\.csv by --followed"):
+        train(magnitude(), data, tmp_path, CPU)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("regularizer", ["lobster", "weight-decay"])
+def test_a_penalty_without_a_threshold_shrinks_weights_and_prunes_none(data, regularizer):
+    training = Training(control(threshold="none", regularizer=regularizer), data, CPU)
+    plain = Training(tiny.run("baseline"), data, CPU)
+    for _ in range(5):
+        training.run_epoch()
+        plain.run_epoch()
+    assert all(row["sparsity"] == row["threshold"] == 0 for row in training.history)
+    assert all(kept.all() for kept in training.masks.kept.values())
+    assert [row["penalty"] for row in training.history] == pytest.approx([0.1 * 0.9**epoch for epoch in range(5)])
+    assert training.model.weight.detach().norm() < 0.7 * plain.model.weight.detach().norm()
+
+
+def test_weight_decay_takes_its_share_of_every_weight_in_every_step(data):
+    training = Training(control(threshold="none", regularizer="weight-decay"), data, CPU)
+    before = {name: weight.detach().clone() for name, weight in training.masks.weights.items()}
+    training._fit(1e-12, 0.2)
+    for name, weight in training.masks.weights.items():
+        assert torch.allclose(weight, before[name] * 0.8**3, rtol=1e-5, atol=1e-9)
+
+
+def test_rem_of_the_votes_alone_leaves_the_convolutions_alone(data):
+    run = control(layers=["class"])
+    training = Training(run, data, CPU)
+    for _ in range(5):
+        training.run_epoch()
+    shares = sparsity(training.model)
+    assert shares["class"] > 0
+    assert shares["convolution"] == shares["primary"] == 0
+    before = {name: value.clone() for name, value in training.model.state_dict().items()}
+    training._fit(1e-12, 0.5)
+    for name, value in training.model.state_dict().items():
+        alone = name.startswith(("convolution", "primary"))
+        assert torch.allclose(value, before[name], rtol=0, atol=1e-9) == alone, name
 
 
 def test_the_whole_state_is_plain_values_and_tensors(data, tmp_path):
@@ -473,4 +597,5 @@ def test_the_whole_state_is_plain_values_and_tensors(data, tmp_path):
     rem.train.save(tmp_path / "state.pt", training.state())
     state = load(tmp_path / "state.pt", CPU)
     assert Run.model_validate_json(state["run"]) == tiny.run("rem")
-    assert any((~kept).any() for kept in state["kept"].values())
+    assert any((~kept).any() for kept in state["masks"].values())
+    assert {name: kept["epoch"] for name, kept in state["kept"].items()} == {"first": 1, "best": 1, "early": 1}

@@ -16,7 +16,7 @@ PARTS = ("Snakefile", "workflow", "profiles", "config", "rem", "data/sample", "e
 
 def snakemake(folder, *arguments, **environment):
     """Run Snakemake on the smoke config: the finished process, its output in one string."""
-    command = ["snakemake", "--cores", "2", "--configfile", "config/smoke.yaml", *arguments]
+    command = ["snakemake", "--configfile", "config/smoke.yaml", "--cores", "2", *arguments]
     environment = os.environ | {"PYTHONPATH": str(folder)} | environment
     return subprocess.run(
         command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
@@ -31,14 +31,19 @@ def planned(folder, *arguments):
     return {rule: count for rule, count in jobs.items() if rule not in ("all", "run_settings", "data_settings")}
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A copy of the project in which the smoke config has run."""
-    folder = tmp_path_factory.mktemp("a project")
+def copied(folder):
+    """A folder with a copy of the project in it, where nothing has run."""
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / part, folder / part)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project in which the smoke config has run."""
+    folder = copied(tmp_path_factory.mktemp("a project"))
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout
     return folder
@@ -169,3 +174,39 @@ def test_the_same_seed_gives_the_same_numbers(project):
     done = snakemake(project, "--forcerun", "train", "--until", "metrics")
     assert done.returncode == 0, done.stdout
     assert metrics.read_bytes() == before
+
+
+# Experiments, where nothing has run
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A copy of the project in which nothing has run."""
+    return copied(tmp_path_factory.mktemp("a fresh project"))
+
+
+def test_a_network_that_follows_anothers_sparsity_waits_for_its_history(fresh):
+    models = "results/smoke/models/mnist"
+    assert planned(fresh, f"{models}/magnitude/seed43/last.pt") == {"prepare": 1, "train": 2}
+    assert planned(fresh, f"{models}/penalty/seed43/last.pt") == {"prepare": 1, "train": 1}
+    done = snakemake(fresh, "--dry-run", "--printshellcmds", f"{models}/magnitude/seed43/last.pt")
+    assert re.findall(r"--followed (\S+)", done.stdout) == [f"{models}/rem/seed43/history.csv"]
+
+
+def test_the_controls_are_trained_and_measured_like_all_others_but_not_by_all(fresh):
+    variants = ("baseline", "rem", "penalty", "magnitude", "weight-decay", "rem-votes")
+    runs = [f"{variant}/seed{seed}" for variant in variants for seed in (42, 43)]
+    entropies = [f"results/smoke/entropies/mnist/{run}/entropy.csv" for run in runs]
+    assert planned(fresh, *entropies) == {
+        "prepare": 1, "train": 12, "extract_couplings": 12, "levels": 1, "entropy": 12,
+    }  # fmt: skip
+    assert planned(fresh)["train"] == 8
+
+
+def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
+    folder = copied(tmp_path / "baseline alone")
+    config = folder / "config/smoke.yaml"
+    config.write_text(config.read_text().replace("variants: [baseline, rem]", "variants: [baseline]"))
+    done = snakemake(folder, "--dry-run")
+    assert set(re.findall(r"figures/(\w+)\.png", done.stdout)) == {"fig4", "overview"}
+    assert "trajectory" not in done.stdout

@@ -14,6 +14,14 @@ ROOT = Path(__file__).parents[1]
 CLASSES = 3
 STORED, SIZE = 21, 19  # sides of the images in the file and of what the network sees: I = 8 with two types
 COUNTS = {"train": 40, "val": 24, "test": 18}  # with batches of 16 the last one is smaller
+PRUNING = {
+    "regularizer": "lobster",
+    "penalty": 0.1,
+    "penalty_decay": 0.9,
+    "threshold": "search",
+    "follows": None,
+    "layers": ["convolution", "primary", "class"],
+}
 
 
 def write_prepared(path: Path, counts: Mapping[str, int] = COUNTS) -> Path:
@@ -63,9 +71,10 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "batch_size": 16,
             "learning_rate": 0.02,
             "learning_rate_decay": 0.9,
+            "early_accuracy": 60.0,
             "keep_every": 2,
         },
-        "lobster": {"penalty": 0.1, "penalty_decay": 0.9} if variant == "rem" else None,
+        "pruning": PRUNING if variant == "rem" else None,
         "checkpoint": "last" if variant == "rem" else "best",
     }
     return parse(Run, overlay(values, sections), "tiny")
