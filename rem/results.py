@@ -15,11 +15,12 @@ from rem.files import RemError
 from rem.settings import read_run
 
 COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
+NAMES = ["dataset", "variant", "checkpoint", "split", "metric"]
 RUN = ["dataset", "variant", "seed"]
 CELL = ["dataset", "variant", "checkpoint", "split", "levels", "metric", "class"]
 UNQUANTIZED = 0  # stands in `levels` where the file has nothing
 WHOLE = -1  # stands in `class` where the file has nothing
-ANY = ""  # stands in `split` where the file has nothing
+ANY = ""  # stands in `split`, and in other names, where the file has nothing
 SPLITS = ("test", "transfer")  # what is reported; the validation split only chooses
 STANDS_FOR = {  # generated images -> the paper's, whose place they take without being them
     "shapes": "CIFAR10",
@@ -139,7 +140,8 @@ def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Re
         ],
         columns=[*RUN, "source", "checkpoint"],
     )
-    table = _read(metrics_csv)
+    table = read_table(metrics_csv, COLUMNS)
+    table = table.fillna(dict.fromkeys(NAMES, ANY) | {"levels": UNQUANTIZED, "class": WHOLE})
     shared = table[(table["metric"] == "shared_levels")].set_index("dataset")["value"].astype(int).to_dict()
     for dataset in runs["dataset"].unique():
         if dataset not in shared:
@@ -156,16 +158,20 @@ def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Re
     return Results(runs, rows, shared)
 
 
-def _read(metrics_csv: str | Path) -> pd.DataFrame:
-    text = ["dataset", "variant", "checkpoint", "split", "metric"]
+def read_table(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A CSV that a step has written; names are text, even if they look like numbers.
+
+    Raises:
+        RemError: the file cannot be read or lacks one of the columns.
+    """
     try:
-        table = pd.read_csv(metrics_csv, dtype=dict.fromkeys(text, str))
+        table = pd.read_csv(path, dtype=dict.fromkeys(NAMES, str))
     except (OSError, ValueError) as error:
-        raise RemError(f"{metrics_csv} cannot be read as CSV: {error}.") from error
-    lacking = [column for column in COLUMNS if column not in table]
+        raise RemError(f"{path} cannot be read as CSV: {error}.") from error
+    lacking = [column for column in columns if column not in table]
     if lacking:
-        raise RemError(f"{metrics_csv} lacks the column {lacking[0]}; its columns must be {', '.join(COLUMNS)}.")
-    return table.fillna(dict.fromkeys(text, "") | {"levels": UNQUANTIZED, "class": WHOLE})
+        raise RemError(f"{path} lacks the column {lacking[0]}; its columns must be {', '.join(columns)}.")
+    return table
 
 
 def display_name(dataset: str) -> str:
