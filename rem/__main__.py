@@ -70,6 +70,13 @@ def entropy(arguments: argparse.Namespace) -> None:
     write_entropies(arguments.couplings, chosen, arguments.folder, arguments.target)
 
 
+def sweep(arguments: argparse.Namespace) -> None:
+    """Write accuracy and entropy of couplings at every K."""
+    from rem.parse_trees import write_by_levels
+
+    write_by_levels(arguments.couplings, arguments.target)
+
+
 def metrics(arguments: argparse.Namespace) -> None:
     """Gather everything measured in one tidy CSV."""
     from rem.metrics import write_metrics
@@ -97,6 +104,13 @@ def tables(arguments: argparse.Namespace) -> None:
         arguments.published_levels,
         arguments.folder,
     )
+
+
+def paired(arguments: argparse.Namespace) -> None:
+    """Write which networks differ across seeds: paired tests and effect sizes, as paired.csv and paired.md."""
+    from rem.paired import write_paired
+
+    write_paired(arguments.metrics, arguments.runs, arguments.published_levels, arguments.folder)
 
 
 def figure(arguments: argparse.Namespace) -> None:
@@ -198,6 +212,10 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--levels", type=Path, required=True, help="the dataset's levels.csv")
     added.add_argument("--published-levels", type=int, required=True)
 
+    added = command(sweep)
+    added.add_argument("target", type=Path, help="the CSV")
+    added.add_argument("--couplings", type=Path, required=True, help="a file of rem couplings")
+
     added = command(metrics)
     added.add_argument("target", type=Path)
     added.add_argument("--couplings", type=Path, nargs="+", required=True, help="files of rem couplings")
@@ -216,6 +234,12 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--published", type=Path, required=True, help="YAML of the paper's numbers")
     added.add_argument("--published-levels", type=int, required=True, help="K of the authors' runs")
     added.add_argument("--name", required=True, help="of the config, for the captions")
+
+    added = command(paired)
+    added.add_argument("folder", type=Path, help="where to write")
+    added.add_argument("--metrics", type=Path, required=True, help="the CSV of rem metrics")
+    added.add_argument("--runs", type=Path, nargs="+", required=True, help="run.yaml of every run")
+    added.add_argument("--published-levels", type=int, required=True, help="K of the authors' runs")
 
     added = command(figure)
     added.add_argument("which", choices=["fig4", "fig5", "fig6", "overview"])

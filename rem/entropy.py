@@ -1,5 +1,6 @@
 """Dictionaries of parse trees and their entropy (section 3.1, Eq. 8 and 9): arrays in, arrays out."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,18 @@ def dictionary(keys: np.ndarray) -> Dictionary:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return Dictionary(keys[first[order]], counts[order], rank[members])
+
+
+def digests(keys: np.ndarray) -> np.ndarray:
+    """A 64-bit hash of every key, (N,) uint64, by which keys are counted without being kept.
+
+    Among n different keys any two share a hash with a probability below n^2 / 2^65: one in 10^11 for 10,000.
+
+    Args:
+        keys: (N, I) uint8, a row per image.
+    """
+    rows = np.ascontiguousarray(keys, dtype=np.uint8)
+    return np.frombuffer(b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in rows), np.uint64)
 
 
 def entropy(counts: np.ndarray) -> float:
@@ -76,3 +89,37 @@ def chao_shen(counts: np.ndarray) -> float:
     covered = coverage(counts) or 1 / total
     frequency = covered * counts / total
     return float(-(frequency * np.log2(frequency) / (1 - (1 - frequency) ** total)).sum())
+
+
+def bootstrap(counts: np.ndarray, replicates: int, generator: np.random.Generator) -> np.ndarray:
+    """Eq. 8 of as many images drawn anew from those at hand, with replacement: (replicates,) bits; 0 for no image.
+
+    Drawing the images is drawing the counts of their keys from a multinomial of the observed frequencies.
+    """
+    total = int(counts.sum())
+    if total == 0:
+        return np.zeros(replicates)
+    key_of = np.repeat(np.arange(len(counts)), counts)  # (n,)
+    times = np.arange(total + 1)
+    surprise = times * np.log2(np.maximum(times, 1))  # n log2 n of every count there can be
+    drawn = (np.bincount(key_of[generator.integers(total, size=total)]) for _ in range(replicates))
+    return np.array([np.log2(total) - surprise[anew].sum() / total for anew in drawn])
+
+
+def interval(estimate: float, replicates: np.ndarray, most: float) -> tuple[float, float]:
+    """The 95% basic (reverse percentile) bootstrap interval of an entropy, in bits.
+
+    The plug-in entropy is biased down, and that of a resample once more by about as much: it misses keys that the
+    sample has, as the sample misses keys that the population has. An interval between the quantiles of the
+    replicates would therefore have the bias twice; the basic interval mirrors them at the estimate, 2 H - q, and so
+    corrects for it. It may lie above the estimate. No sample can tell of more than its ceiling: the interval
+    is cut off there, and where it ends there the true entropy may be higher. So the 95% are nominal: in simulations it
+    holds the truth about as often with several images a key, and seldom where nearly every image has its own.
+
+    Args:
+        estimate: the plug-in entropy H, of a class (Eq. 8) or as the mean over classes (Eq. 9).
+        replicates: the same of every resample.
+        most: its ceiling.
+    """
+    low, high = 2 * estimate - np.quantile(replicates, [0.975, 0.025])
+    return float(np.clip(low, 0, most)), float(np.clip(high, 0, most))

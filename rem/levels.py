@@ -6,6 +6,7 @@ import pandas as pd
 
 from rem.files import open_hdf5, whole
 from rem.quantize import edge_at_uniform, lowest_levels
+from rem.results import read_table
 from rem.settings import Run
 
 
@@ -36,8 +37,8 @@ def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, tar
 
 
 def shared_levels(table: Path) -> int:
-    """The shared K of a `levels.csv`."""
-    frame = pd.read_csv(table)
+    """The shared K of a `levels.csv`; raises RemError as `rem.results.read_table`."""
+    frame = read_table(table, ["levels", "shared"])
     return int(frame.loc[frame["shared"], "levels"].iloc[0])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from rem.files import open_hdf5, whole
-from rem.results import COLUMNS
+from rem.results import COLUMNS, read_table
 from rem.settings import Run
 
 
@@ -16,16 +16,19 @@ def write_metrics(couplings: list[Path], entropies: list[Path], levels: list[Pat
 
     `levels` is K, empty where nothing is quantized; `class` is empty for the whole split. Accuracies
     and sparsities are in %, entropies in bits. A class's entropies are Eq. 8, the whole split's are
-    Eq. 9 (the mean over classes); `keys` and `images` of the whole split are sums over classes.
+    Eq. 9; the metrics of the CSVs of `rem entropy` are their columns (`rem.parse_trees.write_entropies`).
 
     Args:
         couplings: files of `rem couplings`.
         entropies: CSVs of `rem entropy`.
         levels: CSVs of `rem levels`.
         target: the CSV.
+
+    Raises:
+        RemError: a file is missing, unreadable or incomplete.
     """
-    rows = [row for read, paths in ((_couplings, couplings), (_levels, levels)) for path in paths for row in read(path)]
-    rows += _entropies(pd.concat([pd.read_csv(path) for path in entropies]))
+    readers = ((_couplings, couplings), (_levels, levels), (_entropies, entropies))
+    rows = [row for read, paths in readers for path in paths for row in read(path)]
     with whole(target) as partial:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, index=False)
 
@@ -50,7 +53,7 @@ def _couplings(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _levels(path: Path) -> Iterator[dict[str, object]]:
-    frame = pd.read_csv(path)
+    frame = read_table(path, [*COLUMNS[:4], "levels", "lowest", "shared"])
     for row in frame[frame["lowest"]].to_dict("records"):
         where = {key: row[key] for key in ("dataset", "variant", "seed", "checkpoint")}
         yield where | {"split": "val", "metric": "lowest_levels", "value": row["levels"]}
@@ -58,10 +61,6 @@ def _levels(path: Path) -> Iterator[dict[str, object]]:
     yield {"dataset": shared["dataset"], "split": "val", "metric": "shared_levels", "value": shared["levels"]}
 
 
-def _entropies(frame: pd.DataFrame) -> list[dict[str, object]]:
-    keys = ["dataset", "variant", "seed", "checkpoint", "split", "levels"]
-    measured = [column for column in frame.columns if column not in [*keys, "class"]]
-    split = frame.groupby(keys)[measured].mean()  # Eq. 9 for the entropies
-    split[["images", "keys"]] = frame.groupby(keys)[["images", "keys"]].sum()
-    by_class = frame.melt([*keys, "class"], measured, "metric")
-    return by_class.to_dict("records") + split.reset_index().melt(keys, measured, "metric").to_dict("records")
+def _entropies(path: Path) -> list[dict[str, object]]:
+    where = COLUMNS[:-2]
+    return read_table(path, where).melt(where, var_name="metric").to_dict("records")

@@ -1,4 +1,8 @@
-"""Couplings to dictionaries of parse trees, and their entropies (section 3.1)."""
+"""Couplings to dictionaries of parse trees, and their entropies (section 3.1).
+
+Couplings are read `ROWS` images at a time. What is held of a whole split are keys, a byte a coupling, and of these
+no more than one class's, or `BYTES` where more classes fit in.
+"""
 
 import json
 from collections.abc import Iterator
@@ -10,10 +14,14 @@ import numpy as np
 import pandas as pd
 
 from rem import entropy
-from rem.files import open_hdf5, whole
+from rem.files import RemError, open_hdf5, whole
 from rem.provenance import record
 from rem.quantize import indices
 from rem.settings import Run
+
+ROWS = 1024  # images whose couplings are held at a time
+BYTES = 1 << 28  # of keys held at a time
+REPLICATES = 200  # of the bootstrap
 
 
 class ClassTrees(NamedTuple):
@@ -25,7 +33,9 @@ class ClassTrees(NamedTuple):
     uniform: float  # share of their couplings in the level that 1/J falls in
 
 
-def parse_trees(couplings: np.ndarray, predicted: np.ndarray, classes: int, levels: int) -> Iterator[ClassTrees]:
+def parse_trees(
+    couplings: np.ndarray | h5py.Dataset, predicted: np.ndarray, classes: int, levels: int
+) -> Iterator[ClassTrees]:
     """The dictionary of every class.
 
     Args:
@@ -34,14 +44,28 @@ def parse_trees(couplings: np.ndarray, predicted: np.ndarray, classes: int, leve
         classes: J.
         levels: K of the quantizer (Eq. 7).
     """
-    keys = indices(couplings, levels)  # (N, I)
     undecided = indices(np.float32(1 / classes), levels)
-    for label in range(classes):
-        images = np.flatnonzero(predicted == label)
-        own = keys[images]
-        yield ClassTrees(
-            label, images, entropy.dictionary(own), float((own == undecided).mean()) if len(own) else float("nan")
-        )
+    images = np.bincount(predicted, minlength=classes)  # (J,)
+    block = (np.cumsum(images) - 1) * couplings.shape[1] // BYTES  # (J,) classes that are read together
+    for number in np.unique(block):
+        labels = np.flatnonzero(block == number)
+        members = np.flatnonzero(np.isin(predicted, labels))
+        keys = _keys(couplings, members, levels)
+        for label in labels.tolist():
+            one = predicted[members] == label
+            own = keys[one] if len(labels) > 1 else keys
+            uniform = float((own == undecided).mean()) if len(own) else float("nan")
+            yield ClassTrees(label, members[one], entropy.dictionary(own), uniform)
+
+
+def _keys(couplings: np.ndarray | h5py.Dataset, images: np.ndarray, levels: int) -> np.ndarray:
+    """The keys of the images at these positions, which ascend: uint8 (n, I)."""
+    keys = np.empty((len(images), couplings.shape[1]), np.uint8)
+    for start in range(0, len(couplings), ROWS):
+        first, last = np.searchsorted(images, [start, start + ROWS])
+        if first < last:
+            keys[first:last] = indices(couplings[start : start + ROWS][images[first:last] - start], levels)
+    return keys
 
 
 def write_entropies(couplings: list[Path], levels: list[int], folder: Path, target: Path) -> None:
@@ -51,40 +75,114 @@ def write_entropies(couplings: list[Path], levels: list[int], folder: Path, targ
     `counts` (M,); `images` (n,), the images of the split predicted as j; `members` (n,), the row
     of `keys` that each of them has.
 
-    The CSV has a row per file, K and class: `dataset`, `variant`, `seed`, `checkpoint`, `split`, `levels`
-    (K), `class`, `images` predicted as the class, `keys`, `entropy` (Eq. 8, bits), its `entropy_ceiling`
-    log2(images), `entropy_miller_madow` and `entropy_chao_shen` estimates (bits), Good-Turing
-    `coverage`, and `uniform_share`: the share of the couplings in the level that 1/J falls in.
+    The CSV has a row per file, K and class, and one for all classes (`class` empty): `dataset`, `variant`, `seed`,
+    `checkpoint`, `split`, `levels` (K), `class`, `images` predicted as the class, `keys`, `entropy` (Eq. 8, bits) with
+    its 95% bootstrap interval from `entropy_low` to `entropy_high`, its `entropy_ceiling` log2(images), the
+    `entropy_miller_madow` and `entropy_chao_shen` estimates (bits), Good-Turing `coverage`, and
+    `uniform_share`: the share of the couplings in the level that 1/J falls in.
+
+    For all classes, `images` and `keys` are sums and the others means over the J classes as in Eq. 9, every class alike
+    however many images it has. A class that nobody predicted counts with its zeros, but in `uniform_share`, of
+    which it has none. So `coverage` is not the share of all images whose key was seen but the mean of the classes'
+    shares, and the interval is that of Eq. 9, from the means of the classes' replicates.
     """
     rows = [row for path in couplings for row in _write_dictionaries(path, levels, folder / path.name)]
     with whole(target) as partial:
-        pd.DataFrame(rows).to_csv(partial, index=False)
+        pd.DataFrame(rows).astype({"class": "Int64"}).to_csv(partial, index=False)
 
 
 def _write_dictionaries(couplings: Path, levels: list[int], target: Path) -> Iterator[dict[str, object]]:
     with open_hdf5(couplings) as source, whole(target) as partial, h5py.File(partial, "w") as file:
-        run = Run.model_validate_json(source.attrs["run"])
-        where = {"checkpoint": source.attrs["checkpoint"], "split": source.attrs["split"]}
-        record(file, run, **where)
-        where = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed} | where
-        values, predicted = source["couplings"][:], source["predicted"][:]
+        run, where = _origin(source)
+        record(file, run, checkpoint=where["checkpoint"], split=where["split"])
+        predicted = source["predicted"][:]
         for level in levels:
-            for label, images, trees, uniform in parse_trees(values, predicted, run.data.classes, level):
-                group = file.create_group(f"levels{level}/class{label}")
-                group.create_dataset("keys", data=trees.keys, compression="gzip", compression_opts=1)
-                group["counts"], group["members"], group["images"] = trees.counts, trees.members, images
-                yield where | {
-                    "levels": level,
-                    "class": label,
-                    "images": len(images),
-                    "keys": len(trees.counts),
-                    "entropy": entropy.entropy(trees.counts),
-                    "entropy_ceiling": entropy.ceiling(len(images)),
-                    "entropy_miller_madow": entropy.miller_madow(trees.counts),
-                    "entropy_chao_shen": entropy.chao_shen(trees.counts),
-                    "coverage": entropy.coverage(trees.counts),
-                    "uniform_share": uniform,
-                }
+            trees = parse_trees(source["couplings"], predicted, run.data.classes, level)
+            for row in _write_level(file.create_group(f"levels{level}"), trees, np.random.default_rng(level)):
+                yield where | {"levels": level} | row
+
+
+def _write_level(
+    file: h5py.Group, classes: Iterator[ClassTrees], generator: np.random.Generator
+) -> list[dict[str, object]]:
+    """Write the dictionaries of one K; returns a row a class and one for all."""
+    rows, replicates = [], []
+    for label, images, trees, uniform in classes:
+        group = file.create_group(f"class{label}")
+        group.create_dataset("keys", data=trees.keys, compression="gzip", compression_opts=1)
+        group["counts"], group["members"], group["images"] = trees.counts, trees.members, images
+        bits, ceiling = entropy.entropy(trees.counts), entropy.ceiling(len(images))
+        replicates.append(entropy.bootstrap(trees.counts, REPLICATES, generator))
+        low, high = entropy.interval(bits, replicates[-1], ceiling)
+        rows.append(
+            {
+                "class": label,
+                "images": len(images),
+                "keys": len(trees.counts),
+                "entropy": bits,
+                "entropy_low": low,
+                "entropy_high": high,
+                "entropy_ceiling": ceiling,
+                "entropy_miller_madow": entropy.miller_madow(trees.counts),
+                "entropy_chao_shen": entropy.chao_shen(trees.counts),
+                "coverage": entropy.coverage(trees.counts),
+                "uniform_share": uniform,
+            }
+        )
+    table = pd.DataFrame(rows)
+    bits = entropy.mean_entropy(table["entropy"])
+    low, high = entropy.interval(bits, np.mean(replicates, axis=0), table["entropy_ceiling"].mean())
+    of_all = {"class": None, "images": table["images"].sum(), "keys": table["keys"].sum(), "entropy": bits}
+    return [*rows, table.mean().to_dict() | of_all | {"entropy_low": low, "entropy_high": high}]
+
+
+def write_by_levels(couplings: Path, target: Path) -> None:
+    """Write the entropy against K, at every K of a coupling file: a row per K.
+
+    The CSV's columns: `dataset`, `variant`, `seed`, `checkpoint`, `split`, `levels` (K), `accuracy` in % with the
+    couplings quantized; `entropy` (Eq. 9), `entropy_ceiling` and `entropy_chao_shen` in bits, `keys` of all classes,
+    and `uniform_share`, as `write_entropies` has them for all classes.
+
+    The couplings are read once; a key is kept as its 64-bit hash alone.
+    """
+    with open_hdf5(couplings) as source:
+        run, where = _origin(source)
+        levels, accuracy = source["levels/K"][:], source["levels/accuracy"][:]
+        predicted, classes = source["predicted"][:], run.data.classes
+        digests = np.empty((len(levels), len(predicted)), np.uint64)  # (L, N)
+        uniform = np.empty(digests.shape)  # (L, N)
+        for start in range(0, len(predicted), ROWS):
+            rows = slice(start, start + ROWS)
+            values = source["couplings"][rows]
+            for row, level in enumerate(levels):
+                keys = indices(values, level)  # (ROWS, I)
+                digests[row, rows] = entropy.digests(keys)
+                uniform[row, rows] = (keys == indices(np.float32(1 / classes), level)).mean(axis=1)
+    members = [np.flatnonzero(predicted == label) for label in range(classes)]
+    table = []
+    for level, percent, words, shares in zip(levels, accuracy, digests, uniform, strict=True):
+        counts = [np.unique(words[images], return_counts=True)[1] for images in members]
+        table.append(
+            where
+            | {
+                "levels": level,
+                "accuracy": percent,
+                "entropy": entropy.mean_entropy([entropy.entropy(own) for own in counts]),
+                "entropy_ceiling": entropy.mean_entropy([entropy.ceiling(len(images)) for images in members]),
+                "entropy_chao_shen": entropy.mean_entropy([entropy.chao_shen(own) for own in counts]),
+                "keys": sum(map(len, counts)),
+                "uniform_share": np.mean([shares[images].mean() for images in members if len(images)]),
+            }
+        )
+    with whole(target) as partial:
+        pd.DataFrame(table).to_csv(partial, index=False)
+
+
+def _origin(source: h5py.File) -> tuple[Run, dict[str, object]]:
+    """The run of a coupling file, and the columns that say where a row comes from."""
+    run = Run.model_validate_json(source.attrs["run"])
+    names = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed}
+    return run, names | {name: source.attrs[name] for name in ("checkpoint", "split")}
 
 
 def write_trajectory(couplings: list[Path], levels: int, target: Path) -> None:
@@ -92,19 +190,25 @@ def write_trajectory(couplings: list[Path], levels: int, target: Path) -> None:
 
     The CSV's columns: `epoch`, `sparsity` (%), `accuracy` (%) and `entropy` (Eq. 9, bits) at K, `keys` of
     all classes, `levels` (K).
+
+    Raises:
+        RemError: there is no checkpoint's file.
     """
+    if not couplings:
+        raise RemError(f"there are no couplings for {target}; run the command that makes them again.")
     rows = []
     for path in couplings:
         with open_hdf5(path) as file:
             classes = Run.model_validate_json(file.attrs["run"]).data.classes
-            trees = list(parse_trees(file["couplings"][:], file["predicted"][:], classes, levels))
+            trees = parse_trees(file["couplings"], file["predicted"][:], classes, levels)
+            counts = [one.trees.counts for one in trees]
             rows.append(
                 {
                     "epoch": file.attrs["epoch"],
                     "sparsity": 100 * json.loads(file.attrs["sparsity"])["all"],
                     "accuracy": file["levels/accuracy"][file["levels/K"][:] == levels].item(),
-                    "entropy": entropy.mean_entropy([entropy.entropy(one.trees.counts) for one in trees]),
-                    "keys": sum(len(one.trees.counts) for one in trees),
+                    "entropy": entropy.mean_entropy([entropy.entropy(own) for own in counts]),
+                    "keys": sum(map(len, counts)),
                     "levels": levels,
                 }
             )

@@ -15,21 +15,31 @@ from rem.files import RemError
 from rem.settings import read_run
 
 COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
+NAMES = ["dataset", "variant", "checkpoint", "split", "metric"]
 RUN = ["dataset", "variant", "seed"]
-CELL = ["dataset", "variant", "checkpoint", "levels", "metric", "class"]
+CELL = ["dataset", "variant", "checkpoint", "split", "levels", "metric", "class"]
 UNQUANTIZED = 0  # stands in `levels` where the file has nothing
 WHOLE = -1  # stands in `class` where the file has nothing
-STANDS_FOR = {"shapes": "CIFAR10"}  # a generated dataset -> the paper's, whose place it takes without being it
+ANY = ""  # stands in `split`, and in other names, where the file has nothing
+SPLITS = ("test", "transfer")  # what is reported; the validation split only chooses
+STANDS_FOR = {  # generated images -> the paper's, whose place they take without being them
+    "shapes": "CIFAR10",
+    "shapes-20": "Tiny ImageNet",
+    "affnist-like-sample": "affNIST",
+    "affnist-like": "affNIST",
+}
+MODELS = {"baseline": "CapsNet+Q", "rem": "CapsNet+REM"}  # the paper's names of its networks, quantized
+PLAIN_MODELS = {"baseline": "CapsNet", "rem": "CapsNet (pruned)"}  # and unquantized
 
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured on the test set for the selected runs.
+    """What was measured on the test set, and on a further one where there is any, for the selected runs.
 
     Attributes:
         runs: one row a selected run: dataset, variant, seed, source, checkpoint (the one that tables show).
-        rows: the rows of `metrics.csv` of these runs, test split or no split, empty levels and classes as
-            `UNQUANTIZED` and `WHOLE`.
+        rows: the rows of `metrics.csv` of these runs, of `SPLITS` or no split, empty levels, classes and splits
+            as `UNQUANTIZED`, `WHOLE` and `ANY`.
         shared: the K at which a dataset's models are compared.
     """
 
@@ -51,27 +61,47 @@ class Results:
         return cells.assign(std_classes=over_classes.reindex(cells.index)).sort_index()
 
     def cell(
-        self, dataset: str, variant: str, checkpoint: str, levels: int, metric: str, class_: int = WHOLE
+        self,
+        dataset: str,
+        variant: str,
+        checkpoint: str,
+        levels: int,
+        metric: str,
+        class_: int = WHOLE,
+        *,
+        split: str = "test",
     ) -> pd.Series:
         """The statistics of one measurement; all NaN where it was not made.
 
-        A metric that never depends on K (sparsity, say) is the same at every K.
+        A metric that never depends on K or on the split (sparsity, say) is the same at every K and on every split.
         """
-        if metric in self._without_levels:
-            levels = UNQUANTIZED
-        return self.cells.reindex([(dataset, variant, checkpoint, levels, metric, class_)]).iloc[0]
+        key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, class_)
+        return self.cells.reindex([key]).iloc[0]
 
-    def over_seeds(self, dataset: str, variant: str, checkpoint: str, levels: int, metric: str) -> pd.Series:
-        """The whole set's values of a measurement, indexed by seed."""
-        rows = self.rows.set_index([*CELL, "seed"])["value"]
-        return rows[rows.index.droplevel("seed") == (dataset, variant, checkpoint, levels, metric, WHOLE)].droplevel(
-            CELL
-        )
+    def over_seeds(
+        self, dataset: str, variant: str, checkpoint: str, levels: int, metric: str, *, split: str = "test"
+    ) -> pd.Series:
+        """The whole set's values of a measurement, indexed by seed; empty where it was not made."""
+        key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, WHOLE)
+        return self._by_seed[self._by_seed.index.droplevel("seed") == key].droplevel(CELL)
 
     @cached_property
-    def _without_levels(self) -> frozenset[str]:
-        highest = self.rows.groupby("metric")["levels"].max()
-        return frozenset(highest.index[highest == UNQUANTIZED])
+    def _by_seed(self) -> pd.Series:
+        return self.rows.set_index([*CELL, "seed"])["value"].sort_index()
+
+    def _where(self, metric: str, split: str, levels: int) -> tuple[str, int]:
+        """The split and K at which a metric stands in the rows."""
+        anywhere, unquantized = self._independent
+        return ANY if metric in anywhere else split, UNQUANTIZED if metric in unquantized else levels
+
+    @cached_property
+    def _independent(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The metrics that no row measures on a split, and those that no row measures at a K."""
+        highest = self.rows.groupby("metric")[["split", "levels"]].max()
+        return (
+            frozenset(highest.index[highest["split"] == ANY]),
+            frozenset(highest.index[highest["levels"] == UNQUANTIZED]),
+        )
 
     @property
     def datasets(self) -> list[str]:
@@ -110,12 +140,13 @@ def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Re
         ],
         columns=[*RUN, "source", "checkpoint"],
     )
-    table = _read(metrics_csv)
+    table = read_table(metrics_csv, COLUMNS)
+    table = table.fillna(dict.fromkeys(NAMES, ANY) | {"levels": UNQUANTIZED, "class": WHOLE})
     shared = table[(table["metric"] == "shared_levels")].set_index("dataset")["value"].astype(int).to_dict()
     for dataset in runs["dataset"].unique():
         if dataset not in shared:
             raise RemError(f"{metrics_csv} has no shared_levels for dataset {dataset}; make it again.")
-    measured = table[table["split"].isin(["test", ""]) & (table["variant"] != "")].astype({"seed": int})
+    measured = table[table["split"].isin([*SPLITS, ANY]) & (table["variant"] != "")].astype({"seed": int})
     rows = runs[RUN].merge(measured, on=RUN, how="left", indicator=True)
     for missing in rows[rows["_merge"] == "left_only"].itertuples():
         name = f"{missing.dataset}/{missing.variant}/seed{missing.seed}"
@@ -127,21 +158,34 @@ def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Re
     return Results(runs, rows, shared)
 
 
-def _read(metrics_csv: str | Path) -> pd.DataFrame:
-    text = ["dataset", "variant", "checkpoint", "split", "metric"]
+def read_table(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A CSV that a step has written; names are text, even if they look like numbers.
+
+    Raises:
+        RemError: the file cannot be read or lacks one of the columns.
+    """
     try:
-        table = pd.read_csv(metrics_csv, dtype=dict.fromkeys(text, str))
+        table = pd.read_csv(path, dtype=dict.fromkeys(NAMES, str))
     except (OSError, ValueError) as error:
-        raise RemError(f"{metrics_csv} cannot be read as CSV: {error}.") from error
-    lacking = [column for column in COLUMNS if column not in table]
+        raise RemError(f"{path} cannot be read as CSV: {error}.") from error
+    lacking = [column for column in columns if column not in table]
     if lacking:
-        raise RemError(f"{metrics_csv} lacks the column {lacking[0]}; its columns must be {', '.join(COLUMNS)}.")
-    return table.fillna(dict.fromkeys(text, "") | {"levels": UNQUANTIZED, "class": WHOLE})
+        raise RemError(f"{path} lacks the column {lacking[0]}; its columns must be {', '.join(columns)}.")
+    return table
 
 
 def display_name(dataset: str) -> str:
-    """A dataset's name for people, which says in whose place a generated one stands."""
+    """The name of a dataset, or of a source of test images, for people: in whose place a generated one stands."""
     return f"{dataset} (in {STANDS_FOR[dataset]}'s place)" if dataset in STANDS_FOR else dataset
+
+
+def model_name(variant: str, quantized: bool) -> str:
+    """A variant's network for people: the paper's name, for its two networks and these with a decoder, or its own."""
+    names = MODELS if quantized else PLAIN_MODELS
+    base = variant.removesuffix("-decoder")
+    if base not in names:
+        return variant
+    return names[base] + (", decoder" if base != variant else "")
 
 
 def with_spread(value: float, spread: float | None, spec: str, over: str | None = None) -> str:

@@ -12,7 +12,7 @@ from rem.settings import Section
 PACKAGE = Path(rem.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 PURE = {"capsnet", "losses", "lobster", "quantize", "entropy"}
-STEPS = {"train", "data", "couplings", "levels", "parse_trees", "metrics", "tables", "figures", "sample"}
+STEPS = {"train", "data", "couplings", "levels", "parse_trees", "metrics", "tables", "paired", "figures", "sample"}
 LENGTH = 300
 
 

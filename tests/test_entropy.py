@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rem import quantize
-from rem.entropy import ceiling, chao_shen, coverage, dictionary, entropy, mean_entropy, miller_madow
+from rem.entropy import (
+    bootstrap,
+    ceiling,
+    chao_shen,
+    coverage,
+    dictionary,
+    digests,
+    entropy,
+    interval,
+    mean_entropy,
+    miller_madow,
+)
 
 quick = settings(derandomize=True, deadline=None, max_examples=80)
 some_counts = st.lists(st.integers(1, 50), min_size=1, max_size=30).map(np.array)
@@ -103,6 +114,19 @@ def test_from_couplings_to_entropies_as_the_reference_goes():
     found = [entropy(dictionary(chosen[predicted == j]).counts) for j in range(classes)]
     assert found == pytest.approx(expected, abs=1e-12)
     assert mean_entropy(found) == pytest.approx(reference.mean_entropy(expected), abs=1e-12)
+
+
+@quick
+@given(some_keys)
+def test_hashes_tell_apart_what_the_keys_do(keys: np.ndarray):
+    counts = np.unique(digests(keys), return_counts=True)[1]
+    assert sorted(counts) == sorted(dictionary(keys).counts)
+
+
+def test_hashes_do_not_depend_on_how_the_keys_lie_in_memory():
+    keys = np.random.default_rng(0).integers(256, size=(5, 7)).astype(np.uint8)
+    assert np.array_equal(digests(np.asfortranarray(keys)), digests(keys))
+    assert digests(keys[:0]).shape == (0,)
 
 
 # Eq. 8 and 9
@@ -213,3 +237,110 @@ def test_coverage_predicts_how_often_the_next_key_is_a_known_one():
         predicted.append(coverage(counts[counts > 0]))
         known.append(weights[counts > 0].sum())
     assert np.mean(predicted) == pytest.approx(np.mean(known), abs=0.01)
+
+
+# Simulations: samples of a population whose entropy is known
+
+
+def population(name: str, keys: int) -> np.ndarray:
+    """The probabilities of so many keys."""
+    rank = np.arange(1, keys + 1)
+    weights = {"uniform": np.ones(keys), "geometric": 0.9**rank, "zipf": 1 / rank}[name]
+    return weights / weights.sum()
+
+
+def samples(name: str, keys: int, images: int, times: int = 150) -> tuple[float, list[np.ndarray]]:
+    """The entropy of a population in bits, and the counts of samples from it."""
+    probability = population(name, keys)
+    drawn = np.random.default_rng(5).multinomial(images, probability, size=times)
+    return float(-(probability * np.log2(probability)).sum()), [counts[counts > 0] for counts in drawn]
+
+
+POPULATIONS = ["uniform", "geometric", "zipf"]
+
+
+@pytest.mark.parametrize("name", POPULATIONS)
+@pytest.mark.parametrize(("keys", "images"), [(50, 100), (50, 1000), (200, 300)])
+def test_the_plug_in_is_biased_down_and_the_corrections_less(name: str, keys: int, images: int):
+    truth, drawn = samples(name, keys, images)
+    plug_in, corrected, adjusted = (
+        np.mean([estimate(counts) for counts in drawn]) - truth for estimate in (entropy, miller_madow, chao_shen)
+    )
+    assert plug_in < 0
+    assert plug_in < corrected < 0.01  # Miller-Madow corrects up, and by too little where keys are unseen
+    assert plug_in < adjusted
+    assert abs(adjusted) < abs(plug_in)
+
+
+@pytest.mark.parametrize("name", ["uniform", "zipf"])
+def test_with_many_images_the_bias_is_that_of_miller(name: str):
+    truth, drawn = samples(name, keys=50, images=2000, times=400)
+    bias = np.mean([entropy(counts) for counts in drawn]) - truth
+    assert bias == pytest.approx(-49 / (2 * 2000 * math.log(2)), rel=0.2)
+
+
+@pytest.mark.parametrize("name", POPULATIONS)
+def test_with_few_images_chao_shen_comes_nearer_than_miller_madow(name: str):
+    truth, drawn = samples(name, keys=200, images=100)
+    error = {
+        estimate: abs(np.mean([estimate(counts) for counts in drawn]) - truth) for estimate in (miller_madow, chao_shen)
+    }
+    assert error[chao_shen] < 0.7 * error[miller_madow]
+
+
+@pytest.mark.parametrize(("name", "keys", "images"), [("zipf", 50, 500), ("geometric", 50, 1000), ("uniform", 50, 200)])
+def test_the_bootstrap_interval_holds_the_known_entropy_and_its_quantiles_do_not(name: str, keys: int, images: int):
+    truth, drawn = samples(name, keys, images)
+    draw, basic, quantiles = np.random.default_rng(0), 0, 0
+    for counts in drawn:
+        replicates = bootstrap(counts, 200, draw)
+        low, high = interval(entropy(counts), replicates, ceiling(images))
+        basic += low <= truth <= high
+        low, high = np.quantile(replicates, [0.025, 0.975])
+        quantiles += low <= truth <= high
+    assert basic / len(drawn) >= 0.87
+    assert quantiles / len(drawn) < 0.65
+
+
+# The bootstrap
+
+
+def test_replicates_are_entropies_of_multinomial_resamples():
+    counts, draw = np.array([50, 30, 15, 4, 1]), np.random.default_rng(2)
+    found = bootstrap(counts, 2000, draw)
+    expected = [entropy(anew[anew > 0]) for anew in draw.multinomial(100, counts / 100, size=2000)]
+    assert found.shape == (2000,)
+    assert found.mean() == pytest.approx(np.mean(expected), abs=0.015)
+    assert found.std() == pytest.approx(np.std(expected), rel=0.08)
+
+
+def test_two_images_of_two_keys_have_replicates_of_no_bit_and_of_one():
+    found = bootstrap(np.array([1, 1]), 400, np.random.default_rng(0))
+    assert set(found) == {0.0, 1.0}
+    assert found.mean() == pytest.approx(0.5, abs=0.08)
+
+
+def test_replicates_are_the_generators_alone():
+    counts = np.array([5, 3, 1, 1])
+    one, same, other = (bootstrap(counts, 20, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("counts", [[], [1], [40]])
+def test_nothing_or_a_single_key_has_an_interval_without_width(counts: list[int]):
+    replicates = bootstrap(np.array(counts, dtype=np.int64), 10, np.random.default_rng(0))
+    assert replicates.tolist() == [0.0] * 10
+    assert interval(0.0, replicates, ceiling(sum(counts))) == (0.0, 0.0)
+
+
+def test_the_interval_mirrors_the_replicates_at_the_estimate():
+    replicates = np.linspace(1, 2, 1001)  # 2.5% of them below 1.025, 97.5% below 1.975
+    assert interval(2.5, replicates, 10.0) == pytest.approx((3.025, 3.975))
+    assert interval(2.5, replicates, 3.5) == pytest.approx((3.025, 3.5))  # cut off at the ceiling
+    assert interval(0.9, replicates, 10.0) == pytest.approx((0, 0.775))  # and at no bit
+
+
+def test_where_every_key_is_new_the_interval_is_the_ceiling():
+    counts = np.ones(64, dtype=np.int64)
+    assert interval(6.0, bootstrap(counts, 50, np.random.default_rng(0)), ceiling(64)) == (6.0, 6.0)

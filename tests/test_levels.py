@@ -91,3 +91,11 @@ def test_no_good_k_is_one_sentence_and_no_file(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RemError, match=r"none\.h5"):
         chosen(tmp_path, [tmp_path / "none.h5"])
+
+
+def test_a_table_that_is_not_there_or_is_another_is_a_mistake(tmp_path):
+    with pytest.raises(RemError, match=r"levels\.csv cannot be read"):
+        shared_levels(tmp_path / "levels.csv")
+    (tmp_path / "levels.csv").write_text("epoch,levels\n1,2\n")
+    with pytest.raises(RemError, match="lacks the column shared"):
+        shared_levels(tmp_path / "levels.csv")

@@ -57,7 +57,8 @@ def test_help_of_every_command(rem, capsys, command):
 
 
 def test_the_commands_are_the_steps():
-    steps = "fetch prepare train couplings levels entropy metrics trajectory tables figure sample sources schema"
+    steps = "fetch prepare train couplings levels entropy sweep metrics trajectory tables paired figure sample sources "
+    steps += "schema"
     assert set(COMMANDS) == set(steps.split())
 
 
@@ -194,9 +195,16 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     assert pd.read_csv(entropies)["levels"].unique().tolist() == [shared, 11]
     assert [path.name for path in (tmp_path / "dictionaries").iterdir()] == ["last.test.h5"]
 
+    assert rem("sweep", tmp_path / "by_levels.csv", "--couplings", files / "last.test.h5") == 0
+    assert pd.read_csv(tmp_path / "by_levels.csv")["levels"].tolist() == [2, 3, 4, 5, 6]
+
     inputs = ["--couplings", files / "last.test.h5", "--entropies", entropies, "--levels", levels]
     assert rem("metrics", tmp_path / "metrics.csv", *inputs) == 0
     assert {"accuracy", "entropy", "sparsity", "shared_levels"} <= set(pd.read_csv(tmp_path / "metrics.csv")["metric"])
+
+    measured = ["--metrics", tmp_path / "metrics.csv", "--runs", run, "--published-levels", 11]
+    assert rem("paired", tmp_path / "tables", *measured) == 0
+    assert pd.read_csv(tmp_path / "tables/paired.csv").empty  # one network has none to differ from
 
     epochs = tmp_path / "epochs"
     more = ["--files", "*.test", "--maximum-levels", 6]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import tiny
 
+from rem.files import RemError
 from rem.metrics import COLUMNS, write_metrics
 
 NETWORK = {"dataset": "thirds", "variant": "rem", "seed": 7, "checkpoint": "last"}
@@ -25,21 +26,23 @@ def couplings(path, split, scale=1.0, **attributes):
 
 
 def entropies(path, **changed):
-    """A table of three classes at K = 3; nobody predicted class 1."""
+    """A table of three classes and of all at K = 3; nobody predicted class 1."""
     rows = pd.DataFrame(
         {
             **NETWORK,
             "split": "test",
             "levels": 3,
-            "class": [0, 1, 2],
-            "images": [10, 0, 5],
-            "keys": [4, 0, 5],
-            "entropy": [1.5, 0.0, 2.25],
-            "entropy_ceiling": [3.25, 0.0, 2.5],
-            "entropy_miller_madow": [1.75, 0.0, 2.75],
-            "entropy_chao_shen": [2.0, 0.0, 4.0],
-            "coverage": [0.75, 0.0, 0.25],
-            "uniform_share": [0.5, np.nan, 0.25],
+            "class": [0, 1, 2, None],
+            "images": [10, 0, 5, 15],
+            "keys": [4, 0, 5, 9],
+            "entropy": [1.5, 0.0, 2.25, 1.25],
+            "entropy_low": [1.25, 0.0, 2.5, 1.125],
+            "entropy_high": [2.25, 0.0, 2.5, 1.5],
+            "entropy_ceiling": [3.25, 0.0, 2.5, 23 / 12],
+            "entropy_miller_madow": [1.75, 0.0, 2.75, 1.5],
+            "entropy_chao_shen": [2.0, 0.0, 4.0, 2.0],
+            "coverage": [0.75, 0.0, 0.25, 1 / 3],
+            "uniform_share": [0.5, np.nan, 0.25, 0.375],
         }
     ).assign(**changed)
     rows.to_csv(path, index=False)
@@ -123,21 +126,12 @@ def test_entropies_of_a_class_are_those_of_the_entropy_table(table, tmp_path, la
         assert measured == pytest.approx(row[metric], nan_ok=True)
 
 
-def test_the_entropy_of_a_split_is_eq_9_the_mean_over_all_classes(table):
+def test_what_the_entropy_table_has_of_a_whole_split_has_no_class(table):
     at = NETWORK | {"split": "test", "levels": 3}
-    assert value(table, "entropy", **at) == pytest.approx((1.5 + 0 + 2.25) / 3)
-    assert value(table, "entropy_ceiling", **at) == pytest.approx((3.25 + 0 + 2.5) / 3)
-    assert value(table, "entropy_miller_madow", **at) == pytest.approx(1.5)
-    assert value(table, "entropy_chao_shen", **at) == pytest.approx(2)
-
-
-def test_keys_and_images_of_a_split_are_sums(table):
-    at = NETWORK | {"split": "test", "levels": 3}
+    assert value(table, "entropy", **at) == 1.25
+    assert (value(table, "entropy_low", **at), value(table, "entropy_high", **at)) == (1.125, 1.5)
     assert (value(table, "images", **at), value(table, "keys", **at)) == (15, 9)
-
-
-def test_the_uniform_share_of_a_split_leaves_out_classes_without_images(table):
-    assert value(table, "uniform_share", **NETWORK, split="test", levels=3) == pytest.approx(0.375)
+    assert value(table, "uniform_share", **at) == 0.375
 
 
 def test_lowest_levels_are_a_networks_and_shared_levels_the_datasets(table):
@@ -151,7 +145,7 @@ def test_lowest_levels_are_a_networks_and_shared_levels_the_datasets(table):
 def test_there_is_no_other_row_and_none_twice(table):
     of_couplings = 2 * (3 + 2 * 2)
     of_network = 1 + len(SHARES)
-    of_entropies = 8 * (3 + 1)
+    of_entropies = 10 * (3 + 1)
     assert len(table) == of_couplings + of_network + of_entropies + 2 + 1
     assert not table.duplicated(COLUMNS[:-1]).any()
 
@@ -160,10 +154,22 @@ def test_there_is_no_other_row_and_none_twice(table):
     "changed", [{"seed": 8}, {"variant": "baseline"}, {"checkpoint": "first"}, {"split": "val"}, {"levels": 2}]
 )
 def test_networks_splits_and_levels_are_not_mixed(tmp_path, changed):
-    tables = [entropies(tmp_path / "e.csv"), entropies(tmp_path / "f.csv", entropy=[9.0, 6.0, 3.0], **changed)]
+    tables = [entropies(tmp_path / "e.csv"), entropies(tmp_path / "f.csv", entropy=[9.0, 6.0, 3.0, 6.0], **changed)]
     file = couplings(tmp_path / "test.h5", "test")
     write_metrics([file], tables, [levels(tmp_path / "l.csv")], tmp_path / "metrics.csv")
     made = pd.read_csv(tmp_path / "metrics.csv")
     at = NETWORK | {"split": "test", "levels": 3}
     assert value(made, "entropy", **at) == pytest.approx(1.25)
     assert value(made, "entropy", **at | changed) == pytest.approx(6)
+
+
+def test_a_file_that_is_not_there_or_lacks_a_column_is_named(tmp_path):
+    files = [couplings(tmp_path / "test.h5", "test")], [entropies(tmp_path / "e.csv")], [levels(tmp_path / "l.csv")]
+    for position, missing in enumerate(("none.h5", "none.csv", "none.csv")):
+        inputs = [*files[:position], [tmp_path / missing], *files[position + 1 :]]
+        with pytest.raises(RemError, match=missing):
+            write_metrics(*inputs, tmp_path / "metrics.csv")
+    (tmp_path / "l.csv").write_text("dataset,levels\n")
+    with pytest.raises(RemError, match=r"l\.csv lacks the column variant"):
+        write_metrics(*files, tmp_path / "metrics.csv")
+    assert not (tmp_path / "metrics.csv").exists()

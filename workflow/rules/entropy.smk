@@ -1,10 +1,10 @@
-# Couplings to the number of levels, dictionaries, entropies, and one table of all metrics.
+# Couplings to the number of levels, dictionaries, entropies, one table of all metrics, and the tests on it.
 
 
 rule levels:
     input:
         couplings=checkpoint_couplings,
-        code=modules("levels", "quantize"),
+        code=modules("levels", "quantize", "results"),
     output:
         "results/{name}/entropies/{dataset}/levels.csv",
     log:
@@ -28,16 +28,12 @@ rule levels:
 
 rule entropy:
     input:
-        couplings=expand(
-            "results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS
-        ),
+        couplings=expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS),
         levels="results/{name}/entropies/{dataset}/levels.csv",
         code=modules("parse_trees", "entropy", "quantize"),
     output:
         table="results/{name}/entropies/{dataset}/{variant}/seed{seed}/entropy.csv",
-        dictionaries=expand(
-            "results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS
-        ),
+        dictionaries=expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS),
     log:
         "results/{name}/logs/entropy/{dataset}-{variant}-seed{seed}.log",
     benchmark:
@@ -60,20 +56,39 @@ rule entropy:
 
 use rule entropy as entropy_transfer with:
     input:
-        couplings=expand(
-            "results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER
-        ),
+        couplings=expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
         levels="results/{name}/entropies/{dataset}/levels.csv",
         code=modules("parse_trees", "entropy", "quantize"),
     output:
         table="results/{name}/entropies/{dataset}/{variant}/seed{seed}/entropy_transfer.csv",
-        dictionaries=expand(
-            "results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER
-        ),
+        dictionaries=expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
     log:
         "results/{name}/logs/entropy_transfer/{dataset}-{variant}-seed{seed}.log",
     benchmark:
         "results/{name}/benchmarks/entropy_transfer/{dataset}-{variant}-seed{seed}.tsv"
+
+
+rule sweep:
+    input:
+        couplings=lambda wildcards: run_files(
+            "couplings",
+            f"{run_of(wildcards).checkpoint}.test.h5",
+            [(wildcards.dataset, wildcards.variant, wildcards.seed)],
+        ),
+        code=modules("parse_trees", "entropy", "quantize"),
+    output:
+        "results/{name}/entropies/{dataset}/{variant}/seed{seed}/by_levels.csv",
+    log:
+        "results/{name}/logs/sweep/{dataset}-{variant}-seed{seed}.log",
+    benchmark:
+        "results/{name}/benchmarks/sweep/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        """
+        rem sweep {output:q} --couplings {input.couplings:q} \
+            2>&1 | tee {log:q}
+        """
 
 
 rule trajectory:
@@ -103,7 +118,7 @@ rule metrics:
         couplings=couplings_files(),
         entropies=entropy_files(),
         levels=levels_files(),
-        code=modules("metrics"),
+        code=modules("metrics", "results"),
     output:
         "results/{name}/metrics.csv",
     log:
@@ -118,5 +133,32 @@ rule metrics:
             --couplings {input.couplings:q} \
             --entropies {input.entropies:q} \
             --levels {input.levels:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule paired:
+    input:
+        metrics="results/{name}/metrics.csv",
+        runs=run_files("models", "run.yaml"),
+        code=modules("paired", "results"),
+    output:
+        "results/{name}/tables/paired.csv",
+        "results/{name}/tables/paired.md",
+    log:
+        "results/{name}/logs/paired.log",
+    benchmark:
+        "results/{name}/benchmarks/paired.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        folder="results/{name}/tables",
+        published_levels=CONFIG.levels.published,
+    shell:
+        """
+        rem paired {params.folder:q} \
+            --metrics {input.metrics:q} \
+            --runs {input.runs:q} \
+            --published-levels {params.published_levels} \
             2>&1 | tee {log:q}
         """
