@@ -36,7 +36,14 @@ def train(arguments: argparse.Namespace) -> None:
     from rem.settings import read_run
     from rem.train import train
 
-    train(read_run(arguments.run), arguments.data, arguments.run.parent, _device(arguments), arguments.followed)
+    train(
+        read_run(arguments.run),
+        arguments.data,
+        arguments.run.parent,
+        _device(arguments),
+        arguments.followed,
+        arguments.backbone_weights,
+    )
 
 
 def couplings(arguments: argparse.Namespace) -> None:
@@ -178,6 +185,7 @@ def parser() -> argparse.ArgumentParser:
     added = computing(command(train))
     added.add_argument("run", type=Path, help="run.yaml; everything is written to its folder")
     added.add_argument("--followed", type=Path, help="history.csv of the run that pruning.follows names")
+    added.add_argument("--backbone-weights", type=Path, help="the file that network.weights: pretrained needs")
 
     added = computing(command(couplings))
     added.add_argument("folder", type=Path, help="where to write")

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -114,8 +115,12 @@ def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     return (_unit(images) - shift) / scale
 
 
-def denormalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """What `normalize` took for pixels in [0, 1]: float32, same shape."""
+def reconstruction_targets(
+    images: Tensor, pixels: Literal["raw", "normalized"], mean: Sequence[float], std: Sequence[float]
+) -> Tensor:
+    """What reconstructions of normalized images are compared with: themselves, or their raw pixels in [0, 1]."""
+    if pixels == "normalized":
+        return images
     shift, scale = (torch.tensor(values, device=images.device)[:, None, None] for values in (mean, std))
     return (images * scale + shift).clamp(0, 1)
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -37,3 +38,23 @@ class Decoder(nn.Module):
         """
         mask = functional.one_hot(shown, self.classes).to(poses.dtype).unsqueeze(-1)  # (B, J, 1)
         return self.layers((poses * mask).flatten(1)).unflatten(1, self.image)
+
+
+@torch.no_grad()
+def perturb(decoder: Decoder, poses: Tensor, shown: Tensor, offsets: Tensor) -> Tensor:
+    """Reconstructions of poses of which one dimension at a time is moved (Figure 8).
+
+    Args:
+        decoder: the reconstruction network.
+        poses: (N, J, D), v_j.
+        shown: (N,), the class whose pose is moved and shown.
+        offsets: (O,), added to one dimension after the other.
+
+    Returns:
+        (N, D, O, C, S, S), in (0, 1).
+    """
+    count, _, dimensions = poses.shape
+    steps = offsets.view(-1, 1) * torch.eye(dimensions, device=poses.device).unsqueeze(1)  # (D, O, D)
+    moved = poses[:, None, None] + steps.unsqueeze(2)  # (N, D, O, J, D); the mask leaves class `shown`
+    drawn = decoder(moved.flatten(0, 2), shown.repeat_interleave(dimensions * len(offsets)))
+    return drawn.unflatten(0, (count, dimensions, len(offsets)))

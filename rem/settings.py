@@ -12,16 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from rem.files import RemError
 
@@ -75,7 +66,7 @@ class Network(Section):
     """The Capsule Network's layers (paper, Figure 2)."""
 
     backbone: Literal["resnet18"] | None = Field(
-        description="What the first 9x9 convolution is replaced by: resnet18, up to its last feature map; null: nothing."
+        description="What takes the first 9x9 convolution's place: resnet18 up to its last feature map; null: nothing."
     )
     weights: Literal["pretrained", "none"] | None = Field(
         description="The backbone's: pretrained, on ImageNet and frozen, not counted in sparsity; none, random and "
@@ -93,19 +84,17 @@ class Network(Section):
     class_dimensions: int = Field(ge=1, description="Length of a class capsule's pose v_j.")
     routing_iterations: int = Field(ge=1, description="t, iterations of dynamic routing.")
 
-    @field_validator("weights", "input_size", "convolution_channels")
-    @classmethod
-    def _belongs_to_backbone_or_convolution(cls, value: Any, info: ValidationInfo) -> Any:
-        if "backbone" not in info.data:  # which has an error of its own
-            return value
-        backbone, key = info.data["backbone"], info.field_name
-        if value is None and key == "weights" and backbone:
-            raise ValueError("a backbone needs weights, pretrained or none")
-        if value is None and key == "convolution_channels" and not backbone:
-            raise ValueError("a network without backbone needs them")
-        if value is not None and (backbone is None) != (key == "convolution_channels"):
-            raise ValueError(f"must be null where network.backbone is {backbone or 'null'}")
-        return value
+    @model_validator(mode="after")
+    def _backbone_or_convolution(self) -> Self:
+        if self.backbone is None and (self.weights is not None or self.input_size is not None):
+            raise ValueError("network.weights and network.input_size are a backbone's; set them to null, or name one")
+        if self.backbone is not None and self.weights is None:
+            raise ValueError("network.weights is null, but a backbone needs them; set pretrained or none")
+        if (self.backbone is None) == (self.convolution_channels is None):
+            raise ValueError(
+                "network.backbone takes the first convolution's place; one of it and convolution_channels must be null"
+            )
+        return self
 
 
 class Decoder(Section):

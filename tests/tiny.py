@@ -13,6 +13,14 @@ from rem.settings import Config, Run, overlay, parse
 ROOT = Path(__file__).parents[1]
 CLASSES = 3
 STORED, SIZE = 21, 19  # sides of the images in the file and of what the network sees: I = 8 with two types
+LOBSTER = {
+    "regularizer": "lobster",
+    "penalty": 0.1,
+    "penalty_decay": 0.9,
+    "threshold": "search",
+    "follows": None,
+    "layers": ["convolution", "primary", "class"],
+}
 COUNTS = {"train": 40, "val": 24, "test": 18}  # with batches of 16 the last one is smaller
 
 
@@ -49,23 +57,28 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "mean": [0.4],
             "std": [0.25],
         },
-        "augment": {"padding": 1, "flip": True, "jitter": 0.1},
+        "augment": {"padding": 1, "flip": True, "rotation": 0, "jitter": 0.1},
         "network": {
+            "backbone": None,
+            "weights": None,
+            "input_size": None,
             "convolution_channels": 2,
             "primary_types": 2,
             "primary_dimensions": 3,
             "class_dimensions": 4,
             "routing_iterations": 3,
         },
+        "decoder": None,
         "training": {
             "epochs": 5,
             "patience": 100,
             "batch_size": 16,
             "learning_rate": 0.02,
             "learning_rate_decay": 0.9,
+            "early_accuracy": 80.0,
             "keep_every": 2,
         },
-        "lobster": {"penalty": 0.1, "penalty_decay": 0.9} if variant == "rem" else None,
+        "pruning": LOBSTER if variant == "rem" else None,
         "checkpoint": "last" if variant == "rem" else "best",
     }
     return parse(Run, overlay(values, sections), "tiny")
