@@ -53,7 +53,7 @@ def properties(images: np.ndarray) -> np.ndarray:
 
 
 def spearman(offsets: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Spearman's rho of each column with the offsets: (O,) and (..., O, P) to (..., P); 0 where all values are equal."""
+    """Spearman's rho of each column with the offsets, 0 where it is constant: (O,) and (..., O, P) to (..., P)."""
     ranks = rankdata(values, axis=-2)
     ranks -= ranks.mean(axis=-2, keepdims=True)
     steps = rankdata(offsets) - (len(offsets) + 1) / 2
