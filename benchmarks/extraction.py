@@ -44,7 +44,8 @@ def measure(images: int) -> str:
         prepared, checkpoint, target = (Path(folder, name) for name in ("data.h5", "best.pt", "best.test.h5"))
         with h5py.File(prepared, "w") as file:
             file.attrs["class_names"] = [str(label) for label in range(run.data.classes)]
-            pixels = file.create_dataset("test/images", (images, 1, run.data.size, run.data.size), np.uint8, chunks=(64, 1, 40, 40))
+            shape = (1, run.data.size, run.data.size)
+            pixels = file.create_dataset("test/images", (images, *shape), np.uint8, chunks=(64, *shape))
             for start in range(0, images, BLOCK):
                 block = pixels[start : start + BLOCK].shape
                 pixels[start : start + BLOCK] = draw.integers(0, 256, block, np.uint8)

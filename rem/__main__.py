@@ -1,6 +1,7 @@
 """The command line `rem`: each command parses its arguments and calls one function."""
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -36,7 +37,51 @@ def train(arguments: argparse.Namespace) -> None:
     from rem.settings import read_run
     from rem.train import train
 
-    train(read_run(arguments.run), arguments.data, arguments.run.parent, _device(arguments), arguments.followed)
+    train(
+        read_run(arguments.run),
+        arguments.data,
+        arguments.run.parent,
+        _device(arguments),
+        arguments.followed,
+        arguments.backbone_weights,
+    )
+
+
+def decoder(arguments: argparse.Namespace) -> None:
+    """Train a decoder on top of a network that stays as it is, and write both as one checkpoint."""
+    from rem.reconstruct import stack
+    from rem.settings import Stacked, parse, read_yaml
+
+    settings = parse(Stacked, read_yaml(arguments.settings), str(arguments.settings))
+    stack(arguments.checkpoint, arguments.data, settings, arguments.target, _device(arguments))
+
+
+def perturb(arguments: argparse.Namespace) -> None:
+    """Write what a network's decoder draws when one dimension of test images' poses is moved (Figure 8)."""
+    from rem.reconstruct import write_perturbations
+
+    device = _device(arguments)
+    write_perturbations(arguments.checkpoint, arguments.data, arguments.images, arguments.target, device)
+
+
+def equivariance(arguments: argparse.Namespace) -> None:
+    """Measure how consistently each dimension of the poses moves the reconstructed test images."""
+    from rem.reconstruct import write_equivariance
+
+    device = _device(arguments)
+    write_equivariance(arguments.checkpoint, arguments.data, arguments.images, arguments.target, device)
+
+
+def import_(arguments: argparse.Namespace) -> None:
+    """Make a checkpoint of the authors' published code a run of this project, as if it had been trained here."""
+    from rem.published_checkpoint import import_checkpoint
+    from rem.settings import Config, overlay, parse, read_yaml
+
+    values = functools.reduce(overlay, (read_yaml(path) for path in arguments.config))
+    config = parse(Config, values, "config")
+    run = config.run(arguments.dataset, arguments.variant, arguments.seed)
+    folder = Path(f"results/{config.name}/models/{run.dataset}/{run.variant}/seed{run.seed}")
+    import_checkpoint(arguments.file, run, folder, arguments.epoch)
 
 
 def couplings(arguments: argparse.Namespace) -> None:
@@ -169,7 +214,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="command")
 
     def command(function: object) -> argparse.ArgumentParser:
-        added = commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
+        name = function.__name__.rstrip("_")  # import_, for `import` is a keyword
+        added = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
         added.set_defaults(function=function)
         return added
 
@@ -192,6 +238,28 @@ def parser() -> argparse.ArgumentParser:
     added = computing(command(train))
     added.add_argument("run", type=Path, help="run.yaml; everything is written to its folder")
     added.add_argument("--followed", type=Path, help="history.csv of the run that pruning.follows names")
+    added.add_argument("--backbone-weights", type=Path, help="the file that network.weights: pretrained needs")
+
+    added = computing(command(decoder))
+    added.add_argument("checkpoint", type=Path)
+    added.add_argument("target", type=Path, help="the checkpoint with decoder to write")
+    added.add_argument("--settings", type=Path, required=True, help="YAML of a `stacked` section")
+
+    for function, images, what in ((perturb, 10, "the HDF5 file"), (equivariance, 500, "the CSV")):
+        added = computing(command(function))
+        added.add_argument("checkpoint", type=Path, help="of a network with decoder")
+        added.add_argument("target", type=Path, help=f"{what} to write")
+        added.add_argument("--images", type=int, default=images, help=f"how many test images (default: {images})")
+
+    added = command(import_)
+    added.add_argument("file", type=Path, help="the state dict")
+    added.add_argument("--dataset", required=True, help="as the config names it")
+    added.add_argument("--variant", default="baseline", help="as the config names it (default: baseline)")
+    added.add_argument("--seed", type=int, default=42, help="to file it under (default: 42)")
+    added.add_argument("--epoch", type=int, default=0, help="after which it was saved (default: 0, not known)")
+    added.add_argument(
+        "--config", type=Path, nargs="+", default=[Path("config/config.yaml")], help="each laid over those before"
+    )
 
     added = computing(command(couplings))
     added.add_argument("folder", type=Path, help="where to write")

@@ -3,9 +3,11 @@
 All chance comes from a CPU generator, so a seed gives the same batches on any device.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -45,7 +47,7 @@ def load_split(path: str | Path, split: str) -> Split:
 
 
 def augment(images: Tensor, size: int, settings: Augment, generator: torch.Generator) -> Tensor:
-    """Random changes, drawn for each image: a crop after padding, a flip, a jitter of the colours.
+    """Random changes, drawn for each image: a crop after padding, a flip, a rotation, a jitter of the colours.
 
     Args:
         images: uint8 (B, C, H, W).
@@ -54,7 +56,7 @@ def augment(images: Tensor, size: int, settings: Augment, generator: torch.Gener
         generator: of the CPU.
 
     Returns:
-        (B, C, size, size): uint8, or with jitter float32 in [0, 1].
+        (B, C, size, size): uint8, or with rotation or jitter float32 in [0, 1].
     """
     count, _, height, width = images.shape
     pad = settings.padding
@@ -67,15 +69,26 @@ def augment(images: Tensor, size: int, settings: Augment, generator: torch.Gener
     each = torch.arange(count, device=images.device)[:, None, None]
     rows, columns = rows.to(images.device)[:, :, None], columns.to(images.device)[:, None, :]
     padded = F.pad(images, (pad, pad, pad, pad)).permute(0, 2, 3, 1)  # (B, H + 2 pad, W + 2 pad, C)
-    cropped = padded[each, rows, columns].permute(0, 3, 1, 2)  # (B, C, size, size)
-    return _jitter(cropped, settings.jitter, generator) if settings.jitter else cropped
+    changed = padded[each, rows, columns].permute(0, 3, 1, 2)  # (B, C, size, size)
+    if settings.rotation:
+        changed = _rotate(changed, settings.rotation, generator)
+    return _jitter(changed, settings.jitter, generator) if settings.jitter else changed
+
+
+def _rotate(images: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
+    """Turn each image about its middle by up to +-degrees, black where nothing was: uint8 -> float32 in [0, 1]."""
+    angles = math.radians(degrees) * (2 * torch.rand(len(images), generator=generator) - 1)  # (B,)
+    turns = torch.stack([angles.cos(), -angles.sin(), angles.sin(), angles.cos()], dim=1).view(-1, 2, 2)
+    affine = F.pad(turns, (0, 1)).to(images.device)  # (B, 2, 3), no translation
+    grid = F.affine_grid(affine, list(images.shape), align_corners=False)  # (B, H, W, 2)
+    return F.grid_sample(_unit(images), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def _jitter(images: Tensor, jitter: float, generator: torch.Generator) -> Tensor:
-    """Scale each image's brightness, contrast and (if RGB) saturation by 1 +- jitter: uint8 -> float32 in [0, 1]."""
+    """Scale each image's brightness, contrast and (if RGB) saturation by 1 +- jitter, to float32 in [0, 1]."""
     factors = 1 + jitter * (2 * torch.rand(3, len(images), 1, 1, 1, generator=generator) - 1)
     brightness, contrast, saturation = factors.to(images.device)
-    images = (images.float() / 255 * brightness).clamp(0, 1)
+    images = (_unit(images) * brightness).clamp(0, 1)
     mean = _grey(images).mean((1, 2, 3), keepdim=True)
     images = torch.lerp(mean, images, contrast).clamp(0, 1)
     if images.shape[1] == 3:
@@ -98,9 +111,23 @@ def centre(images: Tensor, size: int) -> Tensor:
 
 def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Pixels, uint8 or float in [0, 1], less the mean and over the deviation of their channel: float32, same shape."""
-    pixels = images.float() / 255 if images.dtype == torch.uint8 else images
     shift, scale = (torch.tensor(values, device=images.device)[:, None, None] for values in (mean, std))
-    return (pixels - shift) / scale
+    return (_unit(images) - shift) / scale
+
+
+def reconstruction_targets(
+    images: Tensor, pixels: Literal["raw", "normalized"], mean: Sequence[float], std: Sequence[float]
+) -> Tensor:
+    """What reconstructions of normalized images are compared with: themselves, or their raw pixels in [0, 1]."""
+    if pixels == "normalized":
+        return images
+    shift, scale = (torch.tensor(values, device=images.device)[:, None, None] for values in (mean, std))
+    return (images * scale + shift).clamp(0, 1)
+
+
+def _unit(images: Tensor) -> Tensor:
+    """Pixels in [0, 1], of uint8 or of pixels in [0, 1]."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images
 
 
 def epoch_batches(

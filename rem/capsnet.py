@@ -4,9 +4,13 @@ Shapes: B images, I primary capsules of P dimensions, J classes with capsules of
 routing the class comes first, (J, B, ...), so that a class's share of every step is one matrix product.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from rem.backbone import Backbone
+from rem.decoder import Decoder
 from rem.files import RemError
 from rem.quantize import quantize
 from rem.settings import Network
@@ -116,7 +120,8 @@ def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tens
 class CapsNet(nn.Module):
     """Conv 9x9, PrimaryCaps (conv 9x9 of stride 2), class capsules by routing (paper, Figure 2).
 
-    Primary capsule i is (type, row, column), the column fastest; channel type * P + p of the second
+    Where the settings have a backbone it takes the first convolution's place: `convolution` is None then, else
+    `backbone` is. Primary capsule i is (type, row, column), the column fastest; channel type * P + p of the second
     convolution holds dimension p of the capsules of that type.
 
     Args:
@@ -124,31 +129,40 @@ class CapsNet(nn.Module):
         channels: of the images.
         size: side of the images in pixels.
         classes: J.
+        hidden: sizes of the decoder's hidden layers; None: `decoder` is None.
 
     Raises:
-        RemError: the images are too small for the two convolutions.
+        RemError: the images are too small for the two convolutions, or for the backbone.
     """
 
-    def __init__(self, network: Network, channels: int, size: int, classes: int) -> None:
+    def __init__(
+        self, network: Network, channels: int, size: int, classes: int, hidden: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
-        side = (size - KERNEL + 1 - KERNEL) // STRIDE + 1
-        if side < 1:
-            raise RemError(f"images of {size} pixels are too small for two 9x9 convolutions; data.size must be >= 17.")
-        capsules = network.primary_types * side**2
-        dimensions = network.primary_dimensions
         self.iterations = network.routing_iterations
-        self.dimensions = dimensions
-        self.convolution = nn.Conv2d(channels, network.convolution_channels, KERNEL)
-        self.primary = nn.Conv2d(
-            network.convolution_channels, network.primary_types * dimensions, KERNEL, stride=STRIDE
-        )
-        self.weight = nn.Parameter(torch.randn(capsules, classes, network.class_dimensions, dimensions) * 0.1)
+        self.dimensions = network.primary_dimensions
+        self.backbone = self.convolution = self.decoder = None
+        if network.backbone:
+            self.backbone = Backbone(network.weights == "pretrained", network.input_size)
+            features, side = self.backbone.channels, self.backbone.side(size)
+        else:
+            features, side = network.convolution_channels, size - KERNEL + 1
+            if side < KERNEL:
+                raise RemError(
+                    f"images of {size} pixels are too small for two 9x9 convolutions; data.size must be >= 17."
+                )
+            self.convolution = nn.Conv2d(channels, features, KERNEL)
+        self.primary = nn.Conv2d(features, network.primary_types * self.dimensions, KERNEL, stride=STRIDE)
+        capsules = network.primary_types * ((side - KERNEL) // STRIDE + 1) ** 2
+        self.weight = nn.Parameter(torch.randn(capsules, classes, network.class_dimensions, self.dimensions) * 0.1)
         self.routing_bias = nn.Parameter(torch.full((classes, network.class_dimensions), 0.1))
+        if hidden is not None:  # last: the other weights are drawn as without it
+            self.decoder = Decoder(classes, network.class_dimensions, hidden, channels, size)
 
     def primary_capsules(self, images: Tensor) -> Tensor:
         """The squashed poses u_i: (B, C, S, S) to (B, I, P)."""
-        features = self.primary(torch.relu(self.convolution(images)))  # (B, T*P, M, N)
-        grouped = features.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
+        features = self.backbone(images) if self.backbone else torch.relu(self.convolution(images))
+        grouped = self.primary(features).unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
         return squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
 
     def forward(self, images: Tensor, levels: int | None = None) -> tuple[Tensor, Tensor, Tensor]:

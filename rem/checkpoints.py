@@ -10,6 +10,7 @@ from rem.capsnet import CapsNet
 from rem.files import RemError, whole
 from rem.provenance import provenance
 from rem.settings import Run
+from rem.sources import checksum, find_source
 
 
 class Checkpoint(NamedTuple):
@@ -21,13 +22,49 @@ class Checkpoint(NamedTuple):
 
 
 def build(run: Run, device: torch.device) -> CapsNet:
-    """The untrained network of a run, its weights drawn from the global random generator."""
-    return CapsNet(run.network, run.data.channels, run.data.size, run.data.classes).to(device)
+    """The untrained network of a run with its decoder, if it has one, its weights drawn from the global generator.
+
+    A backbone's are random too: `load_backbone` puts the pretrained ones in their place.
+    """
+    data, hidden = run.data, run.decoder.hidden if run.decoder else None
+    return CapsNet(run.network, data.channels, data.size, data.classes, hidden).to(device)
 
 
-def save_checkpoint(path: Path, weights: dict[str, Any], run: Run, epoch: int) -> None:
-    """Write a network's state dict with its settings and provenance."""
-    save(path, {"model": weights, "run": run.model_dump_json(), "epoch": epoch, "provenance": provenance()})
+def load_backbone(model: CapsNet, run: Run, path: Path | None) -> None:
+    """Give an untrained network's backbone the ImageNet weights, where its run asks for them.
+
+    Args:
+        model: of `build`.
+        run: its settings.
+        path: the file that `rem fetch` brought; None: there is none.
+
+    Raises:
+        RemError: the file is missing, wrong or not asked for.
+    """
+    name = run.network.backbone
+    if run.network.weights != "pretrained":
+        if path is not None:
+            raise RemError(f"network.weights is {run.network.weights or 'null'}: leave {path} out, or set pretrained.")
+        return
+    ((file, expected),) = find_source(name).files.items()
+    if path is None:
+        raise RemError(
+            f"network.weights is pretrained, but no weights are given: get them with `rem fetch {name} "
+            f"data/raw/{name}/{file}` and name the file as --backbone-weights, or set network.weights to none."
+        )
+    if checksum(path, "sha256", unpacked=False) != expected:
+        raise RemError(f"{path} is not {file} ({expected}); delete it and fetch it again.")
+    weights = load(path, next(model.parameters()).device)
+    model.backbone.stages.load_state_dict({key: value for key, value in weights.items() if not key.startswith("fc.")})
+
+
+def save_checkpoint(path: Path, weights: dict[str, Any], run: Run, epoch: int, **origin: str) -> None:
+    """Write a network's state dict with its settings, provenance and what else is to be said of its origin.
+
+    The state dict is complete, a frozen backbone's 45 MB and the decoder included: reading it needs no other file.
+    """
+    content = {"model": weights, "run": run.model_dump_json(), "epoch": epoch, "provenance": provenance() | origin}
+    save(path, content)
 
 
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""The margin loss of Sabour et al. (2017), Eq. 4 there, with which Capsule Networks are trained."""
+"""The losses of Sabour et al. (2017): the margin loss, Eq. 4 there, and the squared error of reconstructions."""
 
 import torch
 from torch import Tensor
@@ -30,3 +30,8 @@ def margin_losses(lengths: Tensor, labels: Tensor) -> Tensor:
 def margin_loss(lengths: Tensor, labels: Tensor) -> Tensor:
     """The mean over the batch of `margin_losses`: a scalar."""
     return margin_losses(lengths, labels).mean()
+
+
+def reconstruction_losses(reconstructions: Tensor, images: Tensor) -> Tensor:
+    """Each image's sum of squared errors over channels and pixels: (B, C, S, S) twice to (B,)."""
+    return (reconstructions - images).square().flatten(1).sum(dim=1)

@@ -56,17 +56,67 @@ class Augment(Section):
 
     padding: int = Field(ge=0, description="Black pixels added on each side before the random crop.")
     flip: bool = Field(description="Mirror left to right with probability 1/2.")
+    rotation: float = Field(
+        ge=0, le=180, description="Turned by up to this many degrees either way, black where nothing was."
+    )
     jitter: float = Field(ge=0, lt=1, description="Brightness, contrast and saturation each scaled by 1 +- this.")
 
 
 class Network(Section):
     """The Capsule Network's layers (paper, Figure 2)."""
 
-    convolution_channels: int = Field(ge=1, description="Channels of the first 9x9 convolution.")
+    backbone: Literal["resnet18"] | None = Field(
+        description="What takes the first 9x9 convolution's place: resnet18 up to its last feature map; null: nothing."
+    )
+    weights: Literal["pretrained", "none"] | None = Field(
+        description="The backbone's: pretrained, on ImageNet and frozen, not counted in sparsity; none, random and "
+        "trained with the rest, neither penalized nor pruned. Null exactly where there is no backbone."
+    )
+    input_size: int | None = Field(
+        ge=33,
+        description="Side, in pixels, to which the network scales its images before the backbone; null: not at all.",
+    )
+    convolution_channels: int | None = Field(
+        ge=1, description="Channels of the first 9x9 convolution; null exactly where a backbone replaces it."
+    )
     primary_types: int = Field(ge=1, description="T, primary capsule types.")
     primary_dimensions: int = Field(ge=1, description="Length of a primary capsule's pose u_i.")
     class_dimensions: int = Field(ge=1, description="Length of a class capsule's pose v_j.")
     routing_iterations: int = Field(ge=1, description="t, iterations of dynamic routing.")
+
+    @model_validator(mode="after")
+    def _backbone_or_convolution(self) -> Self:
+        if self.backbone is None and (self.weights is not None or self.input_size is not None):
+            raise ValueError("network.weights and network.input_size are a backbone's; set them to null, or name one")
+        if self.backbone is not None and self.weights is None:
+            raise ValueError("network.weights is null, but a backbone needs them; set pretrained or none")
+        if (self.backbone is None) == (self.convolution_channels is None):
+            raise ValueError(
+                "network.backbone takes the first convolution's place; one of it and convolution_channels must be null"
+            )
+        return self
+
+
+class Decoder(Section):
+    """The reconstruction network on top of the class capsules (section 4.3), trained with the rest."""
+
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(description="Sizes of the layers between poses and pixels.")
+    weight: float = Field(
+        gt=0, description="Of the reconstruction loss, the sum of squared errors of an image, beside the margin loss."
+    )
+    pixels: Literal["raw", "normalized"] = Field(
+        description="What the decoder's output in [0, 1] is compared with: raw, pixels in [0, 1], as Sabour et al.; "
+        "normalized, less the mean and over the deviation, as the published code."
+    )
+
+
+class Stacked(Section):
+    """A decoder trained on top of a frozen network (Figure 8): on the training images, unaugmented."""
+
+    epochs: int = Field(ge=1, description="Epochs.")
+    batch_size: int = Field(ge=1, description="Images a step.")
+    learning_rate: float = Field(gt=0, description="Adam's.")
+    decoder: Decoder
 
 
 class Training(Section):
@@ -121,6 +171,7 @@ class Run(Section):
     data: Data
     augment: Augment
     network: Network
+    decoder: Decoder | None = Field(description="The decoder that is trained with the network; null: none.")
     training: Training
     pruning: Pruning | None = Field(description="How the network is pruned; null: it is not.")
     checkpoint: Literal["best", "last"] = Field(

@@ -1,4 +1,8 @@
-"""Training of one network: Adam on the margin loss, with LOBSTER pruning where the run asks for it."""
+"""Training of one network: Adam on the margin loss, with LOBSTER pruning and a decoder where the run asks for them.
+
+A decoder adds its weighted reconstruction loss to what is minimized. The validation loss, by which the best epoch
+and the pruning threshold are chosen, is the margin loss alone in every run.
+"""
 
 import copy
 import math
@@ -14,11 +18,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rem.batches import Split, epoch_batches, eval_batches, load_split
-from rem.checkpoints import build, load, save, save_checkpoint
+from rem.batches import Split, epoch_batches, eval_batches, load_split, reconstruction_targets
+from rem.checkpoints import build, load, load_backbone, save, save_checkpoint
 from rem.files import RemError, whole
 from rem.lobster import REGULARIZERS, Masks, search, threshold_at
-from rem.losses import margin_loss, margin_losses
+from rem.losses import margin_loss, margin_losses, reconstruction_losses
 from rem.settings import Run
 
 
@@ -30,15 +34,24 @@ class Training:
         prepared: the dataset's HDF5 file.
         device: where to train.
         followed: sparsity in % after each epoch of the run that `pruning.threshold: follow` follows.
+        backbone_weights: the file that `network.weights: pretrained` needs.
     """
 
-    def __init__(self, run: Run, prepared: Path, device: torch.device, followed: Sequence[float] = ()) -> None:
+    def __init__(
+        self,
+        run: Run,
+        prepared: Path,
+        device: torch.device,
+        followed: Sequence[float] = (),
+        backbone_weights: Path | None = None,
+    ) -> None:
         self.run = run
         self.followed = followed
         self.train = load_split(prepared, "train").to(device)
         self.validation = load_split(prepared, "val").to(device)
         torch.manual_seed(run.seed)
         self.model = build(run, device)
+        load_backbone(self.model, run, backbone_weights)
         self.masks = Masks(self.model, run.pruning.layers) if run.pruning else None
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=run.training.learning_rate)
         self.generator = torch.Generator().manual_seed(run.seed)
@@ -71,8 +84,8 @@ class Training:
         rate = schedule.learning_rate * schedule.learning_rate_decay**self.epoch
         penalty = pruning.penalty * pruning.penalty_decay**self.epoch if pruning else 0.0
         start = time.perf_counter()
-        train_loss, train_accuracy = self._fit(rate, penalty)
-        self._require_finite(train_loss)
+        fitted = self._fit(rate, penalty)
+        self._require_finite(fitted["train_loss"])
         trained = time.perf_counter()
         threshold = self._prune()
         pruned = time.perf_counter()
@@ -82,8 +95,7 @@ class Training:
             "epoch": self.epoch + 1,
             "learning_rate": rate,
             "penalty": penalty,
-            "train_loss": train_loss,
-            "train_accuracy": train_accuracy,
+            **fitted,
             "validation_loss": float(losses.mean()),
             "validation_accuracy": 100 * float(correct.double().mean()),
             "threshold": threshold,
@@ -114,19 +126,23 @@ class Training:
                 "keeps the epochs before)."
             )
 
-    def _fit(self, rate: float, penalty: float) -> tuple[float, float]:
-        """One pass over the training images: the mean loss and the accuracy in %."""
-        data, pruning, masks = self.run.data, self.run.pruning, self.masks
+    def _fit(self, rate: float, penalty: float) -> dict[str, float]:
+        """One pass over the training images: means of the losses, and the accuracy in %."""
+        data, pruning, decoder, masks = self.run.data, self.run.pruning, self.run.decoder, self.masks
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss_sum = torch.zeros((), dtype=torch.float64, device=self.train.images.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self.train.images.device)
+        sums = torch.zeros(3, dtype=torch.float64, device=self.train.images.device)  # of both losses, correct images
         self.model.train()
         for images, labels in epoch_batches(
             self.train, self.run.training.batch_size, data.size, self.run.augment, data.mean, data.std, self.generator
         ):
-            lengths, _, _ = self.model(images)
-            loss = margin_loss(lengths, labels)
+            lengths, poses, _ = self.model(images)
+            margin = loss = margin_loss(lengths, labels)
+            reconstruction = torch.zeros_like(margin)
+            if decoder:
+                targets = reconstruction_targets(images, decoder.pixels, data.mean, data.std)
+                reconstruction = reconstruction_losses(self.model.decoder(poses, labels), targets).mean()
+                loss = margin + decoder.weight * reconstruction
             self.optimizer.zero_grad()
             loss.backward()
             if penalty:
@@ -134,10 +150,11 @@ class Training:
             self.optimizer.step()
             if masks and pruning.threshold != "none":
                 masks.apply()
-            loss_sum += loss.detach() * len(labels)
-            correct += (lengths.argmax(dim=1) == labels).sum()
-        count = len(self.train.labels)
-        return float(loss_sum) / count, 100 * float(correct) / count
+            correct = (lengths.argmax(dim=1) == labels).double().mean()
+            sums += len(labels) * torch.stack([margin.detach(), reconstruction.detach(), correct])
+        margin, reconstruction, correct = (sums / len(self.train)).tolist()
+        means = {"train_loss": margin, "train_accuracy": 100 * correct}
+        return means | {"reconstruction_loss": reconstruction} if decoder else means
 
     def _prune(self) -> float:
         """Prune below the threshold of this epoch; returns it, 0 where there is none."""
@@ -194,12 +211,20 @@ class Training:
             self.masks.kept = state["masks"]
 
 
-def train(run: Run, prepared: Path, folder: Path, device: torch.device, followed: Path | None = None) -> None:
+def train(
+    run: Run,
+    prepared: Path,
+    folder: Path,
+    device: torch.device,
+    followed: Path | None = None,
+    backbone_weights: Path | None = None,
+) -> None:
     """Train a network, or go on where an interrupted training stopped.
 
     Writes to `folder`: `first.pt`, `best.pt`, `early.pt` and `last.pt` (after the first epoch, at the
     lowest validation loss, at the first epoch that `training.early_accuracy` describes, after the last
-    epoch), `history.csv` (a row an epoch) and the folder `epochs` with the checkpoints that
+    epoch), `history.csv` (a row an epoch; with a decoder, `reconstruction_loss` is a training image's sum
+    of squared errors) and the folder `epochs` with the checkpoints that
     `training.keep_every` asks for. Until then `state.pt` holds the state after the last whole epoch.
 
     Args:
@@ -208,15 +233,16 @@ def train(run: Run, prepared: Path, folder: Path, device: torch.device, followed
         folder: of the run.
         device: where to train.
         followed: `history.csv` of the run that `pruning.threshold: follow` follows.
+        backbone_weights: the file that `network.weights: pretrained` needs.
 
     Raises:
-        RemError: the loss is not finite, and `state.pt` keeps the last good epoch; or `followed` is not given
-            where it is needed.
+        RemError: the loss is not finite, and `state.pt` keeps the last good epoch; or `followed` or
+            `backbone_weights` is not given where it is needed.
     """
     if run.pruning and run.pruning.follows and followed is None:
         raise RemError(f"pruning.follows is {run.pruning.follows}; give that run's history.csv by --followed.")
     sparsities = pd.read_csv(followed)["sparsity"].tolist() if followed else ()
-    training = Training(run, prepared, device, sparsities)
+    training = Training(run, prepared, device, sparsities, backbone_weights)
     state_file, partial_epochs = folder / "state.pt", folder / "epochs.partial"
     if state_file.exists():
         state = load(state_file, device)

@@ -5,11 +5,20 @@ import numpy as np
 import pytest
 import torch
 
-from rem.batches import Split, augment, centre, epoch_batches, eval_batches, load_split, normalize
+from rem.batches import (
+    Split,
+    augment,
+    centre,
+    epoch_batches,
+    eval_batches,
+    load_split,
+    normalize,
+    reconstruction_targets,
+)
 from rem.files import RemError
 from rem.settings import Augment
 
-NOTHING = Augment(padding=0, flip=False, jitter=0.0)
+NOTHING = Augment(padding=0, flip=False, rotation=0, jitter=0.0)
 
 
 def seeded(seed=0):
@@ -43,7 +52,7 @@ def test_no_augmentation_changes_nothing():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_crop_is_a_window_of_the_padded_image_and_all_windows_occur(channels):
     images = pictures(400, channels, side=5)
-    made = augment(images, 5, Augment(padding=1, flip=False, jitter=0.0), seeded())
+    made = augment(images, 5, Augment(padding=1, flip=False, rotation=0, jitter=0.0), seeded())
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
     places = set()
     for image, source in zip(made, padded, strict=True):
@@ -64,7 +73,7 @@ def test_larger_images_are_cropped_without_padding():
 
 def test_about_half_the_images_are_mirrored():
     images = pictures(400)
-    made = augment(images, 10, Augment(padding=0, flip=True, jitter=0.0), seeded())
+    made = augment(images, 10, Augment(padding=0, flip=True, rotation=0, jitter=0.0), seeded())
     same = (made == images).flatten(1).all(1)
     mirrored = (made == images.flip(3)).flatten(1).all(1)
     assert (same ^ mirrored).all()
@@ -74,7 +83,7 @@ def test_about_half_the_images_are_mirrored():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_jitter_follows_its_definition_in_loops(channels):
     jitter, images = 0.4, pictures(5, channels, side=4)
-    made = augment(images, 4, Augment(padding=0, flip=False, jitter=jitter), seeded(3))
+    made = augment(images, 4, Augment(padding=0, flip=False, rotation=0, jitter=jitter), seeded(3))
     generator = seeded(3)
     torch.randint(1, (5, 1), generator=generator), torch.randint(1, (5, 1), generator=generator)
     factors = (1 + jitter * (2 * torch.rand(3, 5, generator=generator) - 1)).double().numpy()
@@ -88,6 +97,46 @@ def test_jitter_follows_its_definition_in_loops(channels):
             grey = np.tensordot(weights, pixels, 1)
             pixels = np.clip(grey + factors[2, number] * (pixels - grey), 0, 1)
         np.testing.assert_allclose(made[number].numpy(), pixels, atol=1e-5)
+
+
+def slant(images):
+    """Angle of the main axis of each image, in degrees, by its moments."""
+    side = images.shape[-1]
+    y, x = torch.meshgrid(*[torch.arange(side) - (side - 1) / 2] * 2, indexing="ij")
+    xy, xx, yy = ((images[:, 0] * weight).sum((1, 2)) for weight in (x * y, x * x, y * y))
+    return torch.rad2deg(torch.atan2(2 * xy, xx - yy) / 2)
+
+
+def test_rotation_turns_by_every_angle_up_to_the_limit():
+    bars = torch.zeros(300, 1, 31, 31, dtype=torch.uint8)
+    bars[:, :, 14:17, 4:27] = 255
+    made = augment(bars, 31, Augment(padding=0, flip=False, rotation=20, jitter=0.0), seeded())
+    angles = slant(made)
+    assert angles.abs().max() < 20.5
+    assert angles.min() < -18
+    assert angles.max() > 18
+    assert angles.mean().abs() < 2
+    torch.testing.assert_close(made.sum((1, 2, 3)), torch.full((300,), 3.0 * 23), rtol=0.02, atol=0)  # the same bar
+
+
+def test_rotation_leaves_the_middle_and_blackens_the_corners():
+    white = torch.full((50, 3, 21, 21), 255, dtype=torch.uint8)
+    made = augment(white, 21, Augment(padding=0, flip=False, rotation=45, jitter=0.0), seeded())
+    torch.testing.assert_close(made[:, :, 8:13, 8:13], torch.ones(50, 3, 5, 5))
+    assert (made[:, :, 0, 0] < 1).float().mean() > 0.8
+    assert made.min() >= 0
+
+
+def test_jitter_takes_what_rotation_makes():
+    made = augment(pictures(), 10, Augment(padding=0, flip=False, rotation=20, jitter=0.4), seeded())
+    assert 0 <= made.min() < made.max() <= 1
+
+
+def test_reconstructions_are_compared_with_raw_or_normalized_pixels():
+    images, mean, std = pictures(), [0.1, 0.2, 0.3], [0.5, 0.25, 1.0]
+    seen = normalize(images, mean, std)
+    torch.testing.assert_close(reconstruction_targets(seen, "raw", mean, std), images / 255)
+    assert reconstruction_targets(seen, "normalized", mean, std) is seen
 
 
 def test_centre_takes_the_middle():
@@ -121,7 +170,7 @@ def test_images_stay_with_their_labels():
 
 
 def test_same_seed_same_bits_and_another_seed_others():
-    everything = Augment(padding=2, flip=True, jitter=0.3)
+    everything = Augment(padding=2, flip=True, rotation=10, jitter=0.3)
     first, again, other = (torch.cat([images for images, _ in epoch(seed, everything)]) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

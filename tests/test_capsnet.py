@@ -5,12 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import reference
+import tiny
 import torch
 
 from rem import capsnet
 from rem.capsnet import CapsNet, coupling, quantized_poses, squash, votes
 from rem.losses import margin_loss
-from rem.settings import Network
 
 # batch, I primary capsules, J classes, D and P dimensions of their poses: all different, so that no axis
 # can be taken for another
@@ -244,8 +244,9 @@ def test_a_zero_block_gives_the_coupling_of_equation_15():
 
 # The network
 
-TINY = Network(convolution_channels=3, primary_types=2, primary_dimensions=4, class_dimensions=5, routing_iterations=3)
+TINY = tiny.run(network={"convolution_channels": 3, "primary_dimensions": 4, "class_dimensions": 5}).network
 PAPER = {"convolution_channels": 256, "primary_dimensions": 8, "class_dimensions": 16, "routing_iterations": 3}
+RESNET = {"backbone": "resnet18", "weights": "pretrained", "input_size": 224, "convolution_channels": None}
 
 
 def tiny_network(seed: int = 0) -> CapsNet:
@@ -378,15 +379,40 @@ def test_many_levels_keep_every_prediction():
     ],
 )
 def test_networks_of_the_paper_have_its_sizes(channels: int, size: int, types: int, capsules: int, parameters: int):
-    network = CapsNet(Network(primary_types=types, **PAPER), channels, size, classes=10)
+    network = CapsNet(tiny.run(network=PAPER | {"primary_types": types}).network, channels, size, classes=10)
     assert network.weight.shape == (capsules, 10, 16, 8)
     assert network.routing_bias.shape == (10, 16)
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
+def test_the_network_of_the_paper_with_decoder_has_its_size():
+    network = CapsNet(tiny.run(network=PAPER | {"primary_types": 32}).network, 1, 28, 10, hidden=[512, 1024])
+    assert sum(parameter.numel() for parameter in network.parameters()) == 8_215_728
+
+
+def test_the_network_of_tiny_imagenet_has_the_papers_trainable_size():
+    settings = tiny.run(network=PAPER | RESNET | {"primary_types": 1}).network
+    network = CapsNet(settings, channels=3, size=64, classes=200)
+    assert network.weight.shape == (36, 200, 16, 8)
+    assert network.convolution is None
+    trainable = [parameter.numel() for parameter in network.parameters() if parameter.requires_grad]
+    assert sum(trainable) == 1_256_584
+    with torch.no_grad():
+        lengths, poses, couplings = network(torch.zeros(1, 3, 64, 64))
+    assert [lengths.shape, poses.shape, couplings.shape] == [(1, 200), (1, 200, 16), (1, 200, 36)]
+
+
+def test_a_decoder_leaves_the_initial_weights_as_they_are_without_it():
+    torch.manual_seed(0)
+    alone = CapsNet(TINY, 1, 19, 3).state_dict()
+    torch.manual_seed(0)
+    both = CapsNet(TINY, 1, 19, 3, hidden=[4]).state_dict()
+    assert all(torch.equal(weight, both[name]) for name, weight in alone.items())
+
+
 def test_initial_weights_and_routing_bias():
     torch.manual_seed(0)
-    network = CapsNet(Network(primary_types=32, **PAPER), channels=1, size=28, classes=10)
+    network = CapsNet(tiny.run(network=PAPER | {"primary_types": 32}).network, channels=1, size=28, classes=10)
     assert network.weight.mean().item() == pytest.approx(0.0, abs=1e-3)
     assert network.weight.std().item() == pytest.approx(0.1, abs=1e-3)
     assert (network.routing_bias == 0.1).all()

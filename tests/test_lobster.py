@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import reference
+import tiny
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,6 @@ from rem.capsnet import CapsNet
 from rem.files import RemError
 from rem.lobster import Masks, largest_threshold, lobster, prunable_layers, search, sparsity, threshold_at, weight_decay
 from rem.losses import margin_loss, margin_losses
-from rem.settings import Network
 
 quick = settings(derandomize=True, deadline=None, max_examples=100)
 PRUNABLE = ("convolution.weight", "primary.weight", "weight")
@@ -24,7 +24,7 @@ OF_LAYER = {
     "class": {"weight", "routing_bias"},
 }
 LAYERS = tuple(OF_LAYER)
-TINY = Network(convolution_channels=2, primary_types=1, primary_dimensions=2, class_dimensions=2, routing_iterations=3)
+TINY = tiny.run(network={"primary_types": 1, "primary_dimensions": 2, "class_dimensions": 2}).network
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -285,7 +285,7 @@ def test_only_the_followed_run_keeps_checkpoints(overlays):
         ("experiments.main.colour", "datasets, variants, seeds"),
         ("levels.colour", "maximum, tolerance, skip_edges, published, variants"),
         ("figures.colour", "dataset, seed, every"),
-        ("defaults.colour", "dataset, variant, seed, data, augment, network, training, "),
+        ("defaults.colour", "dataset, variant, seed, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, jitter"),
         ("defaults.network.colour", "convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),

@@ -35,7 +35,7 @@ wildcard_constraints:
     seed="|".join({seed for _, _, seed in ALL_RUNS}),
     figure="[a-z0-9_]+",
     source="|".join(sources.SOURCES),
-    file="[^/]+\\.gz",
+    file="[^/]+\\.(gz|pth)",
 
 
 def run_files(stage, file, runs=RUNS, **wildcards):
@@ -112,6 +112,16 @@ def followed_history(wildcards):
 
 def followed_option(wildcards, input):
     return ["--followed", input.followed] if input.followed else []
+
+
+def backbone_weights(wildcards):
+    """The file of pretrained weights that a run's backbone needs, if it needs one."""
+    network = run_of(wildcards).network
+    return sources.source_files(network.backbone) if network.weights == "pretrained" else []
+
+
+def backbone_option(wildcards, input):
+    return ["--backbone-weights", input.backbone] if input.backbone else []
 
 
 def checkpoint_couplings(wildcards):

@@ -24,7 +24,8 @@ rule train:
         run="results/{name}/models/{dataset}/{variant}/seed{seed}/run.yaml",
         data="data/prepared/{name}/{dataset}.h5",
         followed=followed_history,
-        code=modules("train", "capsnet", "losses", "lobster", "batches"),
+        backbone=backbone_weights,
+        code=modules("train", "capsnet", "backbone", "decoder", "losses", "lobster", "batches"),
     output:
         first="results/{name}/models/{dataset}/{variant}/seed{seed}/first.pt",
         best="results/{name}/models/{dataset}/{variant}/seed{seed}/best.pt",
@@ -43,12 +44,14 @@ rule train:
         gpu=gpu_slots,
     params:
         followed=followed_option,
+        backbone=backbone_option,
         device=CONFIG.device,
     shell:
         """
         rem train {input.run:q} \
             --data {input.data:q} \
             {params.followed:q} \
+            {params.backbone:q} \
             --device {params.device} \
             --threads {threads} \
             2>&1 | tee {log:q}
