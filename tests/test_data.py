@@ -6,6 +6,7 @@ import json
 import h5py
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 from tiny import data as settings
 
@@ -13,7 +14,7 @@ from rem import affine
 from rem.data import prepare
 from rem.files import RemError
 from rem.idx import read_idx, write_idx
-from rem.settings import Data
+from rem.settings import Data, overlay
 from rem.sources import SOURCES, checksum
 
 GENERATOR = np.random.default_rng(0)
@@ -152,6 +153,20 @@ def test_missing_file_is_named(idx, target):
 def test_settings_that_contradict_the_images_are_refused(idx, target, changes, reason):
     files = idx[2:] if changes.get("source") == "affnist-like" else idx
     fails(reason, settings(**changes), files, target)
+
+
+@pytest.mark.parametrize("value", [0, -3, "val", None, 2.5])
+def test_validation_is_a_number_or_test(value):
+    with pytest.raises(RemError, match=f"data.validation is {value!r}; give a number of images, 1 or more, or test"):
+        settings(validation=value)
+
+
+def test_padding_cannot_contradict_the_placing():
+    """The padding of placed images follows from their size and the canvas's."""
+    config = tiny.shipped_config()
+    placed = config.model_copy(update={"defaults": overlay(config.defaults, {"data": {"view": "place", "size": 40}})})
+    with pytest.raises(RemError, match=r"augment\.padding is 2, but data\.view place pads by itself; set it to 0"):
+        placed.run("mnist", "baseline", 1)
 
 
 def test_placed_images_lie_whole_at_many_places_that_the_seed_fixes(idx, target):
