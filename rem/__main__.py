@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def fetch(arguments: argparse.Namespace) -> None:
     """Download one file of a dataset, or copy it from a mirror, and check its checksum."""
-    from rem.sources import fetch
+    from rem.download import fetch
 
     fetch(arguments.source, arguments.target.name, arguments.target, arguments.mirror)
 

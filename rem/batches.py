@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import h5py
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -35,23 +36,31 @@ class Split:
 
 
 def load_split(path: str | Path, split: str) -> Split:
-    """A split (train, val or test) of a prepared HDF5 file.
+    """A split (train, val, test or transfer) of a prepared HDF5 file.
 
     Raises:
         RemError: the file is missing, damaged, or has no such split.
     """
     with open_hdf5(path) as file:
-        if split not in file:
-            raise RemError(f"{path} has no split {split!r}, only {', '.join(file)}; prepare it again.")
-        return Split(torch.from_numpy(file[split]["images"][:]), torch.from_numpy(file[split]["labels"][:]).long())
+        group = _find_split(file, split)
+        return Split(torch.from_numpy(group["images"][:]), torch.from_numpy(group["labels"][:]).long())
+
+
+def _find_split(file: h5py.File, split: str) -> h5py.Group:
+    if split not in file:
+        raise RemError(f"{file.filename} has no split {split!r}, only {', '.join(file)}; prepare it again.")
+    return file[split]
 
 
 def augment(images: Tensor, size: int, settings: Augment, generator: torch.Generator) -> Tensor:
     """Random changes, drawn for each image: a crop after padding, a flip, a rotation, a jitter of the colours.
 
+    Images smaller than `size` (`view: place`) are padded by `size - H` and `size - W` on each side, so that a crop
+    shows the whole image at a random place.
+
     Args:
         images: uint8 (B, C, H, W).
-        size: side of the crop, at most H and W plus twice the padding.
+        size: side of the crop.
         settings: what is done, and how strongly.
         generator: of the CPU.
 
@@ -59,16 +68,16 @@ def augment(images: Tensor, size: int, settings: Augment, generator: torch.Gener
         (B, C, size, size): uint8, or with rotation or jitter float32 in [0, 1].
     """
     count, _, height, width = images.shape
-    pad = settings.padding
-    top = torch.randint(height + 2 * pad - size + 1, (count, 1), generator=generator)
-    left = torch.randint(width + 2 * pad - size + 1, (count, 1), generator=generator)
+    pad_rows, pad_columns = (size - side if side < size else settings.padding for side in (height, width))
+    top = torch.randint(height + 2 * pad_rows - size + 1, (count, 1), generator=generator)
+    left = torch.randint(width + 2 * pad_columns - size + 1, (count, 1), generator=generator)
     rows, columns = top + torch.arange(size), left + torch.arange(size)  # (B, size)
     if settings.flip:
         flipped = torch.rand(count, 1, generator=generator) < 0.5
         columns = torch.where(flipped, columns.flip(1), columns)
     each = torch.arange(count, device=images.device)[:, None, None]
     rows, columns = rows.to(images.device)[:, :, None], columns.to(images.device)[:, None, :]
-    padded = F.pad(images, (pad, pad, pad, pad)).permute(0, 2, 3, 1)  # (B, H + 2 pad, W + 2 pad, C)
+    padded = F.pad(images, (pad_columns, pad_columns, pad_rows, pad_rows)).permute(0, 2, 3, 1)  # (B, H', W', C)
     changed = padded[each, rows, columns].permute(0, 3, 1, 2)  # (B, C, size, size)
     if settings.rotation:
         changed = _rotate(changed, settings.rotation, generator)
@@ -104,7 +113,16 @@ def _grey(images: Tensor) -> Tensor:
 
 
 def centre(images: Tensor, size: int) -> Tensor:
-    """The middle square of side `size`: (B, C, H, W) -> (B, C, size, size)."""
+    """The middle square of side `size`: (B, C, H, W) -> (B, C, size, size).
+
+    Raises:
+        RemError: the images are smaller, which training images of `view: place` are.
+    """
+    if min(images.shape[-2:]) < size:
+        raise RemError(
+            f"images of {images.shape[-2]}x{images.shape[-1]} have no place on {size}x{size} outside training; "
+            "choose another split than train."
+        )
     top, left = (images.shape[-2] - size) // 2, (images.shape[-1] - size) // 2
     return images[..., top : top + size, left : left + size]
 
@@ -152,3 +170,25 @@ def eval_batches(
     """The middle of every image, in order: float32 (B, C, size, size), int64 (B,)."""
     for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
         yield normalize(centre(images, size), mean, std), labels
+
+
+def stream_batches(
+    path: str | Path,
+    split: str,
+    batch_size: int,
+    size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: torch.device | str,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What `eval_batches` gives for that split, read a batch at a time, so that memory does not grow with its images.
+
+    Raises:
+        RemError: as `load_split`.
+    """
+    with open_hdf5(path) as file:
+        group = _find_split(file, split)
+        for start in range(0, len(group["labels"]), batch_size):
+            rows = slice(start, start + batch_size)
+            images, labels = (torch.from_numpy(group[name][rows]) for name in ("images", "labels"))
+            yield from eval_batches(Split(images, labels.long()).to(device), batch_size, size, mean, std)

@@ -92,6 +92,8 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
     Raises:
         RemError: the file is missing, cut short or holds anything but tensors and plain values.
     """
+    if not path.is_file():
+        raise RemError(f"{path} is missing; train the network first.")
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:

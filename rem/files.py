@@ -36,11 +36,14 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     Raises:
         RemError: the file is missing, cut short or not HDF5.
     """
+    if not Path(path).is_file():
+        raise RemError(f"{path} is missing; run the command that makes it.")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
+        reason = str(error).strip().split("\n")[0]
         raise RemError(
-            f"{path} is not a readable HDF5 file ({error}); delete it and run the command that makes it again."
+            f"{path} is not a readable HDF5 file ({reason}); delete it and run the command that makes it again."
         ) from error
     with file:
         yield file

@@ -7,12 +7,12 @@ resolved, in the run's own `run.yaml`.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from rem.files import RemError
 
@@ -34,15 +34,22 @@ class Data(Section):
 
     source: str = Field(description="Where the images come from: a name that `rem sources` lists.")
     folder: str | None = Field(
-        description="The image folder of source `folder` (train/<class>/*.png, test/<class>/*.png); else null."
+        description="The folder, .zip or .tar.gz of images of your own, for source `folder` (train/<class>/*.png, "
+        "test/<class>/*.png) and `tiny-imagenet-folder`; else null."
     )
     classes: int = Field(ge=2, description="Number of classes J.")
     channels: Literal[1, 3] = Field(description="1: grey, 3: RGB.")
     size: int = Field(ge=9, description="Side, in pixels, of the square image the network sees.")
-    view: Literal["resize", "crop"] = Field(
-        description="resize: scale every image to `size` once; crop: random crops of `size` in training, centre else."
+    view: Literal["resize", "crop", "place"] = Field(
+        description="resize: scale every image to `size` once; crop: random crops of `size` in training, centre else; "
+        "place: each at a random place on a black canvas of `size`, anew every epoch in training, once else."
     )
-    validation: int = Field(ge=1, description="Images drawn from the training set for validation.")
+    validation: Annotated[int, Field(ge=1)] | Literal["test"] = Field(
+        description="Images drawn from the training set for validation; test: the test images serve as validation."
+    )
+    transfer: str | None = Field(
+        description="A source whose test images are a further test set, `transfer`, of the same classes; null: none."
+    )
     split_seed: int = Field(ge=0, description="Seed of that draw (and of generated images): the same for all runs.")
     generate: tuple[int, int] | None = Field(
         description="Training and test images that a generated source makes; null for a source with images of its own."
@@ -50,11 +57,22 @@ class Data(Section):
     mean: list[float] = Field(description="Per-channel mean subtracted from pixels in [0, 1].")
     std: list[float] = Field(description="Per-channel standard deviation they are then divided by.")
 
+    @field_validator("validation", mode="wrap")
+    @classmethod
+    def _is_a_number_or_test(cls, value: Any, handler: Callable[[Any], int | str]) -> int | str:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise ValueError(f"data.validation is {value!r}; give a number of images, 1 or more, or test") from None
+
 
 class Augment(Section):
     """Random changes of the training images."""
 
-    padding: int = Field(ge=0, description="Black pixels added on each side before the random crop.")
+    padding: int = Field(
+        ge=0,
+        description="Black pixels added on each side before the random crop; 0 for `view: place`, which pads itself.",
+    )
     flip: bool = Field(description="Mirror left to right with probability 1/2.")
     rotation: float = Field(
         ge=0, le=180, description="Turned by up to this many degrees either way, black where nothing was."
@@ -177,6 +195,14 @@ class Run(Section):
     checkpoint: Literal["best", "last"] = Field(
         description="The checkpoint that tables show: best (lowest validation loss) or last epoch."
     )
+
+    @model_validator(mode="after")
+    def _placed_images_have_no_padding_of_their_own(self) -> Self:
+        if self.data.view == "place" and self.augment.padding:
+            raise ValueError(
+                f"augment.padding is {self.augment.padding}, but data.view place pads by itself; set it to 0"
+            )
+        return self
 
 
 class Experiment(Section):

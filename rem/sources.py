@@ -1,38 +1,43 @@
-"""Where images come from: the known sources, and the download of their files.
+"""Where images come from: the known sources, the files that each needs, and their checksums.
 
 Imported by the workflow, so it loads nothing heavy.
 """
 
 import gzip
 import hashlib
-import shutil
-import sys
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from rem.files import RemError, whole
-
-CHUNK = 1 << 20  # bytes read at a time
-TIMEOUT = (20, 60)  # seconds to connect, seconds without a byte
+from rem.archives import first_line
+from rem.files import RemError
 
 
 @dataclass(frozen=True)
 class Source:
     """A named origin of images.
 
-    `files` maps each file to "<algorithm>:<hex digest>". For the layout `idx` the digest is that of
-    the unpacked content, since mirrors compress the same content differently.
+    `files` maps each file to "<algorithm>:<hex digest>", or to None where its authors publish no digest. Of IDX
+    files the digest is that of the unpacked content, since mirrors compress the same content differently.
     """
 
     what: str
     terms: str
-    layout: Literal["idx", "cifar", "shapes", "folder", "weights"]
+    layout: Literal["idx", "cifar", "tiny-imagenet", "affnist", "affine", "shapes", "folder", "weights"]
     url: str | None = None  # prefix of the files' addresses; None: nothing to download
-    files: dict[str, str] | None = None
+    files: dict[str, str | None] | None = None
     class_names: tuple[str, ...] = ()  # empty: found in the images, or made with them
     sample: str | None = None  # folder in the repository that holds the files
+    of: str | None = None  # the source whose files these are; None: its own
+    maps: int = 0  # images that are made of each of those
+    own: bool = False  # the user's, in data.folder
+
+    @property
+    def unpacked(self) -> bool:
+        """Whether the digests of the files are those of their content once gunzipped."""
+        return self.layout in ("idx", "affine")
 
 
 DIGITS = tuple("0123456789")
@@ -42,7 +47,7 @@ MNIST_TERMS = "Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0"
 FASHION_TERMS = "Zalando SE; MIT"
 
 
-def _idx(train_images: str, train_labels: str, test_images: str, test_labels: str) -> dict[str, str]:
+def _idx(train_images: str, train_labels: str, test_images: str, test_labels: str) -> dict[str, str | None]:
     return {
         "train-images-idx3-ubyte.gz": f"sha256:{train_images}",
         "train-labels-idx1-ubyte.gz": f"sha256:{train_labels}",
@@ -51,18 +56,31 @@ def _idx(train_images: str, train_labels: str, test_images: str, test_labels: st
     }
 
 
+MNIST = _idx(
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
+MNIST_SAMPLE = _idx(
+    "18c61047f0abf64b77f2568eaf8f0d89afbbf3a5d1acfdbb7ae38e04fbe6e199",
+    "f7317c8c78900d3cd5ec1367ff6f5f084ecf8767503d66d7f1b89a55b47a6d1b",
+    "fa641b20e8c64fb774e267e0192b6decff73363cb0c62ba4d0e226b4341270bd",
+    "d7727dc72656ff1f35886cb3caed896198a040f1fd5f9eac7108d8e4f21215d5",
+)
+
+
+def _test_files(files: dict[str, str | None]) -> dict[str, str | None]:
+    return {name: digest for name, digest in files.items() if name.startswith("t10k")}
+
+
 SOURCES: dict[str, Source] = {
     "mnist": Source(
         what="60,000 + 10,000 handwritten digits, grey, 28x28",
         terms=MNIST_TERMS,
         layout="idx",
         url="https://ossci-datasets.s3.amazonaws.com/mnist/",
-        files=_idx(
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        ),
+        files=MNIST,
         class_names=DIGITS,
     ),
     "fashion-mnist": Source(
@@ -90,12 +108,7 @@ SOURCES: dict[str, Source] = {
         what="3,500 + 1,500 digits of MNIST's training set, grey, 28x28; in this repository",
         terms=MNIST_TERMS,
         layout="idx",
-        files=_idx(
-            "18c61047f0abf64b77f2568eaf8f0d89afbbf3a5d1acfdbb7ae38e04fbe6e199",
-            "f7317c8c78900d3cd5ec1367ff6f5f084ecf8767503d66d7f1b89a55b47a6d1b",
-            "fa641b20e8c64fb774e267e0192b6decff73363cb0c62ba4d0e226b4341270bd",
-            "d7727dc72656ff1f35886cb3caed896198a040f1fd5f9eac7108d8e4f21215d5",
-        ),
+        files=MNIST_SAMPLE,
         class_names=DIGITS,
         sample="data/sample/mnist",
     ),
@@ -112,6 +125,41 @@ SOURCES: dict[str, Source] = {
         class_names=GARMENTS,
         sample="data/sample/fashion-mnist",
     ),
+    "tiny-imagenet": Source(
+        what="100,000 photographs of 200 classes, RGB, 64x64; the 10,000 official validation images are the test set",
+        terms="Stanford CS231n, from ImageNet; for research, not to be redistributed",
+        layout="tiny-imagenet",
+        url="http://cs231n.stanford.edu/",
+        files={"tiny-imagenet-200.zip": "md5:90528d7ca1a48142e341f4ef8d21d0de"},
+    ),
+    "affnist": Source(
+        what="320,000 affine maps of MNIST's test digits, grey, 40x40; test images only (for data.transfer); "
+        "no checksum is published, so the zip's own, its layout and the number of each digit are checked",
+        terms="T. Tieleman, from MNIST; no licence stated",
+        layout="affnist",
+        url="https://www.cs.toronto.edu/~tijmen/affNIST/32x/transformed/",
+        files={"test_batches.zip": None},
+        class_names=DIGITS,
+    ),
+    "affnist-like": Source(
+        what="not affNIST: 32 random affine maps of each of MNIST's 10,000 test digits, within affNIST's ranges, grey, "
+        "40x40; test images only (for data.transfer), made by rem/affine.py",
+        terms=MNIST_TERMS,
+        layout="affine",
+        files=_test_files(MNIST),
+        class_names=DIGITS,
+        of="mnist",
+        maps=32,
+    ),
+    "affnist-like-sample": Source(
+        what="not affNIST: a random affine map of each of mnist-sample's 1,500 test digits, otherwise as affnist-like",
+        terms=MNIST_TERMS,
+        layout="affine",
+        files=_test_files(MNIST_SAMPLE),
+        class_names=DIGITS,
+        of="mnist-sample",
+        maps=1,
+    ),
     "shapes": Source(
         what="textured shapes under random pose before clutter, RGB, generated (rem/shapes.py)",
         terms="this project's licence",
@@ -127,9 +175,17 @@ SOURCES: dict[str, Source] = {
         },
     ),
     "folder": Source(
-        what="your images: <folder>/train/<class>/*.png, <folder>/test/<class>/*.png (or .jpg, .jpeg)",
+        what="your images, in the folder, .zip or .tar.gz that data.folder names: train/<class>/*.png, "
+        "test/<class>/*.png (or .jpg, .jpeg)",
         terms="yours",
         layout="folder",
+        own=True,
+    ),
+    "tiny-imagenet-folder": Source(
+        what="your folder, .zip or .tar.gz in Tiny ImageNet's layout, a subset for one, that data.folder names",
+        terms="yours",
+        layout="tiny-imagenet",
+        own=True,
     ),
 }
 
@@ -146,14 +202,76 @@ def find_source(name: str) -> Source:
 
 
 def source_files(source: str) -> list[str]:
-    """The files that `rem prepare` needs, relative to the project: downloaded, in git, or none.
+    """The files of a source, relative to the project: downloaded, in git, or none.
 
     Raises:
         RemError: unknown source.
     """
     known = find_source(source)
-    folder = known.sample or f"data/raw/{source}"
+    home = known.of or source
+    folder = SOURCES[home].sample or f"data/raw/{home}"
     return [f"{folder}/{file}" for file in known.files or {}]
+
+
+def data_files(source: str, folder: str | None, transfer: str | None) -> list[str]:
+    """What `rem prepare` reads of a dataset (the keys of its `data`): its source's files or folder, then `transfer`'s.
+
+    Raises:
+        RemError: unknown source, a folder that is not there, is not named or is not the source's to have, or a
+            transfer source without files of its own.
+    """
+    own = find_source(source).own
+    if own and folder is None:
+        raise RemError(f"source {source} needs data.folder, which is null; name your folder or archive there.")
+    if not own and folder is not None:
+        raise RemError(f"data.folder is for your own images, but the source is {source}; set it to null.")
+    if folder is not None and not Path(folder).exists():
+        raise RemError(f"data.folder is {folder}, which is not there; name the folder or archive of your images.")
+    if transfer is not None and not find_source(transfer).files:
+        raise RemError(f"data.transfer is {transfer}, which has no test files of its own; name another source or null.")
+    return [*([folder] if folder else source_files(source)), *(source_files(transfer) if transfer else [])]
+
+
+def folder_state(path: str | Path) -> str:
+    """A digest of the names, sizes and times of the files under a folder: another one says that they have changed."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(path).rglob("*")):
+        state = file.stat()
+        digest.update(f"{file.relative_to(path)}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+def check_files(source: str, files: Sequence[Path]) -> dict[str, str]:
+    """The digest of each file of a source, by name, as "<algorithm>:<hex>"; of a folder, that of names and contents.
+
+    Raises:
+        RemError: a file is missing, or is not the one that the source's digest is of.
+    """
+    known = find_source(source)
+    if known.own:
+        return {files[0].name: _digest_all(files[0])}
+    expected = list((known.files or {}).values())
+    missing = [file for file in files if not file.is_file()]
+    if missing or len(files) != len(expected):
+        raise RemError(f"source {source}: {missing[0] if missing else 'a file'} is missing; fetch it first.")
+    sums = {}
+    for file, digest in zip(files, expected, strict=True):
+        sums[file.name] = checksum(file, (digest or "sha256").split(":")[0], known.unpacked)
+        if digest not in (None, sums[file.name]):
+            shipped = SOURCES[known.of or source].sample
+            remedy = f"restore it with `git checkout {shipped}`" if shipped else "delete it and fetch it again"
+            raise RemError(f"{file} is not {source}'s file (expected {digest}, found {sums[file.name]}); {remedy}.")
+    return sums
+
+
+def _digest_all(path: Path) -> str:
+    if path.is_file():
+        return checksum(path, "sha256", unpacked=False)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode())
+        digest.update(file.read_bytes())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def checksum(path: str | Path, algorithm: str, unpacked: bool) -> str:
@@ -166,108 +284,6 @@ def checksum(path: str | Path, algorithm: str, unpacked: bool) -> str:
         with gzip.open(path) if unpacked else open(path, "rb") as file:
             return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
     except (OSError, EOFError, zlib.error) as error:
-        raise RemError(f"{path} cannot be read for its checksum ({error}); fetch it again.") from error
-
-
-def fetch(source: str, file: str, target: str | Path, mirror: str | None = None) -> None:
-    """Download one file of a source to `target`, which appears only once its checksum is right.
-
-    What an interrupted download has got stays in `<target>.part` and is taken up by the next call.
-
-    Args:
-        source: a name in `SOURCES`.
-        file: one of that source's files.
-        target: where to put it.
-        mirror: folder or URL prefix, searched as `<mirror>/<source>/<file>`; None: the official address.
-
-    Raises:
-        RemError: unknown source or file, no such file at that address, an interrupted download
-            (run again to resume), or a wrong checksum (nothing is kept).
-    """
-    known = find_source(source)
-    if known.url is None:
-        raise RemError(f"source {source!r} has nothing to download: {known.what}.")
-    if not known.files or file not in known.files:
-        raise RemError(f"source {source!r} has no file {file!r}; its files are {', '.join(known.files or {})}.")
-    target, expected = Path(target), known.files[file]
-    address = known.url + file if mirror is None else f"{mirror.rstrip('/')}/{source}/{file}"
-    part = target.with_name(target.name + ".part")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if "://" in address:
-        _download(address, part)
-    else:
-        _copy(Path(address), part)
-    _accept(part, address, expected, unpacked=known.layout == "idx")
-    part.replace(target)
-    print(f"{target}: {target.stat().st_size:,} bytes, {expected.split(':')[0]} checksum right", file=sys.stderr)
-
-
-def _accept(part: Path, address: str, expected: str, unpacked: bool) -> None:
-    """Raise, and delete the file, unless its checksum is the expected one."""
-    try:
-        found = checksum(part, expected.split(":")[0], unpacked)
-    except RemError:
-        found = "no whole gzip file"
-    if found != expected:
-        part.unlink()
-        raise RemError(f"{address} has the wrong content (expected {expected}, found {found}); try again or a mirror.")
-
-
-def _copy(origin: Path, part: Path) -> None:
-    try:
-        with whole(part) as partial:
-            shutil.copyfile(origin, partial)
-    except OSError as error:
-        raise RemError(f"{origin} cannot be copied from the mirror ({error.strerror}); check `mirror`.") from error
-
-
-def _download(address: str, part: Path) -> None:
-    """Bring `part` to the full length of what is at `address`, from where it stands."""
-    import requests
-    import urllib3
-
-    try:
-        with requests.Session() as session:
-            # Unencoded, so that byte ranges count the file's own bytes.
-            session.headers["Accept-Encoding"] = "identity"
-            _resume(session, address, part)
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise RemError(
-            f"{address} could not be downloaded ({error}); run it again to resume, or try a mirror."
+            f"{path} cannot be read for its checksum ({first_line(error)}); delete it and fetch it again."
         ) from error
-
-
-def _resume(session: Any, address: str, part: Path) -> None:
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    with session.get(address, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        status, span = response.status_code, response.headers.get("Content-Range", "")
-        if status == 416 and span == f"bytes */{have}":  # nothing lies beyond what we have: it is whole
-            return
-        if status == 206 and span.startswith(f"bytes {have}-"):
-            return _stream(response, address, part, have)
-        if not have or status not in (206, 416):
-            response.raise_for_status()
-            return _stream(response, address, part, 0)
-    part.unlink()
-    _resume(session, address, part)
-
-
-def _stream(response: Any, address: str, part: Path, start: int) -> None:
-    """Write the body of a response to `part` from byte `start` on, with progress on standard error."""
-    import requests
-    from tqdm import tqdm
-
-    length = response.headers.get("Content-Length")
-    total = start + int(length) if length else None
-    size = f"{total:,} bytes" if total else "size unknown"
-    print(f"{address}: {size}, {f'resumed at {start:,}' if start else 'from the start'}", file=sys.stderr)
-    with (
-        part.open("ab" if start else "wb") as file,
-        tqdm(total=total, initial=start, unit="B", unit_scale=True, disable=None) as bar,
-    ):
-        for block in response.raw.stream(CHUNK, decode_content=False):
-            file.write(block)
-            bar.update(len(block))
-        if total is not None and file.tell() != total:
-            raise requests.ConnectionError(f"it ended after {file.tell():,} of {total:,} bytes")

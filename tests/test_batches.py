@@ -14,6 +14,7 @@ from rem.batches import (
     load_split,
     normalize,
     reconstruction_targets,
+    stream_batches,
 )
 from rem.files import RemError
 from rem.settings import Augment
@@ -69,6 +70,24 @@ def test_larger_images_are_cropped_without_padding():
         any(torch.equal(image, windows[number, :, y, x]) for y in range(4) for x in range(4))
         for number, image in enumerate(made)
     )
+
+
+def test_images_smaller_than_the_canvas_are_placed_whole_and_everywhere():
+    images = pictures(400, side=5)
+    made = augment(images, 8, NOTHING, seeded())
+    assert made.shape == (400, 3, 8, 8)
+    places = set()
+    for canvas, image in zip(made, images, strict=True):
+        hits = [(y, x) for y in range(4) for x in range(4) if torch.equal(canvas[:, y : y + 5, x : x + 5], image)]
+        assert len(hits) == 1
+        assert canvas.sum() == image.sum()
+        places.add(hits[0])
+    assert len(places) == 16
+
+
+def test_images_that_are_placed_in_training_have_no_place_outside_it():
+    with pytest.raises(RemError, match="images of 5x5 have no place on 8x8 outside training"):
+        centre(pictures(side=5), 8)
 
 
 def test_about_half_the_images_are_mirrored():
@@ -180,3 +199,18 @@ def test_evaluation_keeps_the_order():
     batches = list(eval_batches(split(), 4, 8, [0.0] * 3, [1.0] * 3))
     assert torch.cat([labels for _, labels in batches]).tolist() == list(range(10))
     torch.testing.assert_close(torch.cat([images for images, _ in batches]), split().images[:, :, 1:9, 1:9] / 255)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
+def test_streamed_batches_are_those_of_the_loaded_split(tmp_path, batch_size):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("transfer/images", data=pictures(10).numpy(), chunks=(3, 3, 10, 10))
+        file["transfer/labels"] = np.arange(10)
+    settings = (8, [0.1, 0.2, 0.3], [0.5, 0.25, 1.0])
+    expected = list(eval_batches(load_split(tmp_path / "a.h5", "transfer"), batch_size, *settings))
+    streamed = list(stream_batches(tmp_path / "a.h5", "transfer", batch_size, *settings, "cpu"))
+    assert len(streamed) == len(expected)
+    for made, wanted in zip(streamed, expected, strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(made, wanted, strict=True))
+    with pytest.raises(RemError, match="no split 'val', only transfer"):
+        next(stream_batches(tmp_path / "a.h5", "val", batch_size, *settings, "cpu"))

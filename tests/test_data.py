@@ -1,41 +1,41 @@
-"""Readers of every layout, and the prepared HDF5 file."""
+"""The prepared HDF5 file: splits, views, attributes, and the refusal of what contradicts the settings."""
 
-import gzip
-import io
+import dataclasses
 import json
-import tarfile
 
 import h5py
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
+from tiny import data as settings
 
-from rem.data import CIFAR_TEST, CIFAR_TRAIN, prepare
+from rem import affine
+from rem.data import prepare
 from rem.files import RemError
 from rem.idx import read_idx, write_idx
-from rem.settings import Data
+from rem.settings import Data, overlay
+from rem.sources import SOURCES, checksum
 
 GENERATOR = np.random.default_rng(0)
 
 
-def settings(**changes):
-    defaults = {
-        "source": "mnist", "folder": None, "classes": 10, "channels": 1, "size": 12, "view": "crop", "validation": 10,
-        "split_seed": 0, "generate": None, "mean": [0.1], "std": [0.3],
-    }  # fmt: skip
-    if changes.get("channels") == 3:
-        defaults |= {"mean": [0.5] * 3, "std": [0.25] * 3}
-    return Data(**(defaults | changes))
+def accept(monkeypatch, source, files):
+    """Make those files the ones that the source's checksums are of."""
+    sums = {file.name: checksum(file, "sha256", unpacked=True) for file in files}
+    monkeypatch.setitem(SOURCES, source, dataclasses.replace(SOURCES[source], files=sums))
 
 
 @pytest.fixture
-def idx(tmp_path):
+def idx(tmp_path, monkeypatch):
     """The four files of the official layout: 40 + 20 images of 12x12."""
     files = []
     for part, count in (("train", 40), ("t10k", 20)):
         files += [tmp_path / f"{part}-images-idx3-ubyte.gz", tmp_path / f"{part}-labels-idx1-ubyte.gz"]
         write_idx(files[-2], GENERATOR.integers(0, 256, (count, 12, 12), np.uint8))
         write_idx(files[-1], np.arange(count) % 10)
+    accept(monkeypatch, "mnist", files)
+    accept(monkeypatch, "affnist-like", files[2:])
     return files
 
 
@@ -111,22 +111,21 @@ def test_resize_is_the_antialiased_bilinear_of_pillow(idx, target):
         assert np.array_equal(file["test/images"][0, 0], np.asarray(expected))
 
 
-def test_damaged_idx_files_are_named(idx, target):
-    whole = idx[0].read_bytes()
-    for content, reason in (
-        (whole[: len(whole) // 2], "cannot be unpacked"),
-        (b"<html>gone</html>", "cannot be unpacked"),
-        (gzip.compress(b"\0\0\x08\1" + gzip.decompress(whole)[4:]), "not an IDX file of 3 dimensions"),
-        (gzip.compress(gzip.decompress(whole)[:-1]), "holds 5759 values where its header promises 5760"),
-    ):
-        idx[0].write_bytes(content)
-        fails(f"train-images-idx3-ubyte.gz .*{reason}", settings(), idx, target)
+def test_files_of_another_content_are_named(idx, target):
+    write_idx(idx[1], np.roll(read_idx(idx[1], 1), 1))  # every label one image too far
+    fails(r"train-labels-idx1-ubyte\.gz is not mnist's file \(expected sha256:", settings(), idx, target)
 
 
-def test_labels_that_do_not_match_are_refused(idx, target):
-    write_idx(idx[3], np.zeros(19))
-    fails("t10k-labels-idx1-ubyte.gz has 19 labels for 20 images", settings(), idx, target)
+def test_shifted_labels_of_the_sample_are_not_accepted(tmp_path, target):
+    files = [tmp_path / f"{number}.gz" for number in range(4)]
+    for file in files:
+        write_idx(file, np.zeros((1, 28, 28)))
+    fails("; restore it with `git checkout data/sample/mnist`", settings(source="mnist-sample"), files, target)
+
+
+def test_labels_beyond_the_classes_are_refused(idx, target, monkeypatch):
     write_idx(idx[3], np.full(20, 10))
+    accept(monkeypatch, "mnist", idx)
     fails(r"test images of source mnist have the label 10, but data\.classes is 10", settings(), idx, target)
 
 
@@ -146,61 +145,88 @@ def test_missing_file_is_named(idx, target):
         ({"generate": (5, 5)}, r"data\.generate is for source shapes, but the source is mnist"),
         ({"source": "shapes"}, r"source shapes needs data\.generate"),
         ({"source": "folder"}, r"source folder needs data\.folder"),
+        ({"view": "place", "size": 11}, r"are 12x12, more than data\.size 11"),
+        ({"source": "affnist-like"}, "source affnist-like has test images only; name it in data.transfer"),
         ({"source": "minst"}, "unknown source 'minst'; the sources are mnist, "),
     ],
 )
 def test_settings_that_contradict_the_images_are_refused(idx, target, changes, reason):
-    fails(reason, settings(**changes), idx, target)
+    files = idx[2:] if changes.get("source") == "affnist-like" else idx
+    fails(reason, settings(**changes), files, target)
 
 
-def write_cifar(path, skip=(), short=0):
-    records = {}
-    with tarfile.open(path, "w:gz") as tar:
-        for number, name in enumerate((*CIFAR_TRAIN, CIFAR_TEST)):
-            records[name] = GENERATOR.integers(0, 256, (4, 3073), np.uint8)
-            records[name][:, 0] = number
-            if name not in skip:
-                content = records[name].tobytes()[short:]
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
-    return records
+@pytest.mark.parametrize("value", [0, -3, "val", None, 2.5])
+def test_validation_is_a_number_or_test(value):
+    with pytest.raises(RemError, match=f"data.validation is {value!r}; give a number of images, 1 or more, or test"):
+        settings(validation=value)
 
 
-CIFAR = {"source": "cifar10", "channels": 3, "size": 24, "validation": 5}
+def test_padding_cannot_contradict_the_placing():
+    """The padding of placed images follows from their size and the canvas's."""
+    config = tiny.shipped_config()
+    placed = config.model_copy(update={"defaults": overlay(config.defaults, {"data": {"view": "place", "size": 40}})})
+    with pytest.raises(RemError, match=r"augment\.padding is 2, but data\.view place pads by itself; set it to 0"):
+        placed.run("mnist", "baseline", 1)
 
 
-def test_cifar_archive_is_read_in_its_official_layout(tmp_path, target):
-    archive = tmp_path / "cifar-10-binary.tar.gz"
-    records = write_cifar(archive)
-    prepare(settings(**CIFAR), [archive], target)
+def test_placed_images_lie_whole_at_many_places_that_the_seed_fixes(idx, target):
+    prepare(settings(view="place", size=16), idx, target)
     with h5py.File(target) as file:
-        assert np.bincount(np.concatenate([file["train/labels"], file["val/labels"]])).tolist() == [4] * 5
-        assert file["test/labels"][:].tolist() == [5] * 4
-        assert np.array_equal(file["test/images"], records[CIFAR_TEST][:, 1:].reshape(4, 3, 32, 32))
-        assert list(file.attrs["class_names"])[:2] == ["airplane", "automobile"]
-        assert json.loads(file.attrs["checksums"])[archive.name].startswith("md5:")
-    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["prepared"]
+        assert file["train/images"].shape == (30, 1, 12, 12)
+        assert file["val/images"].shape == (10, 1, 16, 16)
+        placed, labels = file["test/images"][:, 0], file["test/labels"][:]
+    places = []
+    for image, canvas in zip(read_idx(idx[2], 3), placed, strict=True):
+        hits = [(y, x) for y in range(5) for x in range(5) if (canvas[y : y + 12, x : x + 12] == image).all()]
+        assert len(hits) == 1
+        assert canvas.sum(dtype=int) == image.sum(dtype=int)
+        places += hits
+    assert len(set(places)) > 10
+    assert np.array_equal(labels, read_idx(idx[3], 1))
+    for seed, same in ((0, True), (1, False)):
+        prepare(settings(view="place", size=16, split_seed=seed), idx, target)
+        with h5py.File(target) as file:
+            assert np.array_equal(file["test/images"][:, 0], placed) == same
 
 
-def test_cifar_images_are_resized(tmp_path, target):
-    records = write_cifar(tmp_path / "a.tar.gz")
-    prepare(settings(**CIFAR, view="resize"), [tmp_path / "a.tar.gz"], target)
-    image = Image.fromarray(records[CIFAR_TEST][2, 1:].reshape(3, 32, 32).transpose(1, 2, 0))
+@pytest.mark.parametrize("view", ["crop", "place", "resize"])
+def test_the_test_images_can_serve_as_validation(idx, target, view):
+    prepare(settings(view=view, validation="test"), idx, target)
     with h5py.File(target) as file:
-        expected = np.asarray(image.resize((24, 24), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
-        assert np.array_equal(file["test/images"][2], expected)
+        assert len(file["train/labels"]) == 40
+        assert np.array_equal(file["val/images"], file["test/images"])
+        assert np.array_equal(file["val/labels"], file["test/labels"])
 
 
-def test_damaged_cifar_archives_are_named(tmp_path, target):
-    archive = tmp_path / "a.tar.gz"
-    write_cifar(archive, skip=CIFAR_TRAIN[2:3])
-    fails("a.tar.gz lacks .*data_batch_3.bin", settings(**CIFAR), [archive], target)
-    write_cifar(archive, short=1)
-    fails("a.tar.gz: .*data_batch_1.bin is no whole number of images", settings(**CIFAR), [archive], target)
-    write_cifar(archive)
-    archive.write_bytes(archive.read_bytes()[:20000])
-    fails("a.tar.gz cannot be unpacked", settings(**CIFAR), [archive], target)
+def test_blocks_do_not_matter(idx, target, monkeypatch):
+    data = settings(view="place", size=40, transfer="affnist-like")
+    prepare(data, idx + idx[2:], target)
+    with h5py.File(target) as file:
+        whole = {name: file[name]["images"][:] for name in file}
+    monkeypatch.setattr("rem.data.CHUNK_BYTES", 3 * 1600)
+    prepare(data, idx + idx[2:], target)
+    with h5py.File(target) as file:
+        assert file["transfer/images"].chunks[0] == 3
+        for name, images in whole.items():
+            assert np.array_equal(file[name]["images"], images)
+
+
+def test_a_further_test_set_is_written_as_transfer(idx, target):
+    data = settings(view="place", size=40, transfer="affnist-like")
+    prepare(data, idx + idx[2:], target)
+    with h5py.File(target) as file:
+        assert sorted(file) == ["test", "train", "transfer", "val"]
+        assert file["transfer/images"].shape == (32 * 20, 1, affine.SIDE, affine.SIDE)
+        assert np.array_equal(file["transfer/labels"], np.tile(read_idx(idx[3], 1), 32))
+
+
+def test_a_further_test_set_must_fit(idx, target, monkeypatch):
+    fails(
+        r"data\.transfer: images of source affnist-like are 40x40, but data\.size is 12; set it to theirs",
+        settings(transfer="affnist-like"), idx + idx[2:], target,
+    )  # fmt: skip
+    accept(monkeypatch, "fashion-mnist", idx)
+    fails("has other classes than source mnist", settings(transfer="fashion-mnist"), idx + idx, target)
 
 
 def test_generated_shapes_carry_their_pose(target):
@@ -214,80 +240,3 @@ def test_generated_shapes_carry_their_pose(target):
             assert file[name]["pose"].shape == (count, len(columns))
         assert list(file.attrs["class_names"]) == ["tee", "house", "dumbbell", "target", "key"]
         assert not np.array_equal(file["train/images"][0], file["test/images"][0])
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """8 + 4 RGB images of 10x14 in two classes; one test image is grey, one is a JPEG."""
-    root = tmp_path / "pictures"
-    for part, count in (("train", 4), ("test", 2)):
-        for label, name in enumerate(("cat", "ant")):
-            (root / part / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = GENERATOR.integers(0, 256, (10, 14, 3), np.uint8)
-                pixels[..., 1] = 255 * label
-                Image.fromarray(pixels).save(root / part / name / f"{number}.png")
-    Image.fromarray(np.full((10, 14), 77, np.uint8)).save(root / "test/ant/0.png")
-    Image.fromarray(np.full((10, 14, 3), 50, np.uint8)).save(root / "test/cat/9.JPG", "JPEG")
-    (root / "train/cat/notes.txt").write_text("not an image")
-    return root
-
-
-def pictures(folder, **changes):
-    return settings(**{"source": "folder", "folder": str(folder), "channels": 3, "size": 9, "classes": 2,
-                       "validation": 3} | changes)  # fmt: skip
-
-
-def test_image_folder_is_read_with_sorted_classes(folder, target):
-    prepare(pictures(folder), [], target)
-    with h5py.File(target) as file:
-        assert list(file.attrs["class_names"]) == ["ant", "cat"]
-        assert file["test/images"].shape == (5, 3, 10, 14)
-        assert file["test/labels"][:].tolist() == [0, 0, 1, 1, 1]
-        assert (file["test/images"][0] == 77).all()
-        assert (file["test/images"][1, 1] == 255).all()
-        assert (file["test/images"][4] == 50).all()
-        first = json.loads(file.attrs["checksums"])["folder"]
-    Image.fromarray(np.zeros((10, 14, 3), np.uint8)).save(folder / "test/ant/1.png")
-    prepare(pictures(folder), [], target)
-    with h5py.File(target) as file:
-        assert json.loads(file.attrs["checksums"])["folder"] != first
-
-
-def test_image_folder_is_cut_to_the_middle_square_and_made_grey(folder, target):
-    pixels = np.zeros((10, 14, 3), np.uint8)
-    pixels[:, 2:12] = 200
-    Image.fromarray(pixels).save(folder / "test/ant/0.png")
-    prepare(pictures(folder, view="resize", channels=1), [], target)
-    with h5py.File(target) as file:
-        assert file["test/images"].shape == (5, 1, 9, 9)
-        assert (file["test/images"][0, 0, :, 1:-1] == 200).all()
-        assert (file["test/images"][0] > 150).all()
-
-
-@pytest.mark.parametrize("view", ["resize", "crop"])
-def test_unreadable_images_are_counted_and_the_first_is_named(folder, target, view):
-    whole = (folder / "train/ant/1.png").read_bytes()
-    (folder / "train/ant/1.png").write_bytes(whole[: len(whole) // 2])
-    (folder / "train/cat/0.png").write_bytes(b"")
-    fails(
-        r"2 unreadable image\(s\) in .*pictures, the first .*train/ant/1\.png", pictures(folder, view=view), [], target
-    )
-
-
-def test_images_of_several_sizes_can_be_resized_but_not_cropped(folder, target):
-    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(folder / "train/cat/2.png")
-    fails(r"train/cat/2\.png differs in size", pictures(folder), [], target)
-    prepare(pictures(folder, view="resize"), [], target)
-    assert target.exists()
-
-
-def test_image_folder_of_the_wrong_layout_is_refused(folder, target):
-    fails(r"has 2 classes, but data\.classes is 3", pictures(folder, classes=3), [], target)
-    (folder / "train/bee").mkdir()
-    Image.new("RGB", (14, 10)).save(folder / "train/bee/0.png")
-    fails("class bee is in only one of train/ and test/", pictures(folder), [], target)
-    (folder / "test").rename(folder / "validation")
-    fails("pictures/test is missing", pictures(folder), [], target)
-    (folder / "test").mkdir()
-    fails("pictures/test has no <class>", pictures(folder), [], target)

@@ -65,10 +65,6 @@ def test_hdf5_is_read_only_and_closed_after_the_block(tmp_path):
     assert not file
 
 
-def missing(path):
-    """Nothing there."""
-
-
 def empty(path):
     path.touch()
 
@@ -83,7 +79,7 @@ def text(path):
     path.write_text("dataset,accuracy\n")
 
 
-@pytest.mark.parametrize("damage", [missing, empty, cut, text])
+@pytest.mark.parametrize("damage", [empty, cut, text])
 def test_an_unreadable_hdf5_file_is_named_in_one_sentence(tmp_path, damage):
     damage(tmp_path / "a.h5")
     with pytest.raises(RemError) as raised, open_hdf5(tmp_path / "a.h5"):
@@ -92,6 +88,11 @@ def test_an_unreadable_hdf5_file_is_named_in_one_sentence(tmp_path, damage):
     assert sentence.startswith(f"{tmp_path / 'a.h5'} is not a readable HDF5 file (")
     assert sentence.endswith("delete it and run the command that makes it again.")
     assert "\n" not in sentence
+
+
+def test_a_missing_hdf5_file_is_called_missing_and_not_damaged(tmp_path):
+    with pytest.raises(RemError, match=r"^\S+/a\.h5 is missing; run the command that makes it\.$"):
+        open_hdf5(tmp_path / "a.h5").__enter__()
 
 
 def test_errors_of_the_block_are_not_taken_for_unreadable_files(tmp_path):

@@ -1,192 +1,30 @@
-"""The table of sources and downloads, against a server on the loopback interface."""
+"""The table of sources, and the files that a dataset needs."""
 
-import gzip
 import hashlib
+import os
 import re
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
 
 import pytest
 
 from rem import sources
 from rem.files import RemError
-from rem.sources import SOURCES, Source, fetch, source_files
-
-BODY = bytes(range(256)) * 400
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        span = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = int(span[1]) if span and self.server.ranges else 0
-        body = self.server.bodies.get(self.path)
-        self.server.asked.append(self.headers.get("Range"))
-        if body is None:
-            return self.send_error(404)
-        if start >= len(body):
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(body)}")
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body) - start))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.end_headers()
-        self.wfile.write(body[start:][: self.server.cut])
-        self.close_connection = True
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def server(monkeypatch):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.ranges, server.asked, server.cut, server.bodies = True, [], None, {"/blob.bin": BODY}
-        server.url = f"http://127.0.0.1:{server.server_port}/"
-        digest = f"md5:{hashlib.md5(BODY).hexdigest()}"
-        monkeypatch.setitem(SOURCES, "blob", Source("", "", "cifar", server.url, {"blob.bin": digest}))
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def target(tmp_path):
-    return tmp_path / "raw" / "blob.bin"
-
-
-@pytest.fixture
-def part(target):
-    target.parent.mkdir()
-    return target.with_name("blob.bin.part")
-
-
-def test_whole_download(server, target, capsys):
-    fetch("blob", "blob.bin", target)
-    assert target.read_bytes() == BODY
-    assert [path.name for path in target.parent.iterdir()] == ["blob.bin"]
-    assert "102,400 bytes" in capsys.readouterr().err
-
-
-def test_interrupted_download_is_resumed_with_the_missing_bytes_only(server, target):
-    server.cut = 1000
-    with pytest.raises(RemError, match="run it again to resume"):
-        fetch("blob", "blob.bin", target)
-    assert not target.exists()
-    server.cut = None
-    fetch("blob", "blob.bin", target)
-    assert target.read_bytes() == BODY
-    assert server.asked == [None, "bytes=1000-"]
-
-
-def test_server_without_range_sends_all_again(server, target, part):
-    part.write_bytes(BODY[:1000])
-    server.ranges = False
-    fetch("blob", "blob.bin", target)
-    assert target.read_bytes() == BODY
-
-
-def test_part_that_is_already_whole_is_taken(server, target, part):
-    part.write_bytes(BODY)
-    fetch("blob", "blob.bin", target)
-    assert target.read_bytes() == BODY
-    assert len(server.asked) == 1
-
-
-def test_part_longer_than_the_file_is_dropped(server, target, part):
-    part.write_bytes(BODY + b"more")
-    fetch("blob", "blob.bin", target)
-    assert target.read_bytes() == BODY
-
-
-@pytest.mark.parametrize("start", [b"", b"a wrong beginning"])
-def test_wrong_checksum_keeps_nothing(server, target, part, start):
-    part.write_bytes(start)
-    server.bodies["/blob.bin"] = BODY[:-1] + b"x"
-    with pytest.raises(RemError, match=r"blob\.bin has the wrong content \(expected md5:\w{32}, found md5:\w{32}\)"):
-        fetch("blob", "blob.bin", target)
-    assert not list(target.parent.iterdir())
-
-
-def test_missing_file_is_named(server, target):
-    server.bodies.clear()
-    with pytest.raises(RemError, match=r"blob\.bin could not be downloaded \(404"):
-        fetch("blob", "blob.bin", target)
-    assert not target.exists()
-
-
-def test_server_that_does_not_answer_is_named(server, target):
-    with pytest.raises(RemError, match=r"127\.0\.0\.1:9/blob/blob\.bin could not be downloaded"):
-        fetch("blob", "blob.bin", target, mirror="http://127.0.0.1:9")
-
-
-def test_mirror_by_address(server, target):
-    server.bodies = {"/copies/blob/blob.bin": BODY}
-    fetch("blob", "blob.bin", target, mirror=f"{server.url}copies/")
-    assert target.read_bytes() == BODY
-
-
-def test_mirror_in_a_folder(server, target, tmp_path):
-    (tmp_path / "blob").mkdir()
-    (tmp_path / "blob/blob.bin").write_bytes(BODY)
-    fetch("blob", "blob.bin", target, mirror=str(tmp_path))
-    assert target.read_bytes() == BODY
-    assert not server.asked
-
-
-def test_file_missing_from_a_mirror_folder_is_named(server, target, tmp_path):
-    with pytest.raises(RemError, match=r"blob/blob\.bin cannot be copied from the mirror \(No such file"):
-        fetch("blob", "blob.bin", target, mirror=str(tmp_path))
-    assert not list(target.parent.iterdir())
-
-
-@pytest.fixture
-def packed(monkeypatch):
-    digest = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
-    monkeypatch.setitem(SOURCES, "packed", Source("", "", "idx", "http://127.0.0.1:9/", {"a.gz": digest}))
-
-
-@pytest.mark.parametrize("level", [1, 9])
-def test_checksum_of_idx_files_is_that_of_the_content(packed, tmp_path, level):
-    (tmp_path / "packed").mkdir()
-    (tmp_path / "packed/a.gz").write_bytes(gzip.compress(BODY, level))
-    fetch("packed", "a.gz", tmp_path / "a.gz", mirror=str(tmp_path))
-    assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == BODY
-
-
-@pytest.mark.parametrize("content", [gzip.compress(BODY)[:-20], b"<html>gone</html>"])
-def test_damaged_idx_file_is_not_kept(packed, tmp_path, content):
-    (tmp_path / "packed").mkdir()
-    (tmp_path / "packed/a.gz").write_bytes(content)
-    with pytest.raises(RemError, match="found no whole gzip file"):
-        fetch("packed", "a.gz", tmp_path / "raw/a.gz", mirror=str(tmp_path))
-    assert not list((tmp_path / "raw").iterdir())
-
-
-def test_unknown_names_list_the_known(tmp_path):
-    with pytest.raises(RemError, match=r"unknown source 'minst'; the sources are mnist, .*folder"):
-        fetch("minst", "x", tmp_path / "x")
-    with pytest.raises(RemError, match=r"no file 'x'; its files are train-images-idx3-ubyte\.gz"):
-        fetch("mnist", "x", tmp_path / "x")
-    with pytest.raises(RemError, match="'shapes' has nothing to download"):
-        fetch("shapes", "x", tmp_path / "x")
+from rem.sources import SOURCES, check_files, data_files, folder_state, source_files
 
 
 def test_files_that_prepare_needs():
     assert source_files("cifar10") == ["data/raw/cifar10/cifar-10-binary.tar.gz"]
     assert source_files("mnist-sample")[3] == "data/sample/mnist/t10k-labels-idx1-ubyte.gz"
     assert source_files("shapes") == source_files("folder") == []
+    assert source_files("affnist-like")[0] == "data/raw/mnist/t10k-images-idx3-ubyte.gz"
+    assert source_files("affnist-like-sample") == source_files("mnist-sample")[2:]
 
 
 def test_every_checksum_is_a_whole_digest():
     for source in SOURCES.values():
-        for digest in (source.files or {}).values():
+        for digest in filter(None, (source.files or {}).values()):
             algorithm, value = digest.split(":")
             assert re.fullmatch(r"[0-9a-f]+", value)
             assert len(value) == 2 * hashlib.new(algorithm).digest_size
@@ -196,3 +34,57 @@ def test_import_loads_nothing_heavy():
     program = "import sys, rem.sources; print(sorted({'torch', 'requests', 'PIL'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
     assert sources.SOURCES is SOURCES
+
+
+def test_a_dataset_needs_its_source_or_folder_and_then_its_transfer(tmp_path):
+    further = source_files("affnist")
+    assert data_files("mnist", None, None) == source_files("mnist")
+    assert data_files("mnist", None, "affnist") == source_files("mnist") + further
+    assert data_files("folder", str(tmp_path), "affnist") == [str(tmp_path), *further]
+    assert data_files("shapes", None, None) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "folder", "transfer", "reason"),
+    [
+        ("folder", None, None, r"source folder needs data\.folder, which is null"),
+        ("folder", "nowhere/images", None, r"data\.folder is nowhere/images, which is not there"),
+        ("mnist", "images", None, r"data\.folder is for your own images, but the source is mnist"),
+        ("mnist", None, "shapes", r"data\.transfer is shapes, which has no test files of its own"),
+        ("mnist", None, "folder", r"data\.transfer is folder, which has no test files of its own"),
+        ("mnist", None, "affmist", "unknown source 'affmist'"),
+        ("minst", None, None, "unknown source 'minst'; the sources are mnist, "),
+    ],
+)
+def test_contradictions_are_refused_before_anything_is_read(source, folder, transfer, reason):
+    with pytest.raises(RemError, match=reason):
+        data_files(source, folder, transfer)
+
+
+def test_every_change_of_a_folder_shows(tmp_path):
+    for name in ("train/cat/0.png", "train/cat/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"pixels")
+    seen = [folder_state(tmp_path)]
+    assert folder_state(tmp_path) == seen[0]
+    (tmp_path / "train/cat/1.png").rename(tmp_path / "train/cat/2.png")
+    seen.append(folder_state(tmp_path))
+    (tmp_path / "train/cat/2.png").write_bytes(b"more pixels")
+    seen.append(folder_state(tmp_path))
+    os.utime(tmp_path / "train/cat/2.png", (1, 1))
+    seen.append(folder_state(tmp_path))
+    (tmp_path / "train/cat/2.png").unlink()
+    seen.append(folder_state(tmp_path))
+    assert len(set(seen)) == 5
+
+
+def test_a_spoilt_file_is_named_with_the_way_to_mend_it(tmp_path, monkeypatch):
+    files = [tmp_path / Path(file).name for file in source_files("cifar10")]
+    with pytest.raises(RemError, match=r"cifar-10-binary\.tar\.gz is missing; fetch it first"):
+        check_files("cifar10", files)
+    files[0].write_bytes(b"other")
+    with pytest.raises(RemError, match=r"tar\.gz is not cifar10's file .*; delete it and fetch it again\.$"):
+        check_files("cifar10", files)
+    monkeypatch.setattr(sources, "checksum", lambda *_, **__: "sha256:0")
+    with pytest.raises(RemError, match=r"; restore it with `git checkout data/sample/mnist`\.$"):
+        check_files("mnist-sample", [Path(__file__)] * 4)

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import yaml
 
-from rem.settings import Config, Run, overlay, parse
+from rem.settings import Config, Data, Run, overlay, parse
 
 ROOT = Path(__file__).parents[1]
 CLASSES = 3
@@ -54,6 +54,7 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "validation": COUNTS["val"],
             "split_seed": 0,
             "generate": None,
+            "transfer": None,
             "mean": [0.4],
             "std": [0.25],
         },
@@ -82,6 +83,17 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
         "checkpoint": "last" if variant == "rem" else "best",
     }
     return parse(Run, overlay(values, sections), "tiny")
+
+
+def data(**changes: object) -> Data:
+    """Settings of a dataset of 12x12 digits."""
+    values = {
+        "source": "mnist", "folder": None, "classes": 10, "channels": 1, "size": 12, "view": "crop", "validation": 10,
+        "split_seed": 0, "generate": None, "transfer": None, "mean": [0.1], "std": [0.3],
+    }  # fmt: skip
+    if changes.get("channels") == 3:
+        values |= {"mean": [0.5] * 3, "std": [0.25] * 3}
+    return parse(Data, values | changes, "tiny")
 
 
 def shipped_config(*overlays: str) -> Config:

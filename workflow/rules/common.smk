@@ -14,7 +14,10 @@ try:
     RUNS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.select)}
     ALL_RUNS = RUNS | {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.experiments)}
     # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
-    FILES = {run.dataset: sources.source_files(run.data.source) for run in ALL_RUNS.values()}
+    FILES = {
+        run.dataset: sources.data_files(run.data.source, run.data.folder, run.data.transfer)
+        for run in ALL_RUNS.values()
+    }
 except RemError as error:
     raise WorkflowError(str(error)) from None
 
@@ -35,7 +38,7 @@ wildcard_constraints:
     seed="|".join({seed for _, _, seed in ALL_RUNS}),
     figure="[a-z0-9_]+",
     source="|".join(sources.SOURCES),
-    file="[^/]+\\.(gz|pth)",
+    file="[^/]+\\.(gz|zip|pth)",
 
 
 def run_files(stage, file, runs=RUNS, **wildcards):
@@ -80,8 +83,7 @@ def data_of(wildcards):
 
 
 def dataset_files(wildcards):
-    data = data_of(wildcards)
-    return [data.folder] if data.source == "folder" else FILES[wildcards.dataset]
+    return FILES[wildcards.dataset]
 
 
 def modules(*names):

@@ -31,11 +31,17 @@ rule data_settings:
         "printf %s {params.text:q} > {output:q} 2> {log:q}"
 
 
+def folder_state(wildcards):
+    """What changes with the images of an own folder, into which Snakemake does not look; of an archive it is a file."""
+    folder = data_of(wildcards).folder
+    return sources.folder_state(folder) if folder else None
+
+
 rule prepare:
     input:
         settings="data/prepared/{name}/{dataset}.yaml",
         files=dataset_files,
-        code=modules("data", "shapes"),
+        code=modules("data", "readers", "archives", "images", "affnist", "affine", "idx", "shapes"),
     output:
         "data/prepared/{name}/{dataset}.h5",
     log:
@@ -44,6 +50,8 @@ rule prepare:
         "results/{name}/benchmarks/prepare/{dataset}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        folder_state=folder_state,
     shell:
         """
         rem prepare {input.settings:q} {output:q} \

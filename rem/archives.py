@@ -1,0 +1,85 @@
+"""The files in a folder, a zip or a tar archive, read where they are: nothing is ever unpacked to disk."""
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from rem.files import RemError
+
+
+class Files(NamedTuple):
+    """The files under a folder or in an archive.
+
+    Of an archive whose files all lie in one folder, `names` are relative to that folder.
+    """
+
+    where: Path
+    names: list[str]  # "train/cat/1.png", sorted
+    read: Callable[[str], bytes]  # by name; raises OSError where the content is damaged
+
+
+def open_files(path: str | Path) -> Files:
+    """The files of a folder (at any depth), a `.zip`, or a `.tar.gz` or other tar archive.
+
+    A zip is read file by file; a tar, which has no table of contents, once and into memory as it is packed inside.
+
+    Raises:
+        RemError: there is nothing, or what is there is damaged, no archive, or has names that lead out of it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        return Files(path, names, lambda name: (path / name).read_bytes())
+    if not path.is_file():
+        raise RemError(f"{path} is missing; it must be a folder, a .zip or a .tar.gz.")
+    try:
+        read = _open_zip(path) if zipfile.is_zipfile(path) else _open_tar(path)
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise RemError(f"{path} is no whole .zip or .tar.gz ({first_line(error)}); get it again.") from error
+    return _without_top(path, *read)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what a library says of an error, without its full stop."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _open_zip(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
+    archive = zipfile.ZipFile(path)
+    _check_names(path, archive.namelist())
+
+    def read(name: str) -> bytes:
+        try:
+            return archive.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
+            raise OSError(first_line(error)) from error
+
+    return [info.filename for info in archive.infolist() if not info.is_dir()], read
+
+
+def _open_tar(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
+    contents = {}
+    with tarfile.open(path, "r|*") as archive:
+        for member in archive:
+            _check_names(path, [member.name])
+            if member.isfile() and (stream := archive.extractfile(member)):
+                contents[PurePosixPath(member.name).as_posix()] = stream.read()  # "./a" is "a"
+    return list(contents), contents.__getitem__
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    for name in names:
+        parts = name.replace("\\", "/").split("/")
+        if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
+            raise RemError(f"{path} holds {name!r}, a path that leads out of the archive; do not use that archive.")
+
+
+def _without_top(path: Path, names: list[str], read: Callable[[str], bytes]) -> Files:
+    tops = {name.partition("/")[0] for name in names if "/" in name}
+    if len(tops) != 1 or not all("/" in name for name in names):
+        return Files(path, sorted(set(names)), read)
+    top = f"{tops.pop()}/"
+    return Files(path, sorted({name.removeprefix(top) for name in names}), lambda name: read(top + name))

@@ -1,0 +1,103 @@
+"""Folders, zips and tars give the same files, and what is wrong with one is said in one sentence."""
+
+import io
+import shutil
+import tarfile
+import zipfile
+
+import pytest
+
+from rem.archives import open_files
+from rem.files import RemError
+
+CONTENTS = {"train/cat/0.png": b"a cat", "train/dog/0.png": b"a dog", "notes.txt": b""}
+
+
+def write_tar(path, contents, mode="w:gz"):
+    with tarfile.open(path, mode) as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def write_zip(path, contents):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return path
+
+
+def write_folder(path, contents):
+    for name, content in contents.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+    return path
+
+
+WRITERS = [write_folder, write_zip, write_tar, lambda path, contents: write_tar(path, contents, "w")]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_files_are_found_and_read_where_they_are(tmp_path, write):
+    files = open_files(write(tmp_path / "set", CONTENTS))
+    assert files.names == sorted(CONTENTS)
+    assert {name: files.read(name) for name in files.names} == CONTENTS
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+@pytest.mark.parametrize("write", WRITERS[1:])
+def test_one_folder_round_everything_in_an_archive_is_passed_over(tmp_path, write):
+    within = {f"leaves/{name}": content for name, content in CONTENTS.items()}
+    files = open_files(write(tmp_path / "set", within))
+    assert {name: files.read(name) for name in files.names} == CONTENTS
+
+
+def test_a_tar_as_its_command_makes_it(tmp_path):
+    write_folder(tmp_path / "leaves", CONTENTS)
+    shutil.make_archive(str(tmp_path / "leaves"), "gztar", tmp_path / "leaves", ".")
+    assert open_files(tmp_path / "leaves.tar.gz").names == sorted(CONTENTS)
+
+
+@pytest.mark.parametrize("name", ["../escaped", "a/../../escaped", "/tmp/escaped", "C:/escaped", "a\\..\\escaped"])
+@pytest.mark.parametrize("write", [write_zip, write_tar])
+def test_names_that_lead_out_of_an_archive_are_refused(tmp_path, write, name):
+    path = write(tmp_path / "set", CONTENTS | {name: b"evil"})
+    with pytest.raises(RemError, match=r"set holds '.*escaped', a path that leads out of the archive; do not use"):
+        open_files(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_links_in_a_tar_lead_nowhere(tmp_path):
+    with tarfile.open(tmp_path / "set", "w") as archive:
+        link = tarfile.TarInfo("train/secret.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    assert open_files(tmp_path / "set").names == []
+
+
+@pytest.mark.parametrize("write", [write_zip, write_tar])
+def test_a_cut_archive_is_named(tmp_path, write):
+    path = write(tmp_path / "set", CONTENTS)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(RemError, match=r"set is no whole \.zip or \.tar\.gz \(.*\); get it again\.$") as raised:
+        open_files(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_no_archive_and_nothing_at_all_are_named(tmp_path):
+    (tmp_path / "set").write_text("<html>gone</html>")
+    with pytest.raises(RemError, match=r"set is no whole \.zip or \.tar\.gz"):
+        open_files(tmp_path / "set")
+    with pytest.raises(RemError, match=r"none is missing; it must be a folder"):
+        open_files(tmp_path / "none")
+
+
+def test_a_spoilt_file_of_a_zip_fails_when_it_is_read(tmp_path):
+    path = write_zip(tmp_path / "set", CONTENTS)
+    path.write_bytes(path.read_bytes().replace(b"a cat", b"a bat"))
+    files = open_files(path)
+    assert files.read("train/dog/0.png") == b"a dog"
+    with pytest.raises(OSError, match="CRC"):
+        files.read("train/cat/0.png")
