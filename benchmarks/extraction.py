@@ -20,8 +20,10 @@ import numpy as np
 import torch
 
 from rem.checkpoints import build, save_checkpoint
+from rem.config import Config
 from rem.couplings import extract
-from rem.settings import Config, Run, parse, read_yaml
+from rem.sections import parse, read_yaml
+from rem.settings import Run
 
 BLOCK = 1000  # images written at a time
 LEVELS = 11

@@ -26,7 +26,8 @@ def fetch(arguments: argparse.Namespace) -> None:
 def prepare(arguments: argparse.Namespace) -> None:
     """Write a dataset's training, validation and test splits to one HDF5 file."""
     from rem.data import prepare
-    from rem.settings import Data, parse, read_yaml
+    from rem.sections import parse, read_yaml
+    from rem.settings import Data
 
     data = parse(Data, read_yaml(arguments.settings), str(arguments.settings))
     prepare(data, arguments.files, arguments.target)
@@ -50,7 +51,8 @@ def train(arguments: argparse.Namespace) -> None:
 def decoder(arguments: argparse.Namespace) -> None:
     """Train a decoder on top of a network that stays as it is, and write both as one checkpoint."""
     from rem.reconstruct import stack
-    from rem.settings import Stacked, parse, read_yaml
+    from rem.sections import parse, read_yaml
+    from rem.settings import Stacked
 
     settings = parse(Stacked, read_yaml(arguments.settings), str(arguments.settings))
     stack(arguments.checkpoint, arguments.data, settings, arguments.target, _device(arguments))
@@ -74,8 +76,9 @@ def equivariance(arguments: argparse.Namespace) -> None:
 
 def import_(arguments: argparse.Namespace) -> None:
     """Make a checkpoint of the authors' published code a run of this project, as if it had been trained here."""
+    from rem.config import Config, overlay
     from rem.published_checkpoint import import_checkpoint
-    from rem.settings import Config, overlay, parse, read_yaml
+    from rem.sections import parse, read_yaml
 
     values = functools.reduce(overlay, (read_yaml(path) for path in arguments.config))
     config = parse(Config, values, "config")
@@ -184,7 +187,7 @@ def sources(arguments: argparse.Namespace) -> None:
 
 def schema(arguments: argparse.Namespace) -> None:
     """Print the JSON schema of the config, which says what every key means."""
-    from rem.settings import config_schema
+    from rem.config import config_schema
 
     print(json.dumps(config_schema(), indent=2))
 

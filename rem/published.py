@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rem.files import RemError, whole
 from rem.results import STANDS_FOR, UNQUANTIZED, WHOLE, Results, with_spread
-from rem.settings import Section, parse, read_yaml
+from rem.sections import Section, parse, read_yaml
 
 COLUMNS = [
     *("table", "row", "column", "metric", "unit", "dataset", "published", "published_spread", "spread_over"),

@@ -9,7 +9,8 @@ from torch import Tensor
 from rem.capsnet import KERNEL, STRIDE, CapsNet
 from rem.checkpoints import load, save_checkpoint
 from rem.files import RemError, whole
-from rem.settings import Run, to_yaml
+from rem.sections import to_yaml
+from rem.settings import Run
 from rem.sources import checksum
 
 # Sizes by letter: F channels of the first convolution, C of the images, T primary types on a grid of M rows and N

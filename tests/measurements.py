@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from rem.config import Config
 from rem.results import COLUMNS
-from rem.settings import Config, parse, read_yaml, to_yaml
+from rem.sections import parse, read_yaml, to_yaml
 
 CONFIG = Path(__file__).parents[1] / "config"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import rem
-from rem.settings import Section
+from rem.sections import Section
 
 PACKAGE = Path(rem.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))

@@ -11,10 +11,11 @@ from PIL import Image
 from tiny import data as settings
 
 from rem import affine
+from rem.config import overlay
 from rem.data import prepare
 from rem.files import RemError
 from rem.idx import read_idx, write_idx
-from rem.settings import Data, overlay
+from rem.settings import Data
 from rem.sources import SOURCES, checksum
 
 GENERATOR = np.random.default_rng(0)

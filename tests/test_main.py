@@ -14,7 +14,8 @@ import yaml
 
 from rem.__main__ import main, parser
 from rem.checkpoints import load_checkpoint
-from rem.settings import config_schema, to_yaml
+from rem.config import config_schema
+from rem.sections import to_yaml
 
 COMMANDS = next(action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)).choices.keys()
 

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from rem.checkpoints import build
+from rem.config import Config, config_schema, overlay
 from rem.files import RemError
-from rem.settings import Config, Data, Run, config_schema, overlay, parse, read_run, read_yaml, to_yaml
+from rem.sections import parse, read_yaml, to_yaml
+from rem.settings import Data, Run, read_run
 
 SHIPPED = [(), ("smoke",), ("paper",), ("paper", "first-epoch")]
 
@@ -286,8 +288,8 @@ def test_only_the_followed_run_keeps_checkpoints(overlays):
         ("levels.colour", "maximum, tolerance, skip_edges, published, variants"),
         ("figures.colour", "dataset, seed, every"),
         ("defaults.colour", "dataset, variant, seed, data, augment, network, decoder, training, "),
-        ("defaults.augment.colour", "padding, flip, jitter"),
-        ("defaults.network.colour", "convolution_channels, primary_types"),
+        ("defaults.augment.colour", "padding, flip, rotation, jitter"),
+        ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),
         ("datasets.shapes.data.colour", "source, folder, classes"),
         ("variants.rem.pruning.colour", "regularizer, penalty, penalty_decay, threshold, follows, layers"),

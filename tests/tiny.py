@@ -8,7 +8,9 @@ import h5py
 import numpy as np
 import yaml
 
-from rem.settings import Config, Data, Run, overlay, parse
+from rem.config import Config, overlay
+from rem.sections import parse
+from rem.settings import Data, Run
 
 ROOT = Path(__file__).parents[1]
 CLASSES = 3

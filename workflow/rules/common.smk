@@ -5,11 +5,12 @@ import shutil
 
 from snakemake.exceptions import WorkflowError
 
-from rem import settings, sources
+from rem import config as configuration
+from rem import sections, sources
 from rem.files import RemError
 
 try:
-    CONFIG = settings.parse(settings.Config, config, "config")
+    CONFIG = sections.parse(configuration.Config, config, "config")
     # Of the target `all`, and of every experiment: those are what the rules can make.
     RUNS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.select)}
     ALL_RUNS = RUNS | {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.experiments)}
@@ -98,11 +99,11 @@ def gpu_slots(wildcards):
 
 
 def data_settings_text(wildcards):
-    return settings.to_yaml(data_of(wildcards))
+    return sections.to_yaml(data_of(wildcards))
 
 
 def run_settings_text(wildcards):
-    return settings.to_yaml(run_of(wildcards))
+    return sections.to_yaml(run_of(wildcards))
 
 
 def followed_history(wildcards):
