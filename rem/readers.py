@@ -68,6 +68,8 @@ def read(data: Data, files: Sequence[Path]) -> Contents:
             return _read_tiny_imagenet(open_files(files[0]), data)
         case "folder":
             return _read_folder(open_files(files[0]), data)
+        case "weights":
+            raise RemError(f"source {data.source} has {source.what}; name another as data.source.")
 
 
 def _read_idx(images_file: Path, labels_file: Path) -> Part:

@@ -15,6 +15,7 @@ from rem.checkpoints import build, load_backbone
 from rem.files import RemError
 from rem.lobster import Masks
 from rem.losses import margin_loss
+from rem.readers import read
 
 CPU = torch.device("cpu")
 RESNET = {"backbone": "resnet18", "input_size": 40, "convolution_channels": None}
@@ -156,6 +157,12 @@ def test_weights_nobody_asked_for_are_refused(settings, weights_file):
     with pytest.raises(RemError, match="leave "):
         load_backbone(build(settings, CPU), settings, weights_file)
     load_backbone(build(settings, CPU), settings, None)
+
+
+def test_the_weights_are_no_dataset():
+    data = tiny.run().data.model_copy(update={"source": "resnet18", "generate": None})
+    with pytest.raises(RemError, match="source resnet18 has no images"):
+        read(data, [])
 
 
 def test_the_official_checksum_begins_as_the_name_ends():

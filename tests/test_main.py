@@ -59,7 +59,7 @@ def test_help_of_every_command(rem, capsys, command):
 
 def test_the_commands_are_the_steps():
     steps = "fetch prepare train couplings levels entropy sweep metrics trajectory tables paired figure sample sources "
-    steps += "schema"
+    steps += "schema decoder perturb equivariance import"
     assert set(COMMANDS) == set(steps.split())
 
 
