@@ -339,16 +339,11 @@ def parser() -> argparse.ArgumentParser:
     about(added)
 
     tabulating(command(controls))
+    tabulating(command(paired))
 
     added = about(tabulating(command(claims)))
     added.add_argument("--trajectory", type=Path, help="the CSV of rem trajectory")
     added.add_argument("--equivariance", type=Path, nargs="*", default=[], help="CSVs of equivariance, one a run")
-
-    added = command(paired)
-    added.add_argument("folder", type=Path, help="where to write")
-    added.add_argument("--metrics", type=Path, required=True, help="the CSV of rem metrics")
-    added.add_argument("--runs", type=Path, nargs="+", required=True, help="run.yaml of every run")
-    added.add_argument("--published-levels", type=int, required=True, help="K of the authors' runs")
 
     added = command(figure)
     added.add_argument("which", choices=["fig4", "fig5", "fig6", "overview"])

@@ -257,8 +257,8 @@ def _told(finding: Finding) -> str:
 
 MARKDOWN = """# The paper's claims and what was measured here
 
-Measured under config `{name}` on the data sources {data}. Where the paper speaks of MNIST alone, {dataset} is meant. Every verdict is worked out from the \
-measurements by the rules below; `claims.csv` has the numbers in full.
+Measured under config `{name}` on the data sources {data}. Where the paper speaks of MNIST alone, {dataset} is meant. \
+Every verdict is worked out from the measurements by the rules below; `claims.csv` has the numbers in full.
 
 ## Rules
 
