@@ -39,4 +39,4 @@ def every(results: Results, dataset: str = "") -> list[str]:
 
 def transfer_sources(runs: list[Run]) -> dict[str, str]:
     """Per dataset with a transfer set, the source of that set."""
-    return {run.dataset: run.data.transfer for run in runs if getattr(run.data, "transfer", None)}
+    return {run.dataset: run.data.transfer for run in runs if run.data.transfer}

@@ -213,7 +213,10 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     assert rem("tables", tmp_path / "tables", *measured, *published, *told) == 0
     assert pd.read_csv(tmp_path / "tables/table5.csv")["levels"].tolist() == [shared, 11]
     assert rem("claims", tmp_path / "tables", *measured, *told) == 0
-    assert set(pd.read_csv(tmp_path / "tables/claims.csv")["claim_verdict"]) == {"not measured", "does not hold"}
+    assert set(pd.read_csv(tmp_path / "tables/claims.csv")["claim_verdict"]) == {
+        "not measured",
+        "does not hold on other data than the paper's",  # one network, no W_ij block of which is wholly zero
+    }
 
     epochs = tmp_path / "epochs"
     more = ["--files", "*.test", "--maximum-levels", 6]
