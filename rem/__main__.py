@@ -141,7 +141,7 @@ def trajectory(arguments: argparse.Namespace) -> None:
 
 
 def tables(arguments: argparse.Namespace) -> None:
-    """Write Tables 2 to 6 and the comparison with the paper's numbers."""
+    """Write Tables 2 to 7, that of section 4.3 and the comparison with the paper's numbers."""
     from rem.tables import write_tables
 
     write_tables(
@@ -149,6 +149,30 @@ def tables(arguments: argparse.Namespace) -> None:
         arguments.published,
         arguments.runs,
         arguments.name,
+        arguments.dataset,
+        arguments.published_levels,
+        arguments.folder,
+    )
+
+
+def controls(arguments: argparse.Namespace) -> None:
+    """Write the table of the controls: what REM is without one of its parts."""
+    from rem.tables import write_controls
+
+    write_controls(arguments.metrics, arguments.runs, arguments.published_levels, arguments.folder)
+
+
+def claims(arguments: argparse.Namespace) -> None:
+    """Decide the paper's claims from what was measured."""
+    from rem.claims import write_claims
+
+    write_claims(
+        arguments.metrics,
+        arguments.runs,
+        arguments.trajectory,
+        arguments.equivariance,
+        arguments.name,
+        arguments.dataset,
         arguments.published_levels,
         arguments.folder,
     )
@@ -298,19 +322,28 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--couplings", type=Path, required=True, help="folder of the couplings of its checkpoints")
     added.add_argument("--levels", type=Path, required=True, help="the dataset's levels.csv")
 
-    added = command(tables)
-    added.add_argument("folder", type=Path, help="where to write")
-    added.add_argument("--metrics", type=Path, required=True, help="the CSV of rem metrics")
-    added.add_argument("--runs", type=Path, nargs="+", required=True, help="run.yaml of every run")
-    added.add_argument("--published", type=Path, required=True, help="YAML of the paper's numbers")
-    added.add_argument("--published-levels", type=int, required=True, help="K of the authors' runs")
-    added.add_argument("--name", required=True, help="of the config, for the captions")
+    def tabulating(added: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        added.add_argument("folder", type=Path, help="where to write")
+        added.add_argument("--metrics", type=Path, required=True, help="the CSV of rem metrics")
+        added.add_argument("--runs", type=Path, nargs="+", required=True, help="run.yaml of every run")
+        added.add_argument("--published-levels", type=int, required=True, help="K of the authors' runs")
+        return added
 
-    added = command(paired)
-    added.add_argument("folder", type=Path, help="where to write")
-    added.add_argument("--metrics", type=Path, required=True, help="the CSV of rem metrics")
-    added.add_argument("--runs", type=Path, nargs="+", required=True, help="run.yaml of every run")
-    added.add_argument("--published-levels", type=int, required=True, help="K of the authors' runs")
+    def about(added: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        added.add_argument("--dataset", required=True, help="in the place of the paper's MNIST: Tables 2 to 5")
+        added.add_argument("--name", required=True, help="of the config, to be told")
+        return added
+
+    added = tabulating(command(tables))
+    added.add_argument("--published", type=Path, required=True, help="YAML of the paper's numbers")
+    about(added)
+
+    tabulating(command(controls))
+    tabulating(command(paired))
+
+    added = about(tabulating(command(claims)))
+    added.add_argument("--trajectory", type=Path, help="the CSV of rem trajectory")
+    added.add_argument("--equivariance", type=Path, nargs="*", default=[], help="CSVs of equivariance, one a run")
 
     added = command(figure)
     added.add_argument("which", choices=["fig4", "fig5", "fig6", "overview"])

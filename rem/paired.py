@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from rem.differences import paired_test
 from rem.files import whole
 from rem.results import SPLITS, Results, display_name, model_name, read_results
 
@@ -78,20 +79,6 @@ def _rows(
         if not differences.empty:
             where = (dataset, split, pair[0], checkpoints[0], pair[1], checkpoints[1], levels, metric)
             yield dict(zip(COLUMNS, where, strict=False)) | paired_test(differences.to_numpy())
-
-
-def paired_test(differences: np.ndarray) -> dict[str, float]:
-    """The paired t-test of the differences (n,), one a seed: `MEASURED` but `p_holm`."""
-    found = {"seeds": len(differences), "difference": differences.mean()}
-    if len(differences) < 2:
-        return found
-    found["std"] = differences.std(ddof=1)
-    if np.ptp(differences) < 1e-9:  # the same up to rounding: nothing to measure the difference by
-        return found
-    test = stats.ttest_1samp(differences, 0)
-    low, high = test.confidence_interval(0.95)
-    effect = found["difference"] / found["std"]
-    return found | {"low": low, "high": high, "t": test.statistic, "p": test.pvalue, "effect_size": effect}
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -11,11 +11,14 @@ from rem.results import STANDS_FOR, UNQUANTIZED, WHOLE, Results, with_spread
 from rem.sections import Section, parse, read_yaml
 
 COLUMNS = [
-    *("table", "row", "column", "metric", "unit", "dataset", "published", "published_spread", "spread_over"),
-    *("ours", "ours_std", "ours_std_classes", "ours_ceiling", "seeds", "difference", "levels"),
-    *("checkpoint", "our_data", "suspect", "note", "reason"),
+    *("table", "row", "column", "metric", "unit", "dataset", "variant", "class"),
+    *("published", "published_spread", "spread_over"),
+    *("ours", "statistic", "ours_std", "ours_std_classes", "ours_ceiling", "seeds", "difference"),
+    *("our_dataset", "our_data", "checkpoint", "split", "levels", "suspect", "note", "reason"),
 ]
 MEDIANS = ("keys", "sparsity")  # the others are means over seeds, as in the paper
+TRANSFERRED = {"affnist": ("expanded-mnist", "transfer")}  # the paper's test set -> our dataset and split
+CHECKPOINTS = {"under-trained": "early"}  # the paper's word for an epoch -> ours, where they differ
 CEILINGS = {"entropy": "entropy_ceiling", "keys": "images"}  # a metric -> what bounds it from above
 
 
@@ -51,22 +54,33 @@ def read_published(path: str | Path) -> list[Published]:
     return [parse(Published, entry, f"{path}, entry {number}") for number, entry in enumerate(entries, start=1)]
 
 
-def compare(entries: list[Published], results: Results, published_levels: int) -> pd.DataFrame:
+def compare(
+    entries: list[Published], results: Results, transfer_sources: dict[str, str], published_levels: int
+) -> pd.DataFrame:
     """Each published number beside the same statistic of our runs.
 
     A quantized model's number gets a row at the dataset's shared K and one at `published_levels`. Accuracy and
-    entropy are means over seeds, keys and sparsity medians, as in the paper.
+    entropy are means over seeds, keys and sparsity medians, as in the paper. Its affNIST numbers are those of
+    networks trained on expanded MNIST, on our transfer split of that dataset if its source is affNIST.
+
+    Args:
+        entries: the paper's numbers.
+        results: our measurements.
+        transfer_sources: per dataset with a transfer split, the source of it.
+        published_levels: K of the authors' runs.
 
     Returns:
-        One row a number and K. `ours`, `ours_std` (over seeds), `ours_std_classes` (entropies: over classes of the
-        seed-averaged H_j), `ours_ceiling` (entropies: mean over classes of log2 n; keys: images predicted as the
-        class) and `difference` (ours - published) are NaN where this config computes no such number; `reason` says why.
+        One row a number and K. `our_dataset`, `variant`, `checkpoint`, `split`, `levels`, `metric` and `class` are
+        the rows of `metrics.csv` whose `statistic` over seeds `ours` is. `ours`, `ours_std` (over seeds),
+        `ours_std_classes` (entropies: over classes of the seed-averaged H_j), `ours_ceiling` (entropies: mean over
+        classes of log2 n; keys: images predicted as the class) and `difference` (ours - published) are NaN where
+        this config computes no such number; `reason` says why.
     """
-    rows = [row for entry in entries for row in _rows(entry, results, published_levels)]
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"seeds": "Int64", "levels": "Int64"})
+    rows = [row for entry in entries for row in _rows(entry, results, transfer_sources, published_levels)]
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("seeds", "levels", "class"), "Int64"))
 
 
-def _rows(entry: Published, results: Results, published_levels: int) -> list[dict]:
+def _rows(entry: Published, results: Results, transfer_sources: dict[str, str], published_levels: int) -> list[dict]:
     printed = {
         "table": entry.table,
         "row": entry.row,
@@ -74,51 +88,66 @@ def _rows(entry: Published, results: Results, published_levels: int) -> list[dic
         "metric": entry.metric,
         "unit": entry.unit,
         "dataset": entry.dataset,
+        "variant": entry.variant,
+        "class": entry.class_,
         "published": entry.value,
         "published_spread": entry.spread,
         "spread_over": entry.spread_over,
         "suspect": entry.suspect,
         "note": entry.note,
     }
-    shown = results.checkpoint(entry.dataset, entry.variant)
-    if shown is None:
-        return [printed | {"reason": _absence(entry, results)}]
-    checkpoint = entry.epoch or shown
+    dataset, split = TRANSFERRED.get(entry.dataset, (entry.dataset, "test"))
+    source = transfer_sources.get(dataset) if split == "transfer" else None
+    shown = results.checkpoint(dataset, entry.variant)
+    if shown is None or (split == "transfer" and source != entry.dataset):
+        return [printed | {"reason": _absence(entry, results, dataset, source)}]
+    checkpoint = CHECKPOINTS.get(entry.epoch, entry.epoch) or shown
     at = [UNQUANTIZED]
     if entry.quantized and entry.metric != "sparsity":
-        at = list(dict.fromkeys([results.shared[entry.dataset], published_levels]))
-    return [printed | _ours(entry, results, checkpoint, levels) for levels in at]
+        at = list(dict.fromkeys([results.shared[dataset], published_levels]))
+    where = {
+        "our_dataset": dataset,
+        "our_data": source or results.source(dataset),
+        "checkpoint": checkpoint,
+        "split": None if entry.metric == "sparsity" else split,
+    }
+    return [printed | where | _ours(entry, results, dataset, checkpoint, levels, split) for levels in at]
 
 
-def _absence(entry: Published, results: Results) -> str:
-    if entry.dataset in results.datasets:
+def _absence(entry: Published, results: Results, dataset: str, source: str | None) -> str:
+    if source is not None and STANDS_FOR.get(source, "").lower() == entry.dataset:
+        return f"{source} stands in the place of {STANDS_FOR[source]} in Table {entry.table} but is another test set"
+    if dataset != entry.dataset:
+        return f"{entry.dataset} is not the transfer set of any of this config's datasets"
+    if dataset in results.datasets:
         return f"variant {entry.variant} is not among this config's runs"
-    reason = f"{entry.dataset} is not among this config's datasets"
+    reason = f"{dataset} is not among this config's datasets"
     for ours, stands_for in STANDS_FOR.items():
-        if ours in results.datasets and stands_for.lower() == entry.dataset:
-            reason += f"; {ours} stands in its place in Table 6 but is another dataset"
+        if ours in results.datasets and stands_for.lower().replace(" ", "-") == dataset:
+            reason += f"; {ours} stands in its place in Table {entry.table} but is another dataset"
     return reason
 
 
-def _ours(entry: Published, results: Results, checkpoint: str, levels: int) -> dict:
+def _ours(
+    entry: Published, results: Results, dataset: str, checkpoint: str, levels: int, split: str
+) -> dict[str, object]:
     class_ = WHOLE if entry.class_ is None else entry.class_
 
     def measured(metric: str) -> pd.Series:
-        return results.cell(entry.dataset, entry.variant, checkpoint, levels, metric, class_)
+        return results.cell(dataset, entry.variant, checkpoint, levels, metric, class_, split=split)
 
     statistic = "median" if entry.metric in MEDIANS else "mean"
     cell = measured(entry.metric)
     ceiling = measured(CEILINGS[entry.metric])[statistic] if entry.metric in CEILINGS else None
     return {
         "ours": cell[statistic],
+        "statistic": statistic,
         "ours_std": cell["std"],
         "ours_std_classes": cell["std_classes"] if entry.metric == "entropy" else None,
         "ours_ceiling": ceiling,
         "seeds": cell["seeds"],
         "difference": cell[statistic] - entry.value,
         "levels": None if levels == UNQUANTIZED else levels,
-        "checkpoint": checkpoint,
-        "our_data": results.source(entry.dataset),
         "reason": f"not measured at checkpoint {checkpoint}" if pd.isna(cell[statistic]) else "",
     }
 

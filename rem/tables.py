@@ -1,58 +1,14 @@
-"""Tables 2 to 6 as CSV, Markdown and LaTeX, and the comparison with the paper, from `metrics.csv`.
-
-A table is declared as its models (rows) and quantities (columns); every quantized model has a row at the dataset's
-shared K and one at the published K.
-"""
+"""The paper's tables and those of its section 4.3 and of the controls, and the comparison with the paper."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-import pandas as pd
-
-from rem.files import whole
+from rem.layout import Model, Quantity, Table, write_table
 from rem.published import compare, read_published, write_comparison
-from rem.results import UNQUANTIZED, WHOLE, Results, display_name, read_results
-
-
-@dataclass(frozen=True)
-class Model:
-    """A row: a variant's network, at its own checkpoint unless one is named, quantized or not."""
-
-    name: str
-    variant: str
-    quantized: bool = True
-    checkpoint: str | None = None
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A column, or one a class: a metric, its statistic over seeds, and how it is printed.
-
-    `bounds` names the metric that bounds this one from above and is printed behind a slash.
-    """
-
-    metric: str
-    heading: str
-    statistic: Literal["mean", "median"]
-    spec: str = ".2f"
-    spreads: tuple[Literal["seeds", "classes"], ...] = ()
-    per_class: bool = False
-    bounds: str | None = None
-    caption: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the paper; `dataset` None: every selected dataset but MNIST."""
-
-    number: int
-    title: str
-    dataset: str | None
-    models: tuple[Model, ...]
-    quantities: tuple[Quantity, ...]
-
+from rem.results import STANDS_FOR, UNQUANTIZED, Results, display_name, model_name, read_results
+from rem.selection import every, main_dataset, others, transfer_sources, with_decoder, with_transfer
+from rem.settings import Run, read_run
 
 EPOCH = Quantity("epoch", "Epoch", "median", spec=".9g", caption="epoch: median over seeds")
 ACCURACY = Quantity(
@@ -88,27 +44,117 @@ ESTIMATES = (
     Quantity("entropy_chao_shen", "Chao-Shen (bits)", "mean"),
     Quantity("coverage", "Coverage", "mean", caption="coverage: Good-Turing, the probability that the seen keys hold"),
 )
-STD = {"seeds": "std", "classes": "std_classes"}
-
-FIRST, BEST = (
-    Model("CapsNet_1+Q", "baseline", checkpoint="first"),
-    Model("CapsNet_best+Q", "baseline", checkpoint="best"),
+COUPLINGS = (
+    Quantity("keys", "Keys", "median", spec=".9g", caption="keys of all classes: median over seeds"),
+    Quantity(
+        "uniform_share",
+        "Share at 1/J",
+        "mean",
+        caption="share at 1/J: of the couplings to the predicted class, in the level of 1/J, mean over seeds",
+    ),
+    Quantity(
+        "strongest_coupling",
+        "Mean max_j c",
+        "mean",
+        spec=".3f",
+        caption="mean max_j c: each primary capsule's strongest coupling, not quantized, mean over seeds",
+    ),
+    Quantity(
+        "sparsity_class_blocks",
+        "Zero W_ij (%)",
+        "mean",
+        caption="zero W_ij: blocks that are wholly zero, which Eq. 15 needs, mean over seeds",
+    ),
 )
-QUANTIZED = (Model("CapsNet+Q", "baseline"), Model("CapsNet+REM", "rem"))
-PLAIN = (Model("CapsNet", "baseline", quantized=False), Model("CapsNet (pruned)", "rem", quantized=False))
+
+
+FIRST = Model("baseline", checkpoint="first", name="CapsNet_1+Q")
+BEST = Model("baseline", checkpoint="best", name="CapsNet_best+Q")
+QUANTIZED = (Model(),)
+TRANSFERRED = (
+    replace(ACCURACY, heading="Accuracy, transfer (%)", split="transfer"),
+    SPARSITY,
+    replace(ENTROPY, heading="Entropy, transfer (bits)", split="transfer"),
+    replace(CEILING, heading="Ceiling, transfer (bits)", split="transfer"),
+)
 
 TABLES = (
     Table(
-        2,
+        "table2",
+        "Table 2",
         "Unpruned CapsNets after the first and at the best epoch",
-        "mnist",
+        "the variant baseline of {dataset}",
+        main_dataset,
         (FIRST, BEST),
         (EPOCH, ACCURACY, ENTROPY, CEILING),
+        by_dataset=False,
     ),
-    Table(3, "Dictionary sizes of the unpruned CapsNet", "mnist", (BEST,), (KEYS,)),
-    Table(4, "Accuracy and sparsity", "mnist", PLAIN + QUANTIZED, (ACCURACY, SPARSITY)),
-    Table(5, "Dictionary sizes and entropy", "mnist", QUANTIZED, (SPARSITY, KEYS, ENTROPY, CEILING, *ESTIMATES)),
-    Table(6, "Accuracy, sparsity and entropy", None, QUANTIZED, (ACCURACY, SPARSITY, ENTROPY, CEILING)),
+    Table(
+        "table3",
+        "Table 3",
+        "Dictionary sizes of the unpruned CapsNet",
+        "the variant baseline of {dataset}",
+        main_dataset,
+        (BEST,),
+        (KEYS,),
+        by_dataset=False,
+    ),
+    Table(
+        "table4",
+        "Table 4",
+        "Accuracy and sparsity",
+        "the dataset {dataset}",
+        main_dataset,
+        (Model(quantized=False), Model()),
+        (ACCURACY, SPARSITY),
+        by_dataset=False,
+    ),
+    Table(
+        "table5",
+        "Table 5",
+        "Dictionary sizes and entropy",
+        "the dataset {dataset}",
+        main_dataset,
+        QUANTIZED,
+        (SPARSITY, KEYS, ENTROPY, CEILING, *ESTIMATES),
+        by_dataset=False,
+    ),
+    Table(
+        "table6",
+        "Table 6",
+        "Accuracy, sparsity and entropy",
+        "a dataset beside {dataset}",
+        others,
+        QUANTIZED,
+        (ACCURACY, SPARSITY, ENTROPY, CEILING),
+    ),
+    Table(
+        "table7",
+        "Table 7",
+        "Trained on digits at random places, tested on those and, as the transfer set, on affine maps of digits",
+        "a dataset with a transfer set",
+        with_transfer,
+        (Model(checkpoint="early", state="under-trained"), Model(state="well-trained")),
+        (ACCURACY, *TRANSFERRED, EPOCH),
+    ),
+    Table(
+        "table_decoder",
+        "Section 4.3",
+        "Networks without and with a decoder",
+        "a variant with a decoder",
+        with_decoder,
+        tuple(Model(variant) for variant in ("baseline", "rem", "baseline-decoder", "rem-decoder")),
+        (ACCURACY, SPARSITY, ENTROPY, CEILING),
+    ),
+)
+CONTROLS = Table(
+    "table_controls",
+    "Controls",
+    "What REM is without one of its parts",
+    "any run",
+    every,
+    QUANTIZED,
+    (ACCURACY, SPARSITY, ENTROPY, CEILING, *COUPLINGS),
 )
 
 
@@ -117,16 +163,18 @@ def write_tables(
     published_yaml: str | Path,
     run_yamls: Sequence[str | Path],
     config_name: str,
+    dataset: str,
     published_levels: int,
     target_folder: str | Path,
 ) -> None:
-    """Write `table2` .. `table6` (.csv, .md, .tex) and `paper_vs_ours` (.csv, .md) into `target_folder`.
+    """Write `table2` .. `table7`, `table_decoder` (.csv, .md, .tex) and `paper_vs_ours` (.csv, .md).
 
     Args:
         metrics_csv: the tidy table that `rem.results` describes.
         published_yaml: the paper's numbers (`rem.published`).
         run_yamls: `run.yaml` of every selected run: they say which datasets, sources, seeds and checkpoints count.
         config_name: named in the comparison.
+        dataset: that of Tables 2 to 5; Table 6 has the others, but for those with a transfer set: Table 7.
         published_levels: K of the authors' runs.
         target_folder: made if it is missing.
 
@@ -134,136 +182,49 @@ def write_tables(
         RemError: an input is missing, unreadable or incomplete.
     """
     results = read_results(metrics_csv, run_yamls)
+    runs = [read_run(path) for path in run_yamls]
     target = Path(target_folder)
     for table in TABLES:
-        _write_table(table, results, published_levels, target / f"table{table.number}")
-    write_comparison(compare(read_published(published_yaml), results, published_levels), config_name, target)
+        note = transfer_note(runs, results) if table.stem == "table7" else ""
+        write_table(table, results, dataset, published_levels, target, note)
+    comparison = compare(read_published(published_yaml), results, transfer_sources(runs), published_levels)
+    write_comparison(comparison, config_name, target)
 
 
-def numbers(table: Table, results: Results, published_levels: int) -> pd.DataFrame:
-    """A table as plain numbers, one row a dataset, K and model.
+def write_controls(
+    metrics_csv: str | Path, run_yamls: Sequence[str | Path], published_levels: int, target_folder: str | Path
+) -> None:
+    """Write `table_controls` (.csv, .md, .tex): every variant without a decoder, of every dataset of the runs.
 
-    Columns: dataset, source, model, checkpoint, levels (empty: not quantized), seeds, then per quantity
-    `<metric>_<statistic>`, with `<metric>_std_seeds` and, for entropies, `<metric>_std_classes`; per class
-    `<metric>_<class>` with the whole set's as `<metric>_total`.
+    The arguments and errors are those of `write_tables`.
     """
-    rows = []
-    for dataset in _datasets(table, results):
-        for levels in dict.fromkeys([UNQUANTIZED, results.shared[dataset], published_levels]):
-            for model in table.models:
-                checkpoint = results.checkpoint(dataset, model.variant)
-                if checkpoint is None or model.quantized == (levels == UNQUANTIZED):
-                    continue
-                where = (dataset, model.variant, model.checkpoint or checkpoint, levels)
-                row = {
-                    "dataset": dataset,
-                    "source": results.source(dataset),
-                    "model": model.name,
-                    "checkpoint": where[2],
-                    "levels": levels if model.quantized else None,
-                    "seeds": len(results.seeds(dataset)),
-                }
-                for quantity in table.quantities:
-                    row |= _columns(quantity, results, where)
-                rows.append(row)
-    frame = pd.DataFrame(rows)
-    return frame.astype({"levels": "Int64"}) if rows else frame
+    write_table(CONTROLS, read_results(metrics_csv, run_yamls), "", published_levels, Path(target_folder))
 
 
-def _datasets(table: Table, results: Results) -> list[str]:
-    if table.dataset is None:
-        return [dataset for dataset in results.datasets if dataset != "mnist"]
-    return [dataset for dataset in results.datasets if dataset == table.dataset]
-
-
-def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, int]) -> dict[str, float]:
-    name, statistic = quantity.metric, quantity.statistic
-    if quantity.per_class:
-        classes = {class_: str(class_) for class_ in results.classes(where[0])} | {WHOLE: "total"}
-        return {
-            f"{metric}_{label}": results.cell(*where, metric, class_)[statistic]
-            for metric in filter(None, (name, quantity.bounds))
-            for class_, label in classes.items()
-        }
-    cell = results.cell(*where, name)
-    spreads = {f"{name}_std_{over}": cell[STD[over]] for over in quantity.spreads}
-    return {f"{name}_{statistic}": cell[statistic]} | spreads
-
-
-def readable(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    """What `numbers` returns as text for people: "96.81 ± 0.23", blank where there is no number."""
-    text = {"Model": frame["model"], "K": frame["levels"].map("{:d}".format, na_action="ignore")}
-    if table.dataset is None:
-        text = {"Dataset": frame["dataset"].map(display_name)} | text
-    for quantity in table.quantities:
-        text |= _texts(quantity, frame)
-    return pd.DataFrame(text).astype(object).fillna("")
-
-
-def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
-    name = quantity.metric
-
-    def printed(column: str, beside: str = "", between: str = "") -> list[str]:
-        behind = frame[beside] if beside else [None] * len(frame)
-        pairs = zip(frame[column], behind, strict=True)
-        return [between.join(f"{number:{quantity.spec}}" for number in pair if pd.notna(number)) for pair in pairs]
-
-    if quantity.per_class:
-        labels = [column.removeprefix(f"{name}_") for column in frame if column.startswith(f"{name}_")]
-        return {
-            quantity.heading + label: printed(f"{name}_{label}", f"{quantity.bounds}_{label}", "/") for label in labels
-        }
-    value = f"{name}_{quantity.statistic}"
-    if "seeds" not in quantity.spreads:
-        return {quantity.heading: printed(value)}
-    text = {quantity.heading: printed(value, f"{name}_std_seeds", " ± ")}
-    if "classes" in quantity.spreads:
-        text["± classes"] = printed(f"{name}_std_classes")
-    return text
-
-
-def _caption(table: Table, results: Results, published_levels: int) -> str:
-    datasets = _datasets(table, results)
-    if not datasets:
-        wanted = table.dataset or "any dataset but mnist"
-        return f"Table {table.number} needs {wanted}, which is not among the datasets of these runs."
-    sets = "; ".join(
-        f"{display_name(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
-        f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}"
-        for dataset in datasets
-    )
-    checkpoints = ", ".join(
-        f"{model.name} {model.checkpoint or results.checkpoint(datasets[0], model.variant) or 'not run'}"
-        for model in table.models
-    )
-    statistics = "; ".join(quantity.caption for quantity in table.quantities if quantity.caption)
-    return (
-        f"Table {table.number}. {table.title}. Test set of {sets}; published K = {published_levels}. "
-        f"Checkpoints: {checkpoints}. {statistics[0].upper()}{statistics[1:]}."
-    )
-
-
-def _write_table(table: Table, results: Results, published_levels: int, stem: Path) -> None:
-    caption = _caption(table, results, published_levels)
-    frame = numbers(table, results, published_levels)
-    if frame.empty:
-        frame, markdown, latex = pd.DataFrame({"note": [caption]}), caption, _latex(caption)
-    else:
-        text = readable(table, frame)
-        markdown = f"{caption}\n\n{text.to_markdown(index=False, disable_numparse=True)}"
-        latex = (
-            text.map(_latex)
-            .rename(columns=_latex)
-            .to_latex(index=False, escape=False, caption=_latex(caption), label=f"tab:{stem.name}")
+def transfer_note(runs: list[Run], results: Results) -> str:
+    """What the transfer sets are, where early stopping was set, and whether every network reached it."""
+    sentences = []
+    for dataset, source in transfer_sources(runs).items():
+        own = [run for run in runs if run.dataset == dataset]
+        aimed = own[0].training.early_accuracy
+        sentences.append(f"The transfer set of {dataset} is {display_name(source)}.")
+        if source in STANDS_FOR:
+            sentences.append(f"It is not {STANDS_FOR[source]}.")
+        sentences.append(
+            f"Under-trained: the first epoch with a validation accuracy of {aimed:g} %, or else that of the highest."
         )
-    with whole(stem.with_suffix(".csv")) as path:
-        frame.to_csv(path, index=False, float_format="%.10g")
-    for suffix, content in ((".md", markdown), (".tex", latex)):
-        with whole(stem.with_suffix(suffix)) as path:
-            path.write_text(content.rstrip() + "\n")
-
-
-def _latex(text: str) -> str:
-    for plain, escaped in (("%", r"\%"), ("#", r"\#"), ("_", r"\_"), ("±", r"$\pm$")):
-        text = text.replace(plain, escaped)
-    return text
+        if own[0].data.validation != "test":
+            sentences.append("Which networks reached it is told by their history.csv.")
+            continue
+        short = [
+            f"{model_name(variant, True)} seed {seed} ({accuracy:.2f} %)"
+            for variant in dict.fromkeys(run.variant for run in own)
+            for seed, accuracy in results.over_seeds(dataset, variant, "early", UNQUANTIZED, "accuracy").items()
+            if accuracy < aimed
+        ]
+        sentences.append(
+            f"The test images serve as validation; {', '.join(short)} did not reach it."
+            if short
+            else "The test images serve as validation; every network reached it."
+        )
+    return " ".join(sentences)

@@ -1,21 +1,39 @@
-"""A hand-made `metrics.csv` and the `run.yaml` files it belongs to."""
+"""Hand-made measurements: a `metrics.csv` with the `run.yaml` files it belongs to, and results without files."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from rem.config import Config
-from rem.results import COLUMNS
+from rem.results import COLUMNS, WHOLE, Results
 from rem.sections import parse, read_yaml, to_yaml
 
 CONFIG = Path(__file__).parents[1] / "config"
 
 
-def run_yaml(folder, dataset, variant, seed):
+CHECKPOINTS = {"baseline": "best", "baseline-decoder": "best"}  # which tables show; of the others, last
+
+
+def run_yaml(folder, dataset, variant, seed, like=None):
+    """The settings of a run of the default config, or under this dataset's name those of another one's."""
     config = parse(Config, read_yaml(CONFIG / "config.yaml"), "config")
     path = folder / f"{dataset}-{variant}-{seed}.yaml"
-    path.write_text(to_yaml(config.run(dataset, variant, seed)))
+    run = config.run(like or dataset, variant, seed).model_copy(update={"dataset": dataset})
+    path.write_text(to_yaml(run))
     return path
+
+
+def made_results(values, shared=7):
+    """`values`: (dataset, variant, checkpoint, split, levels, metric) -> the whole set's values, one a seed from 42."""
+    rows = [
+        (dataset, variant, seed, checkpoint, split, levels, WHOLE, metric, value)
+        for (dataset, variant, checkpoint, split, levels, metric), by_seed in values.items()
+        for seed, value in enumerate(by_seed, start=42)
+    ]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    runs = frame[["dataset", "variant", "seed"]].drop_duplicates()
+    runs = runs.assign(source=runs["dataset"], checkpoint=runs["variant"].map(CHECKPOINTS).fillna("last"))
+    return Results(runs, frame, dict.fromkeys(frame["dataset"], shared))
 
 
 def metrics(folder):

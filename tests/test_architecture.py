@@ -13,7 +13,7 @@ PACKAGE = Path(rem.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 PURE = {"capsnet", "backbone", "decoder", "losses", "lobster", "quantize", "entropy", "equivariance"}
 STEPS = {"train", "data", "couplings", "levels", "parse_trees", "metrics", "tables", "paired", "figures", "sample"}
-STEPS |= {"reconstruct", "published_checkpoint"}
+STEPS |= {"claims", "reconstruct", "published_checkpoint"}
 LENGTH = 300
 
 

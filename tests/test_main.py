@@ -59,7 +59,7 @@ def test_help_of_every_command(rem, capsys, command):
 
 def test_the_commands_are_the_steps():
     steps = "fetch prepare train couplings levels entropy sweep metrics trajectory tables paired figure sample sources "
-    steps += "schema decoder perturb equivariance import"
+    steps += "schema decoder perturb equivariance import controls claims"
     assert set(COMMANDS) == set(steps.split())
 
 
@@ -206,6 +206,17 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     measured = ["--metrics", tmp_path / "metrics.csv", "--runs", run, "--published-levels", 11]
     assert rem("paired", tmp_path / "tables", *measured) == 0
     assert pd.read_csv(tmp_path / "tables/paired.csv").empty  # one network has none to differ from
+    assert rem("controls", tmp_path / "tables", *measured) == 0
+    assert pd.read_csv(tmp_path / "tables/table_controls.csv")["levels"].tolist() == [shared, 11]
+    published = ["--published", tiny.ROOT / "config/published.yaml"]
+    told = ["--dataset", tiny.run().dataset, "--name", "trial"]
+    assert rem("tables", tmp_path / "tables", *measured, *published, *told) == 0
+    assert pd.read_csv(tmp_path / "tables/table5.csv")["levels"].tolist() == [shared, 11]
+    assert rem("claims", tmp_path / "tables", *measured, *told) == 0
+    assert set(pd.read_csv(tmp_path / "tables/claims.csv")["claim_verdict"]) == {
+        "not measured",
+        "does not hold on other data than the paper's",  # one network, no W_ij block of which is wholly zero
+    }
 
     epochs = tmp_path / "epochs"
     more = ["--files", "*.test", "--maximum-levels", 6]

@@ -24,7 +24,7 @@ def comparison(entries, tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     csv, yamls = metrics(folder), [run_yaml(folder, "mnist", v, s) for v in ("baseline", "rem") for s in (42, 43, 44)]
     yamls += [run_yaml(folder, "shapes", "baseline", 42)]
-    return compare(entries, read_results(csv, yamls), 11)
+    return compare(entries, read_results(csv, yamls), {}, 11)
 
 
 def test_every_printed_number_is_there(entries):
@@ -92,10 +92,54 @@ def test_keys_are_medians_and_sparsity_has_no_levels(comparison):
 
 def test_what_this_config_does_not_compute_says_why(comparison):
     missing = comparison[comparison["ours"].isna()].set_index(["table", "row", "column"])["reason"]
-    assert "affnist is not among" in missing[7, "CapsNet+Q (well-trained)", "affNIST Entropy"]
+    assert "affnist is not the transfer set" in missing[7, "CapsNet+Q (well-trained)", "affNIST Entropy"]
     assert "shapes stands in its place" in missing[6, "CapsNet+Q", "CIFAR10 Accuracy"]
     assert "not measured" in missing[3, "CapsNet_190+Q", "#9"].iloc[0]
     assert (missing != "").all()
+
+
+@pytest.fixture(scope="module")
+def transferred(tmp_path_factory):
+    """metrics.csv of all the paper's tables: mnist's measurements, under expanded-mnist with early and transfer too."""
+    folder = tmp_path_factory.mktemp("transferred")
+    frame = pd.read_csv(metrics(folder))
+    placed = frame[frame["dataset"] == "mnist"].assign(dataset="expanded-mnist")
+    placed.loc[placed["checkpoint"] == "first", "checkpoint"] = "early"
+    further = placed[placed["split"] == "test"].assign(split="transfer", value=lambda rows: rows["value"] * 0.9)
+    pd.concat([frame, placed, further]).to_csv(folder / "metrics.csv", index=False)
+    runs = [(variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)]
+    yamls = [run_yaml(folder, name, *run, like="mnist") for name in ("mnist", "expanded-mnist") for run in runs]
+    return folder / "metrics.csv", read_results(folder / "metrics.csv", yamls)
+
+
+def test_every_number_is_that_of_the_rows_it_names(entries, transferred):
+    csv, results = transferred
+    raw = pd.read_csv(csv)
+    made = compare(entries, results, {"expanded-mnist": "affnist"}, 11).query("ours.notna()")
+    assert set(made["table"]) == {2, 3, 4, 5, 7}
+    for row in made.to_dict("records"):
+        own = raw
+        for column in ("variant", "checkpoint", "split", "levels", "class", "metric"):
+            own = own[own[column].isna() if pd.isna(row[column]) else own[column] == row[column]]
+        own = own.loc[own["dataset"] == row["our_dataset"], "value"]
+        assert len(own) == row["seeds"] == 3
+        assert row["ours"] == pytest.approx(own.median() if row["metric"] in ("keys", "sparsity") else own.mean())
+        assert row["ours_std"] == pytest.approx(own.std())
+        assert row["difference"] == pytest.approx(row["ours"] - row["published"])
+
+
+def test_affnist_is_compared_with_affnist_alone(entries, transferred):
+    def of_affnist(sources):
+        return compare(entries, transferred[1], sources, 11).query("dataset == 'affnist'")
+
+    real = of_affnist({"expanded-mnist": "affnist"}).query("row == 'CapsNet+REM (under-trained)' and levels == 7")
+    assert real[["column", "ours"]].values.tolist() == [["affNIST Accuracy", 0.9 * 80], ["affNIST Entropy", 0.9 * 2]]
+    assert set(real["checkpoint"]) == {"early"}
+    assert set(real["our_data"]) == {"affnist"}
+    other = of_affnist({"expanded-mnist": "affnist-like-sample"})
+    assert other["ours"].isna().all()
+    assert other["reason"].str.contains("affnist-like-sample stands in the place of affNIST").all()
+    assert of_affnist({})["reason"].str.contains("affnist is not the transfer set").all()
 
 
 def test_written_comparison(comparison, tmp_path):

@@ -25,8 +25,9 @@ except RemError as error:
 # Of every run, as <checkpoint>.<split>; the second line of runs with a further test set.
 COUPLINGS = ["first.test", "best.val", "best.test", "last.val", "last.test"]
 TRANSFER = ["early.test", "early.transfer", "best.transfer", "last.transfer"]
-TABLES = expand("tables/table{number}.{suffix}", number=range(2, 7), suffix=["csv", "md", "tex"])
+TABLES = expand("tables/table{which}.{suffix}", which=[*range(2, 8), "_decoder"], suffix=["csv", "md", "tex"])
 TABLES += expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"])
+CLAIMS = expand("tables/claims.{suffix}", suffix=["csv", "md"])
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)
@@ -166,6 +167,14 @@ def figure_inputs(wildcards):
     return FIGURES[wildcards.figure]
 
 
+def followed_trajectory(wildcards):
+    return run_files("trajectory", "trajectory.csv", figure_run("rem"))
+
+
+def trajectory_option(wildcards, input):
+    return ["--trajectory", input.trajectory] if input.trajectory else []
+
+
 def results_files():
     figure_files = expand("figures/{figure}.{suffix}", figure=FIGURES, suffix=["png", "svg"])
-    return expand("results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *figure_files])
+    return expand("results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *CLAIMS, *figure_files])

@@ -141,7 +141,7 @@ rule paired:
     input:
         metrics="results/{name}/metrics.csv",
         runs=run_files("models", "run.yaml"),
-        code=modules("paired", "results"),
+        code=modules("paired", "differences", "results"),
     output:
         "results/{name}/tables/paired.csv",
         "results/{name}/tables/paired.md",

@@ -6,7 +6,7 @@ rule tables:
         metrics="results/{name}/metrics.csv",
         runs=run_files("models", "run.yaml"),
         published="config/published.yaml",
-        code=modules("tables", "published", "results"),
+        code=modules("tables", "layout", "selection", "published", "results"),
     output:
         expand("results/{{name}}/{table}", table=TABLES),
     log:
@@ -17,6 +17,7 @@ rule tables:
         "../../environment.yml"
     params:
         folder="results/{name}/tables",
+        dataset=CONFIG.figures.dataset,
         published_levels=CONFIG.levels.published,
     shell:
         """
@@ -24,6 +25,39 @@ rule tables:
             --metrics {input.metrics:q} \
             --runs {input.runs:q} \
             --published {input.published:q} \
+            --dataset {params.dataset:q} \
+            --published-levels {params.published_levels} \
+            --name {wildcards.name:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule claims:
+    input:
+        metrics="results/{name}/metrics.csv",
+        runs=run_files("models", "run.yaml"),
+        trajectory=followed_trajectory,
+        code=modules("claims", "evidence", "verdicts", "differences", "selection", "results"),
+    output:
+        expand("results/{{name}}/{file}", file=CLAIMS),
+    log:
+        "results/{name}/logs/claims.log",
+    benchmark:
+        "results/{name}/benchmarks/claims.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        folder="results/{name}/tables",
+        dataset=CONFIG.figures.dataset,
+        published_levels=CONFIG.levels.published,
+        trajectory=trajectory_option,
+    shell:
+        """
+        rem claims {params.folder:q} \
+            --metrics {input.metrics:q} \
+            --runs {input.runs:q} \
+            {params.trajectory:q} \
+            --dataset {params.dataset:q} \
             --published-levels {params.published_levels} \
             --name {wildcards.name:q} \
             2>&1 | tee {log:q}
