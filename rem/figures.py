@@ -180,9 +180,7 @@ def coupling_distributions(
     return figure
 
 
-def _couplings(
-    files: Mapping[str, Path], colours: tuple[str, str], what: str, levels: int, target_stem: Path
-) -> None:
+def _couplings(files: Mapping[str, Path], colours: tuple[str, str], what: str, levels: int, target_stem: Path) -> None:
     series, runs, names = {}, [], []
     for label, path in files.items():
         with open_hdf5(path) as file:

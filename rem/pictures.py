@@ -1,22 +1,22 @@
 """Figures 7 and 8 of the paper, made of images: overlaid clusters, and reconstructions of perturbed capsules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import h5py
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from rem.files import RemError, open_hdf5
 from rem.results import model_name
 from rem.settings import Run
-from rem.style import PAGE, SMALL, VERMILION, run_title, save, shown_classes
+from rem.style import PAGE, SMALL, VERMILION, draw_image, run_title, save, shown_classes
 
-RANKS = 10  # clusters a class that Figure 7 shows
+RANKS = {1: (10,), 2: (8, 4)}  # clusters a class that Figure 7 shows of one network, and of two
 DIGITS = 3  # images that Figure 8 perturbs
+ABOVE, BELOW, BESIDE = 0.4, 0.14, 0.65  # inches of Figure 7 for titles, counts and names of classes
 AT_ONCE = 4096  # images read at once
 GAP = 0.08  # between tiles, of a tile's side
 
@@ -26,33 +26,45 @@ class Clusters(NamedTuple):
 
     name: str
     keys: int  # all that the class has
-    counts: np.ndarray  # (R,) images in each of the largest, R <= RANKS
+    counts: np.ndarray  # (R,) images in each of the largest, at the most as many as asked for
     overlays: np.ndarray  # (R, C, H, W) their mean images, 0 to 255
 
 
-def figure7(dictionary: Path, prepared: Path, levels: int, target_stem: Path) -> None:
+def figure7(dictionaries: Sequence[Path], prepared: Path, levels: int, target_stem: Path) -> None:
     """Draw Figure 7: the images that share a key, overlaid; a row a class, its largest clusters first.
 
     Args:
-        dictionary: HDF5 file of `rem entropy`.
+        dictionaries: HDF5 files of `rem entropy`, of one network or of two on the same images; the second
+            is shown in brief.
         prepared: the dataset's HDF5 file of `rem prepare`.
         levels: K.
         target_stem: `.png` and `.svg` are added to it.
 
     Raises:
-        RemError: a file is unreadable, or the dictionary is not of this K or not of these images.
+        RemError: a file is unreadable, or a dictionary is not of this K or not of these images.
     """
-    with open_hdf5(dictionary) as file, open_hdf5(prepared) as data:
-        run, split = Run.model_validate_json(file.attrs["run"]), file.attrs["split"]
-        if f"levels{levels}" not in file or split not in data:
-            raise RemError(f"{dictionary} has no levels{levels}, or {prepared} no split {split}; make them again.")
-        shown = largest_clusters(file[f"levels{levels}"], data[split]["images"], list(data.attrs["class_names"]))
-    title = f"{model_name(run.variant, quantized=True)}, {run_title(run)}, {levels} levels, {split} images"
-    save(cluster_rows(shown, title), target_stem)
+    if len(dictionaries) not in RANKS:
+        raise RemError(f"Figure 7 shows one network or two, not {len(dictionaries)}; give as many dictionaries.")
+    blocks, titles = {}, []
+    with open_hdf5(prepared) as data:
+        for dictionary, ranks in zip(dictionaries, RANKS[len(dictionaries)], strict=True):
+            with open_hdf5(dictionary) as file:
+                run, split = Run.model_validate_json(file.attrs["run"]), file.attrs["split"]
+                if f"levels{levels}" not in file or split not in data:
+                    raise RemError(
+                        f"{dictionary} has no levels{levels}, or {prepared} no split {split}; make it again."
+                    )
+                images, names = data[split]["images"], list(data.attrs["class_names"])
+                clusters = largest_clusters(file[f"levels{levels}"], images, names, ranks)
+            blocks[model_name(run.variant, quantized=True)] = clusters
+            titles.append(f"{run_title(run)}, {split} images, {levels} levels")
+    if len(set(titles)) > 1:
+        raise RemError(f"{' and '.join(map(str, dictionaries))} are not of the same images; give two that are.")
+    save(cluster_rows(blocks, titles[0]), target_stem)
 
 
 def largest_clusters(
-    classes: h5py.Group, images: h5py.Dataset | np.ndarray, class_names: Sequence[str]
+    classes: h5py.Group, images: h5py.Dataset | np.ndarray, class_names: Sequence[str], ranks: int
 ) -> list[Clusters]:
     """Overlay the images of each shown class's largest clusters ("overlap", section 4.1): their means.
 
@@ -62,6 +74,7 @@ def largest_clusters(
         classes: `class<j>` -> `counts` (M,), `images` (n,), `members` (n,).
         images: (N, C, H, W) uint8.
         class_names: J names.
+        ranks: R, clusters of a class at the most.
 
     Raises:
         RemError: the dictionary names an image that is not there.
@@ -72,8 +85,8 @@ def largest_clusters(
         rank, where = group["members"][:], group["images"][:]
         if where.max(initial=-1) >= len(images):
             raise RemError(f"a dictionary has image {where.max()} of {len(images)} images; give the files of one run.")
-        cluster_of[where[rank < RANKS]] = before + rank[rank < RANKS]
-        counts.append(group["counts"][:RANKS])
+        cluster_of[where[rank < ranks]] = before + rank[rank < ranks]
+        counts.append(group["counts"][:ranks])
         keys.append(len(group["counts"]))
     sums = np.zeros((sum(map(len, counts)), *images.shape[1:]))
     for start in range(0, len(images), AT_ONCE):
@@ -87,21 +100,35 @@ def largest_clusters(
     ]
 
 
-def cluster_rows(shown: Sequence[Clusters], title: str) -> Figure:
-    """A row of overlays a class, the number of overlaid images below each."""
-    tile = (PAGE - 1.0) / RANKS
-    figure = Figure(figsize=(PAGE, 0.5 + len(shown) * (tile + 0.14)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
-    axes = figure.subplots(len(shown), RANKS, squeeze=False)
-    for row, clusters in zip(axes, shown, strict=True):
-        for panel in row:
-            panel.set_axis_off()
-        for panel, count, overlay in zip(row, clusters.counts, clusters.overlays, strict=False):
-            _image(panel, overlay / 255)
-            panel.set_title(f"{count}", fontsize=SMALL - 0.5, pad=1.5, y=-0.2, va="baseline")
-        keys = f"{clusters.name}\n{clusters.keys} key{'s' * (clusters.keys != 1)}"
-        row[0].text(-0.15, 0.5, keys, transform=row[0].transAxes, ha="right", va="center", fontsize=SMALL)
-    figure.suptitle(title, fontsize=8)
+def cluster_rows(blocks: Mapping[str, Sequence[Clusters]], title: str) -> Figure:
+    """Overlays, a row a class and a block a network, with the number of overlaid images below each.
+
+    Args:
+        blocks: one network's name or two networks' names -> its clusters, class by class.
+        title: what is shown.
+    """
+    ranks = RANKS[len(blocks)]
+    rows = max(map(len, blocks.values()))
+    tile = (PAGE - len(blocks) * BESIDE) / sum(ranks)
+    height = ABOVE + rows * (tile + BELOW)
+    figure = Figure(figsize=(PAGE, height))
+    left = 0.0
+    for number, (model, of_model) in zip(ranks, blocks.items(), strict=True):
+        left += BESIDE
+        figure.text((left + number * tile / 2) / PAGE, 1 - 0.27 / height, model, ha="center", va="center")
+        for row, clusters in enumerate(of_model):
+            bottom = height - ABOVE - row * (tile + BELOW) - tile
+            keys = f"{clusters.name}\n{clusters.keys} key{'' if clusters.keys == 1 else 's'}"
+            beside = ((left - 0.06) / PAGE, (bottom + tile / 2) / height)
+            figure.text(*beside, keys, ha="right", va="center", fontsize=SMALL)
+            for rank, (count, overlay) in enumerate(zip(clusters.counts, clusters.overlays, strict=True)):
+                inches = (left + rank * tile, bottom, tile * (1 - GAP / 2), tile * (1 - GAP / 2))
+                panel = figure.add_axes(np.divide(inches, (PAGE, height, PAGE, height)))
+                panel.set_axis_off()
+                draw_image(panel, overlay / 255)
+                panel.text(0.5, -0.04, count, transform=panel.transAxes, ha="center", va="top", fontsize=SMALL - 0.5)
+        left += number * tile
+    figure.text(0.5, 1 - 0.1 / height, title, ha="center", va="center")
     return figure
 
 
@@ -148,15 +175,15 @@ def perturbation_grids(
     grids = figure.subplots(2, count, squeeze=False, height_ratios=(2.4, dimensions))
     unmoved = np.flatnonzero(np.isclose(offsets, 0))
     for (top, panel), image, own, name in zip(grids.T, images, reconstructions, names, strict=True):
-        _image(top, image)
+        draw_image(top, image)
         top.set_axis_off()
         top.set_title(f"input: {name}", pad=2)
-        _image(panel, mosaic(own), extent=(0, moved, dimensions, 0))
+        draw_image(panel, mosaic(own), extent=(0, moved, dimensions, 0))
         for column in unmoved:
             frame = {"fill": False, "edgecolor": VERMILION, "linewidth": 1.0, "clip_on": False}
             panel.add_patch(Rectangle((column, 0), 1, dimensions, **frame))
         ticks = np.unique([0, *unmoved, moved - 1])
-        panel.set_xticks(ticks + 0.5, [f"{offsets[tick]:+.2f}" if offsets[tick] else "0" for tick in ticks])
+        panel.set_xticks(ticks + 0.5, [_signed(offsets[tick]) for tick in ticks])
         panel.set_yticks(np.arange(dimensions) + 0.5, range(1, dimensions + 1) if panel is grids[1, 0] else [])
         panel.tick_params(length=0, pad=2)
         for spine in panel.spines.values():
@@ -167,6 +194,10 @@ def perturbation_grids(
     return figure
 
 
+def _signed(offset: float) -> str:
+    return f"{offset:+.2f}".replace("-", "\N{MINUS SIGN}") if offset else "0"
+
+
 def mosaic(tiles: np.ndarray) -> np.ndarray:
     """Tiles (R, L, C, H, W) in [0, 1] as one image (C, R (H + g), L (W + g)) with white gaps of g pixels."""
     gap = max(1, round(GAP * tiles.shape[-1]))
@@ -174,9 +205,3 @@ def mosaic(tiles: np.ndarray) -> np.ndarray:
     padded = np.pad(tiles, ((0, 0), (0, 0), (0, 0), around, around), constant_values=1)
     rows = [np.concatenate(list(row), axis=-1) for row in padded]  # each (C, H + g, L (W + g))
     return np.concatenate(rows, axis=-2)
-
-
-def _image(panel: Axes, image: np.ndarray, **options: object) -> None:
-    """Draw (C, H, W) in [0, 1] as it is: one channel in greys, black to white, three in colour."""
-    grey = image.shape[0] == 1
-    panel.imshow(image[0] if grey else np.moveaxis(image, 0, -1), cmap="gray", vmin=0, vmax=1, **options)

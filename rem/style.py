@@ -113,6 +113,12 @@ def unreachable() -> Patch:
     return Patch(color=UNREACHABLE, label="above log$_2$ of the images per class")
 
 
+def draw_image(axes: Axes, image: np.ndarray, **options: object) -> None:
+    """Draw (C, H, W) in [0, 1] as it is: one channel from black to white, three in colour."""
+    pixels = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, **options)
+
+
 def save(figure: Figure, target_stem: str | Path) -> None:
     """Write a figure as `<target_stem>.png`, 300 dots an inch, and as `<target_stem>.svg`."""
     for kind, options in (("png", {"dpi": 300}), ("svg", {"metadata": {"Date": None}})):
