@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
 from rem.files import RemError
@@ -17,9 +18,9 @@ from rem.style import (
     COLUMN,
     GREY,
     LOOKS,
-    Look,
     PAGE,
     SMALL,
+    Look,
     looks,
     panel_title,
     save,
@@ -160,6 +161,7 @@ def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, published: int | Non
             Line2D([], [], color=look.colour, linestyle="-" if look.filled else "--", label=model_name(variant, True))
             for variant, look in shown.items()
         ),
+        Patch(color=GREY, alpha=0.25, label="from the least to the greatest seed"),
         Line2D([], [], color="0.2", linewidth=0.7, label="shared K"),
         *([Line2D([], [], **theirs, label=f"the authors' K = {published}")] if published else []),
         Line2D([], [], color="0.85", linewidth=1, label="level edge on 1/J"),

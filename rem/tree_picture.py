@@ -119,7 +119,8 @@ def _draw(axes: Axes, tree: Tree, image: np.ndarray, class_names: Sequence[str],
         axes.imshow(of_type, cmap=COLOURS, norm=norm, extent=(left, left + size, bottom, bottom + size))
         axes.add_patch(Rectangle((left, bottom), size, size, fill=False, edgecolor="0.6", linewidth=0.5))
     types, side, _ = tree.couplings.shape
-    what = f"primary capsules: {types} types, {side} \N{MULTIPLICATION SIGN} {side} each; strongest coupling {tree.couplings.max():.2f}"
+    what = f"primary capsules: {types} types, {side} \N{MULTIPLICATION SIGN} {side} each"
+    what += f"; strongest coupling {tree.couplings.max():.2f}"
     axes.text(MAPS[0] + MAPS[1] / 2, HEIGHT + 0.15, what, **heading)
     axes.text(CLASSES + 1.7, HEIGHT + 0.15, "class capsules, $|v_j|$", **heading)
     shown = np.sort(np.argsort(-tree.lengths, kind="stable")[:PANELS])
