@@ -20,7 +20,7 @@ FIGURES = {  # how many files each is drawn from, and which
     "fig5": (2, "trajectory.csv and run.yaml of a pruned run"),
     "fig6": (2, "couplings of CapsNet+Q and of CapsNet+REM"),
     "fig7": ("+", "the prepared dataset and dictionaries of a network, or of two"),
-    "fig8": (1, "perturbations.h5"),
+    "fig8": ("+", "perturbations.h5, and equivariance.csv to name what moves"),
     "parse_tree": (3, "the prepared dataset and couplings of CapsNet+Q and of CapsNet+REM"),
     "by_levels": ("+", "by_levels.csv of every run"),
     "controls": ("+", "metrics.csv and run.yaml of every run"),
@@ -188,7 +188,7 @@ def figure(arguments: argparse.Namespace) -> None:
         case "fig7":
             pictures.figure7(inputs[1:], inputs[0], _one_levels(arguments), stem)
         case "fig8":
-            pictures.figure8(*inputs, stem)
+            pictures.figure8(inputs[0], stem, *inputs[1:])
         case "parse_tree":
             tree_picture.parse_tree(*inputs[1:], inputs[0], stem, arguments.image)
         case "by_levels":

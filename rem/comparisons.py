@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
 from rem.files import RemError
-from rem.results import Results, model_name, read_results
+from rem.results import Results, model_name, read_results, read_table
 from rem.style import (
     COLUMN,
     GREY,
@@ -109,7 +109,10 @@ def by_levels(
     Raises:
         RemError: a file cannot be read or lacks a column, or a dataset has no shared K.
     """
-    frame, chosen = _read(by_levels_csvs, BY_LEVELS), _read(levels_csvs, LEVELS)
+    frame = pd.concat([read_table(path, BY_LEVELS) for path in by_levels_csvs], ignore_index=True)
+    chosen = pd.concat([read_table(path, LEVELS) for path in levels_csvs], ignore_index=True)
+    if frame.empty:
+        raise RemError(f"no row in {', '.join(map(str, by_levels_csvs))}; make them again.")
     for dataset in frame["dataset"].unique():
         if not chosen.loc[chosen["dataset"] == dataset, "shared"].any():
             raise RemError(f"none of {', '.join(map(str, levels_csvs))} has a shared K of {dataset}; give its file.")
@@ -233,17 +236,3 @@ def _grid(datasets: Sequence[str], height: float, **share: bool | str) -> tuple[
     """A figure of two panels a dataset, one above the other, and its axes (2, datasets)."""
     figure = Figure(figsize=(COLUMN if len(datasets) == 1 else PAGE, height), layout="constrained")
     return figure, figure.subplots(2, len(datasets), squeeze=False, **share)
-
-
-def _read(paths: Sequence[Path], columns: Sequence[str]) -> pd.DataFrame:
-    frames = []
-    for path in paths:
-        try:
-            frame = pd.read_csv(path)
-        except (OSError, ValueError) as error:
-            raise RemError(f"{path} cannot be read as CSV: {error}.") from error
-        for column in columns:
-            if column not in frame or frame.empty:
-                raise RemError(f"{path} has no values in a column {column}; make it again.")
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)

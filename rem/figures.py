@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from rem.files import RemError, open_hdf5
-from rem.results import model_name
+from rem.results import model_name, read_table
 from rem.settings import Run, read_run
 from rem.style import BLUE, COLUMN, GREY, PAGE, SMALL, VERMILION, run_title, save, shown_classes
 
@@ -51,13 +51,9 @@ def figure5(trajectory_csv: Path, run_yaml: Path, target_stem: Path) -> None:
     Raises:
         RemError: a file cannot be read, or the CSV is empty or lacks a column.
     """
-    try:
-        frame = pd.read_csv(trajectory_csv)
-    except (OSError, ValueError) as error:
-        raise RemError(f"{trajectory_csv} cannot be read as CSV: {error}.") from error
-    for column in TRAJECTORY:
-        if column not in frame or frame.empty:
-            raise RemError(f"{trajectory_csv} has no values in a column {column}; make it again.")
+    frame = read_table(trajectory_csv, TRAJECTORY)
+    if frame.empty:
+        raise RemError(f"{trajectory_csv} has no epoch; make it again.")
     run = read_run(run_yaml)
     save(trajectory(frame, f"{model_name(run.variant, quantized=True)}, {run_title(run)}"), target_stem)
 

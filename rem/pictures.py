@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from rem.files import RemError, open_hdf5
-from rem.results import model_name
+from rem.results import model_name, read_table
 from rem.settings import Run
 from rem.style import PAGE, SMALL, VERMILION, draw_image, run_title, save, shown_classes
 
@@ -18,6 +18,7 @@ RANKS = {1: (10,), 2: (8, 4)}  # clusters a class that Figure 7 shows of one net
 DIGITS = 3  # images that Figure 8 perturbs
 ABOVE, BELOW, BESIDE = 0.4, 0.14, 0.65  # inches of Figure 7 for titles, counts and names of classes
 AT_ONCE = 4096  # images read at once
+SHORT = {"centroid_x": "x", "centroid_y": "y"}  # names of properties that would be too long beside a row
 GAP = 0.08  # between tiles, of a tile's side
 
 
@@ -132,16 +133,16 @@ def cluster_rows(blocks: Mapping[str, Sequence[Clusters]], title: str) -> Figure
     return figure
 
 
-def figure8(perturbations: Path, target_stem: Path) -> None:
+def figure8(perturbations: Path, target_stem: Path, equivariance: Path | None = None) -> None:
     """Draw Figure 8: reconstructions while one dimension of the class capsule is moved, for some images.
 
     Args:
-        perturbations: HDF5 file with `reconstructions` (N, D, O, C, S, S) and `images` (N, C, S, S) in [0, 1],
-            `label` (N,) and `offsets` (O,), and the attributes `class_names` and `run`.
+        perturbations: HDF5 file of `rem perturb`.
         target_stem: `.png` and `.svg` are added to it.
+        equivariance: CSV of `rem equivariance`, to name what each dimension moves where that is beyond chance.
 
     Raises:
-        RemError: the file is unreadable or lacks a part.
+        RemError: a file is unreadable or lacks a part.
     """
     parts = ("reconstructions", "images", "label", "offsets")
     with open_hdf5(perturbations) as file:
@@ -152,12 +153,26 @@ def figure8(perturbations: Path, target_stem: Path) -> None:
         reconstructions, images, label = (file[part][shown] for part in parts[:3])
         names = [file.attrs["class_names"][own] for own in label]
         offsets, run = file["offsets"][:], Run.model_validate_json(file.attrs["run"])
+    moves = _moves(equivariance, label.tolist()) if equivariance else [{} for _ in label]
     title = f"{model_name(run.variant, quantized=True)}, {run_title(run)}"
-    save(perturbation_grids(reconstructions, images, names, offsets, title), target_stem)
+    save(perturbation_grids(reconstructions, images, names, offsets, title, moves), target_stem)
+
+
+def _moves(equivariance: Path, labels: Sequence[int]) -> list[dict[int, str]]:
+    """Of each class the dimensions that move a property more consistently than by chance, and that property."""
+    frame = read_table(equivariance, ("class", "dimension", "property", "consistency", "chance"))
+    beyond = frame[frame["consistency"] > frame["chance"]].replace({"property": SHORT})
+    by_class = {label: own.set_index("dimension")["property"].to_dict() for label, own in beyond.groupby("class")}
+    return [by_class.get(label, {}) for label in labels]
 
 
 def perturbation_grids(
-    reconstructions: np.ndarray, images: np.ndarray, names: Sequence[str], offsets: np.ndarray, title: str
+    reconstructions: np.ndarray,
+    images: np.ndarray,
+    names: Sequence[str],
+    offsets: np.ndarray,
+    title: str,
+    moves: Sequence[Mapping[int, str]],
 ) -> Figure:
     """A grid of tiles an image: dimensions downwards, offsets to the right; unmoved ones are framed.
 
@@ -167,14 +182,16 @@ def perturbation_grids(
         names: N names of classes.
         offsets: (O,), what was added to the dimension.
         title: what is shown.
+        moves: of each image, dimension -> what it moves.
     """
     count, dimensions, moved = reconstructions.shape[:3]
-    tile = (PAGE - 0.7) / (DIGITS * (moved + 0.6))
+    beside = 0.45 if any(moves) else 0.1  # inches
+    tile = (PAGE - 0.5 - DIGITS * beside) / (DIGITS * moved)
     figure = Figure(figsize=(PAGE, (dimensions + 3) * tile + 0.65), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.02, hspace=0.02)
     grids = figure.subplots(2, count, squeeze=False, height_ratios=(2.4, dimensions))
     unmoved = np.flatnonzero(np.isclose(offsets, 0))
-    for (top, panel), image, own, name in zip(grids.T, images, reconstructions, names, strict=True):
+    for (top, panel), image, own, name, moving in zip(grids.T, images, reconstructions, names, moves, strict=True):
         draw_image(top, image)
         top.set_axis_off()
         top.set_title(f"input: {name}", pad=2)
@@ -185,11 +202,14 @@ def perturbation_grids(
         ticks = np.unique([0, *unmoved, moved - 1])
         panel.set_xticks(ticks + 0.5, [_signed(offsets[tick]) for tick in ticks])
         panel.set_yticks(np.arange(dimensions) + 0.5, range(1, dimensions + 1) if panel is grids[1, 0] else [])
+        for dimension, what in moving.items():
+            panel.text(moved + 0.3, dimension + 0.5, what, va="center", fontsize=SMALL - 0.5)
         panel.tick_params(length=0, pad=2)
         for spine in panel.spines.values():
             spine.set_visible(False)
     grids[1, 0].set_ylabel("dimension of the class capsule")
-    figure.supxlabel("added to the dimension", fontsize=8)
+    note = "; beside a row: what it moves, where more consistently than by chance" if any(moves) else ""
+    figure.supxlabel(f"added to the dimension{note}", fontsize=8)
     figure.suptitle(title, fontsize=8)
     return figure
 

@@ -116,11 +116,11 @@ def unreachable() -> Patch:
 def draw_image(axes: Axes, image: np.ndarray, **options: object) -> None:
     """Draw (C, H, W) in [0, 1] as it is: one channel from black to white, three in colour."""
     pixels = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
-    axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, **options)
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="auto", **options)
 
 
 def save(figure: Figure, target_stem: str | Path) -> None:
-    """Write a figure as `<target_stem>.png`, 300 dots an inch, and as `<target_stem>.svg`."""
-    for kind, options in (("png", {"dpi": 300}), ("svg", {"metadata": {"Date": None}})):
+    """Write a figure as `<target_stem>.png`, 300 dots an inch, and as `<target_stem>.svg`, its images at 300 too."""
+    for kind, options in (("png", {}), ("svg", {"metadata": {"Date": None}})):
         with whole(f"{target_stem}.{kind}") as path:
-            figure.savefig(path, format=kind, **options)
+            figure.savefig(path, format=kind, dpi=300, **options)

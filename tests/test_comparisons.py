@@ -108,7 +108,7 @@ def test_files_of_levels_that_do_not_do_are_refused(tmp_path):
     with pytest.raises(RemError, match="shared K of mnist"):
         by_levels([by], [levels], 11, tmp_path / "figure")
     pd.read_csv(by).drop(columns="accuracy").to_csv(by, index=False)
-    with pytest.raises(RemError, match="column accuracy"):
+    with pytest.raises(RemError, match="lacks the column accuracy"):
         by_levels([by], [write_levels(tmp_path, "mnist")], 11, tmp_path / "figure")
     with pytest.raises(RemError, match="cannot be read"):
         by_levels([tmp_path / "absent.csv"], [levels], 11, tmp_path / "figure")

@@ -114,7 +114,10 @@ def test_figure_5(tmp_path, course):
     assert drawn(tmp_path / "one") == drawn(tmp_path / "two")
     assert b"CapsNet+REM, mnist, seed 42" in drawn(tmp_path / "one")
     course.drop(columns="entropy").to_csv(path, index=False)
-    with pytest.raises(RemError, match="column entropy"):
+    with pytest.raises(RemError, match="lacks the column entropy"):
+        figure5(path, of, tmp_path / "three")
+    course[:0].to_csv(path, index=False)
+    with pytest.raises(RemError, match="no epoch"):
         figure5(path, of, tmp_path / "three")
 
 

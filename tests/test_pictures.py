@@ -2,6 +2,7 @@
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from test_figures import drawn
 from tiny import COUNTS, run, write_couplings, write_prepared
@@ -9,7 +10,7 @@ from tiny import COUNTS, run, write_couplings, write_prepared
 from rem import pictures
 from rem.files import RemError, open_hdf5
 from rem.parse_trees import write_entropies
-from rem.pictures import cluster_rows, figure7, figure8, largest_clusters, mosaic, perturbation_grids
+from rem.pictures import _moves, cluster_rows, figure7, figure8, largest_clusters, mosaic, perturbation_grids
 
 
 @pytest.fixture
@@ -125,13 +126,31 @@ def test_figure_8_is_the_same_twice(tmp_path, images, channels):
 
 def test_the_unmoved_reconstruction_is_framed_and_offsets_are_labelled(tmp_path):
     with open_hdf5(write_perturbations(tmp_path / "perturbations.h5")) as file:
-        figure = perturbation_grids(file["reconstructions"][:2], file["images"][:2], "ab", file["offsets"][:], "title")
+        figure = perturbation_grids(
+            file["reconstructions"][:2], file["images"][:2], "ab", file["offsets"][:], "title", [{}, {2: "width"}]
+        )
     inputs, grids = figure.axes[:2], figure.axes[2:]
     assert [panel.get_title() for panel in inputs] == ["input: a", "input: b"]
     for panel in grids:
         (frame,) = panel.patches
         assert (frame.get_x(), frame.get_width(), frame.get_height()) == (1, 1, 5)
         assert [label.get_text() for label in panel.get_xticklabels()] == ["\N{MINUS SIGN}0.25", "0", "+0.25"]
+    assert [[(text.get_text(), text.get_position()[1]) for text in panel.texts] for panel in grids] == [
+        [],
+        [("width", 2.5)],
+    ]
+
+
+def test_a_dimension_is_named_for_what_it_moves_only_beyond_chance(tmp_path):
+    rows = {"class": [0, 0, 1], "dimension": [1, 2, 0], "property": ["centroid_x", "width", "slant"]}
+    path = tmp_path / "equivariance.csv"
+    pd.DataFrame(rows).assign(consistency=[0.9, 0.5, 1.0], chance=0.7).to_csv(path, index=False)
+    assert _moves(path, [1, 0, 2]) == [{0: "slant"}, {1: "x"}, {}]
+    figure8(write_perturbations(tmp_path / "perturbations.h5"), tmp_path / "figure", path)
+    assert drawn(tmp_path / "figure")
+    pd.DataFrame(rows).to_csv(path, index=False)
+    with pytest.raises(RemError, match="lacks the column consistency"):
+        figure8(tmp_path / "perturbations.h5", tmp_path / "figure", path)
 
 
 def test_perturbations_that_lack_a_part_are_refused(tmp_path):
