@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
 # Every command imports what it needs when it runs, so that none waits for packages it does not use.
 
+FIGURES = {  # how many files each is drawn from, and which
+    "fig4": (2, "couplings of CapsNet+Q after its first and at its best epoch"),
+    "fig5": (2, "trajectory.csv and run.yaml of a pruned run"),
+    "fig6": (2, "couplings of CapsNet+Q and of CapsNet+REM"),
+    "fig7": ("+", "the prepared dataset and dictionaries of a network, or of two"),
+    "fig8": ("+", "perturbations.h5, and equivariance.csv to name what moves"),
+    "parse_tree": (3, "the prepared dataset and couplings of CapsNet+Q and of CapsNet+REM"),
+    "by_levels": ("+", "by_levels.csv of every run"),
+    "controls": ("+", "metrics.csv and run.yaml of every run"),
+    "overview": ("+", "metrics.csv and run.yaml of every run"),
+}
+
 
 def fetch(arguments: argparse.Namespace) -> None:
     """Download one file of a dataset, or copy it from a mirror, and check its checksum."""
@@ -186,19 +198,37 @@ def paired(arguments: argparse.Namespace) -> None:
 
 
 def figure(arguments: argparse.Namespace) -> None:
-    """Draw a figure of the paper, or the overview, as <stem>.png and <stem>.svg."""
-    from rem import figures
+    """Draw a figure of the paper, or one beside them, as <stem>.png and <stem>.svg."""
+    from rem import comparisons, figures, pictures, tree_picture
+
+    inputs, stem = arguments.inputs, arguments.stem
+    match arguments.which:
+        case "fig4":
+            figures.figure4(*inputs, _one_levels(arguments), stem)
+        case "fig5":
+            figures.figure5(*inputs, stem)
+        case "fig6":
+            figures.figure6(*inputs, _one_levels(arguments), stem)
+        case "fig7":
+            pictures.figure7(inputs[1:], inputs[0], _one_levels(arguments), stem)
+        case "fig8":
+            pictures.figure8(inputs[0], stem, *inputs[1:])
+        case "parse_tree":
+            tree_picture.parse_tree(*inputs[1:], inputs[0], stem, arguments.image)
+        case "by_levels":
+            comparisons.by_levels(inputs, arguments.levels, arguments.published_levels, stem)
+        case "controls":
+            comparisons.controls(inputs[0], inputs[1:], stem)
+        case "overview":
+            comparisons.overview(inputs[0], inputs[1:], stem)
+
+
+def _one_levels(arguments: argparse.Namespace) -> int:
     from rem.levels import shared_levels
 
-    if arguments.which == "overview":
-        metrics, *runs = arguments.inputs
-        figures.overview(metrics, runs, arguments.stem)
-    elif arguments.which == "fig5":
-        figures.figure5(*arguments.inputs, arguments.stem)
-    else:
-        draw = {"fig4": figures.figure4, "fig6": figures.figure6}[arguments.which]
-        levels_table, *couplings = arguments.inputs
-        draw(*couplings, shared_levels(levels_table), arguments.stem)
+    if len(arguments.levels) != 1:
+        raise RemError(f"{arguments.which} is drawn at the shared K of one dataset; give its levels.csv as --levels.")
+    return shared_levels(arguments.levels[0])
 
 
 def sources(arguments: argparse.Namespace) -> None:
@@ -345,15 +375,14 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--trajectory", type=Path, help="the CSV of rem trajectory")
     added.add_argument("--equivariance", type=Path, nargs="*", default=[], help="CSVs of equivariance, one a run")
 
-    added = command(figure)
-    added.add_argument("which", choices=["fig4", "fig5", "fig6", "overview"])
-    added.add_argument("stem", type=Path)
-    added.add_argument(
-        "inputs",
-        type=Path,
-        nargs="+",
-        help="fig4, fig6: levels.csv, 2 files of couplings; fig5: trajectory.csv; overview: metrics.csv, run.yaml ...",
-    )
+    kinds = command(figure).add_subparsers(required=True, dest="which", metavar="which")
+    for which, (number, inputs) in FIGURES.items():
+        added = kinds.add_parser(which, help=f"from {inputs}")
+        added.add_argument("stem", type=Path, help="where to write, without .png and .svg")
+        added.add_argument("inputs", type=Path, nargs=number, help=inputs)
+        added.add_argument("--levels", type=Path, nargs="*", default=[], help="levels.csv, where the shared K is shown")
+        added.add_argument("--published-levels", type=int, help="K of the authors' runs, for by_levels to mark")
+        added.add_argument("--image", type=int, help="of parse_tree; default: the first that both classify correctly")
 
     added = command(sample)
     added.add_argument("fashion_mnist", type=Path, help="folder with the four official Fashion-MNIST files")

@@ -1,170 +1,104 @@
-"""Figures 4, 5 and 6 of the paper and the overview of the README, each as PNG and SVG.
-
-Every figure is drawn for a printed column (3.4 or 7 inches wide), in colours that the colour-blind tell apart;
-the same input gives the same SVG, byte for byte.
-"""
+"""Figures 4, 5 and 6 of the paper: one network's couplings, and how one pruned run went."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
-from rem.files import RemError, open_hdf5, whole
-from rem.results import Results, display_name, read_results
+from rem.files import RemError, open_hdf5
+from rem.results import model_name, read_table
+from rem.settings import Run, read_run
+from rem.style import BLUE, COLUMN, GREY, PAGE, SMALL, VERMILION, run_title, save, shown_classes
 
-COLUMN, PAGE = 3.4, 7.0  # inches
 FLOOR = 0.5  # where the logarithmic axis of counts ends, so that a count of 1 shows
-PANELS = 10  # classes a figure of couplings shows at the most
-BLUE, _, _, VERMILION, *_ = sns.color_palette("colorblind")
-COLOURS = {"baseline": BLUE, "rem": VERMILION}
-
-sns.set_theme(
-    context="paper",
-    style="ticks",
-    rc={
-        "font.size": 8,
-        "axes.labelsize": 8,
-        "axes.titlesize": 8,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
-        "legend.fontsize": 7.5,
-        "axes.linewidth": 0.7,
-        "xtick.major.width": 0.7,
-        "ytick.major.width": 0.7,
-        "xtick.major.size": 3,
-        "ytick.major.size": 3,
-        "legend.frameon": False,
-        "svg.hashsalt": "rem",
-    },
-)
-mpl.use("Agg")
+TRAJECTORY = ("epoch", "sparsity", "accuracy", "entropy")
 
 
 def figure4(couplings_first: Path, couplings_best: Path, levels: int, target_stem: Path) -> None:
     """Draw Figure 4: couplings of the unpruned model after its first and at its best epoch.
 
     Args:
-        couplings_first: HDF5 file of `rem couplings`, with `class_mean` float (J, I) and the attribute `class_names`.
+        couplings_first: HDF5 file of `rem couplings`.
         couplings_best: the same of the best epoch.
         levels: K.
         target_stem: `.png` and `.svg` are added to it.
 
     Raises:
-        RemError: a file is unreadable or has no `class_mean`, or the two differ in their number of classes.
+        RemError: a file is unreadable or has no `class_mean`, or the two are of different datasets or seeds.
     """
-    _couplings({"after epoch 1": couplings_first, "best epoch": couplings_best}, levels, target_stem)
+    files = {"after epoch 1": couplings_first, "best epoch": couplings_best}
+    _couplings(files, (GREY, BLUE), "CapsNet+Q, ", levels, target_stem)
 
 
 def figure6(couplings_q: Path, couplings_rem: Path, levels: int, target_stem: Path) -> None:
     """Draw Figure 6: couplings of CapsNet+Q and CapsNet+REM; arguments and errors as of `figure4`."""
-    _couplings({"CapsNet+Q": couplings_q, "CapsNet+REM": couplings_rem}, levels, target_stem)
+    _couplings({"CapsNet+Q": couplings_q, "CapsNet+REM": couplings_rem}, (BLUE, VERMILION), "", levels, target_stem)
 
 
-def figure5(trajectory_csv: Path, target_stem: Path) -> None:
+def figure5(trajectory_csv: Path, run_yaml: Path, target_stem: Path) -> None:
     """Draw Figure 5 from a CSV with the columns epoch, sparsity (%), accuracy (%), entropy (bits).
 
-    Raises:
-        RemError: the file cannot be read, is empty or lacks a column.
-    """
-    try:
-        frame = pd.read_csv(trajectory_csv)
-    except (OSError, ValueError) as error:
-        raise RemError(f"{trajectory_csv} cannot be read as CSV: {error}.") from error
-    for column in ("epoch", "sparsity", "accuracy", "entropy"):
-        if column not in frame or frame.empty:
-            raise RemError(f"{trajectory_csv} has no values in a column {column}; make it again.")
-    trajectory(frame, target_stem)
-
-
-def overview(metrics_csv: Path, run_yamls: Sequence[Path], target_stem: Path) -> None:
-    """Draw the README's figure: entropy and accuracy of CapsNet+Q and CapsNet+REM on every selected dataset.
-
-    Couplings are quantized at the dataset's shared K; a point is a seed, a bar the mean.
+    Args:
+        trajectory_csv: of `rem trajectory`.
+        run_yaml: the settings of the run that was followed.
+        target_stem: `.png` and `.svg` are added to it.
 
     Raises:
-        RemError: as `rem.results.read_results`.
+        RemError: a file cannot be read, or the CSV is empty or lacks a column.
     """
-    results = read_results(metrics_csv, run_yamls)
-    datasets = results.datasets
-    figure = Figure(figsize=(PAGE, 3.6), layout="constrained")
-    axes = figure.subplots(2, len(datasets), squeeze=False)
-    for column, dataset in enumerate(datasets):
-        axes[0, column].set_title(f"{display_name(dataset)}\nK = {results.shared[dataset]}")
-        for row, metric in enumerate(("entropy", "accuracy")):
-            _seeds(axes[row, column], results, dataset, metric)
-        axes[0, column].tick_params(labelbottom=False)
-    axes[0, 0].set_ylabel("routing entropy (bits)")
-    axes[1, 0].set_ylabel("test accuracy (%)")
-    legend = [
-        Line2D([], [], color="0.4", marker="o", markersize=4, linestyle="", label="one seed"),
-        Line2D([], [], color="0.4", linewidth=1.5, label="mean over seeds"),
-        Line2D([], [], color="0.4", linestyle=":", label="ceiling: log$_2$ of the images per class"),
-    ]
-    figure.legend(handles=legend, loc="outside upper center", ncols=len(legend))
-    _save(figure, target_stem)
+    frame = read_table(trajectory_csv, TRAJECTORY)
+    if frame.empty:
+        raise RemError(f"{trajectory_csv} has no epoch; make it again.")
+    run = read_run(run_yaml)
+    save(trajectory(frame, f"{model_name(run.variant, quantized=True)}, {run_title(run)}"), target_stem)
 
 
-def _seeds(axes: Axes, results: Results, dataset: str, metric: str) -> None:
-    values = []
-    for position, (variant, colour) in enumerate(COLOURS.items()):
-        checkpoint = results.checkpoint(dataset, variant)
-        if checkpoint is None:
-            continue
-        where = (dataset, variant, checkpoint, results.shared[dataset])
-        points = results.over_seeds(*where, metric)
-        bar = (position - 0.3, position + 0.3)
-        axes.scatter(position + 0.08 * (np.arange(len(points)) - (len(points) - 1) / 2), points, s=14, color=colour)
-        axes.hlines(points.mean(), *bar, color=colour, linewidth=1.5)
-        axes.annotate(f"{points.mean():.2f}", (position + 0.34, points.mean()), va="center", fontsize=7)
-        values.extend(points)
-        if metric == "entropy":
-            ceiling = results.cell(*where, "entropy_ceiling")["mean"]
-            axes.hlines(ceiling, *bar, color="0.4", linestyle=":")
-            values.append(ceiling)
-    axes.set_xticks(range(len(COLOURS)), ["CapsNet\n+Q", "CapsNet\n+REM"])
-    axes.set_xlim(-0.5, len(COLOURS) - 0.25)
-    if metric == "entropy":
-        axes.set_ylim(0, 1.08 * max(values, default=1.0))
-    elif values:
-        middle, half = (max(values) + min(values)) / 2, max(2.5, max(values) - min(values))
-        axes.set_ylim(middle - half, middle + half)
-    sns.despine(ax=axes)
+def trajectory(frame: pd.DataFrame, title: str) -> Figure:
+    """Entropy and accuracy of one pruned run against the share of pruned parameters, a mark an epoch.
 
-
-def trajectory(frame: pd.DataFrame, target_stem: Path) -> None:
-    """Draw one pruned run from epoch to epoch: entropy and accuracy against the share of pruned parameters.
+    The colour of a mark is its epoch; the first and the last are named too.
 
     Args:
         frame: columns epoch, sparsity (%), accuracy (%), entropy (bits).
-        target_stem: `.png` and `.svg` are added to it.
+        title: what is shown.
     """
     frame = frame.sort_values("epoch")
-    figure = Figure(figsize=(COLUMN, 2.5), layout="constrained")
-    left = figure.subplots()
-    right = left.twinx()
-    style = {"markersize": 3, "linewidth": 1.2}
-    lines = [
-        *left.plot(frame["sparsity"], frame["entropy"], "o-", color=VERMILION, label="entropy", **style),
-        *right.plot(frame["sparsity"], frame["accuracy"], "s--", color=BLUE, label="accuracy", **style),
-    ]
-    first, last = frame["epoch"].agg(["min", "max"])
-    left.set_xlabel(f"pruned parameters (%), epochs {first:g} to {last:g}")
-    left.set_ylabel("routing entropy (bits)", color=VERMILION)
-    right.set_ylabel("test accuracy (%)", color=BLUE)
-    for axes, colour in ((left, VERMILION), (right, BLUE)):
-        axes.tick_params(axis="y", colors=colour)
-        axes.spines["top"].set_visible(False)
-    left.set_ylim(bottom=0)
-    left.margins(x=0.08)
-    figure.legend(handles=lines, loc="outside upper center", ncols=2)
-    _save(figure, target_stem)
+    figure = Figure(figsize=(COLUMN, 3.3), layout="constrained")
+    panels = figure.subplots(2, 1, sharex=True)
+    for panel, column, label in zip(
+        panels, ("entropy", "accuracy"), ("routing entropy (bits)", "test accuracy (%)"), strict=True
+    ):
+        panel.plot(frame["sparsity"], frame[column], color="0.7", linewidth=0.9, zorder=1)
+        marks = panel.scatter(
+            frame["sparsity"], frame[column], c=frame["epoch"], cmap="viridis", s=22, edgecolor="0.2", linewidth=0.4
+        )
+        _name_ends(panel, frame, column)
+        panel.set_ylabel(label)
+        panel.margins(x=0.06, y=0.2)
+        panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    panels[0].set_ylim(bottom=0)
+    panels[0].set_title(title)
+    panels[1].set_xlabel("pruned parameters (%)")
+    bar = figure.colorbar(marks, ax=panels, aspect=30, pad=0.03, label="epoch")
+    bar.ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    bar.outline.set_linewidth(0.5)
+    sns.despine(figure)
+    return figure
+
+
+def _name_ends(panel: Axes, frame: pd.DataFrame, column: str) -> None:
+    """Name the first and the last epoch, each on the side of its mark that the curve does not go to."""
+    for row, neighbour, side in ((0, 1, "left"), (-1, -2, "right"))[: len(frame)]:
+        epoch, *at = frame[["epoch", "sparsity", column]].iloc[row]
+        above = len(frame) == 1 or frame[column].iloc[neighbour] < at[1]
+        offset = (-4 if side == "left" else 4, 5 if above else -5)
+        where = {"textcoords": "offset points", "ha": side, "va": "bottom" if above else "top", "fontsize": SMALL}
+        panel.annotate(f"epoch {epoch:g}", at, offset, **where)
 
 
 def level_counts(class_mean: np.ndarray, levels: int) -> np.ndarray:
@@ -185,23 +119,27 @@ def _edges(levels: int) -> np.ndarray:
 
 
 def coupling_distributions(
-    series: Mapping[str, np.ndarray], levels: int, class_names: Sequence[str], target_stem: Path
-) -> None:
-    """Draw, class by class, how many primary capsules are coupled how strongly, one model over the other.
+    series: Mapping[str, np.ndarray], colours: tuple[str, str], levels: int, class_names: Sequence[str], title: str
+) -> Figure:
+    """How many primary capsules are coupled how strongly, class by class, one model over the other.
+
+    The axis of couplings ends one level above the highest that any capsule of any class has, shown or not.
 
     Args:
         series: two models' names -> class_mean (J, I).
+        colours: of the first one, which is filled, and of the other's outline.
         levels: K.
         class_names: J names.
-        target_stem: `.png` and `.svg` are added to it.
+        title: what is shown.
     """
     classes = len(class_names)
-    shown = np.unique(np.linspace(0, classes - 1, min(classes, PANELS)).round().astype(int))
+    shown = shown_classes(classes)
     rows = -(-len(shown) // 5)
-    figure = Figure(figsize=(PAGE, 0.75 + 1.15 * rows), layout="constrained")
+    figure = Figure(figsize=(PAGE, 0.9 + 1.15 * rows), layout="constrained")
     panels = figure.subplots(rows, min(5, len(shown)), sharex=True, sharey=True, squeeze=False)
     counts = {label: level_counts(class_mean, levels) for label, class_mean in series.items()}
-    looks = ({"fill": True, "color": BLUE, "alpha": 0.5}, {"color": VERMILION, "linewidth": 1.0})
+    looks = ({"fill": True, "color": colours[0], "alpha": 0.5}, {"color": colours[1], "linewidth": 1.0})
+    nobody = False
     for panel, j in zip(panels.flat, shown, strict=False):
         panel.set_title(class_names[j], pad=3)
         panel.axvline(1 / classes, color="0.3", linewidth=0.7, linestyle=":", label="1/J")
@@ -211,40 +149,42 @@ def coupling_distributions(
                 panel.stairs(of_model[j], _edges(levels), baseline=FLOOR, label=label, **look)
         if unseen:
             text = "\n".join(["no image predicted", *(unseen if len(unseen) < len(counts) else [])])
-            panel.text(0.98, 0.96, text, transform=panel.transAxes, ha="right", va="top", fontsize=7)
+            panel.text(0.98, 0.98, text, transform=panel.transAxes, ha="right", va="top", fontsize=SMALL)
+            nobody = True
     for panel in panels.flat[len(shown) :]:
         panel.set_visible(False)
-    margin = 0.5 / (levels - 1) + 0.02
-    panels[0, 0].set(yscale="log", xlim=(-margin, 1 + margin), xticks=[0, 0.5, 1])
-    panels[0, 0].set_ylim(bottom=FLOOR)
+    highest = max((np.flatnonzero(of_model.any(axis=0)).max(initial=0) for of_model in counts.values()), default=0)
+    edge, step = _edges(levels)[highest + 1], 1 / (levels - 1)
+    most = max(of_model.max() for of_model in counts.values())
+    panels[0, 0].set(yscale="log", xlim=(-0.75 * step, max(edge, 1 / classes) + 0.5 * step))
+    panels[0, 0].set_ylim(FLOOR, 1.5 * max(most, 1) * (12 if nobody else 1))  # room for two lines above the bars
     for panel in panels.flat:
         panel.yaxis.set_minor_locator(NullLocator())
+        panel.xaxis.set_major_locator(MaxNLocator(4))
     sns.despine(figure)
-    of = "" if len(shown) == classes else f" ({len(shown)} of {classes} classes)"
-    figure.supxlabel(f"mean coupling coefficient, {levels} levels{of}", fontsize=8)
+    of = "" if len(shown) == classes else f", {len(shown)} of {classes} classes"
+    cut = "" if highest == levels - 1 else f"; no capsule is beyond {min(edge, 1):.2f}"
+    figure.supxlabel(f"mean coupling coefficient, {levels} levels{of}{cut}", fontsize=8)
     figure.supylabel("primary capsules", fontsize=8)
     legend = {}
     for panel in panels.flat:
         handles, labels = panel.get_legend_handles_labels()
         legend |= dict(zip(labels, handles, strict=True))
-    figure.legend(legend.values(), legend.keys(), loc="outside upper center", ncols=len(legend))
-    _save(figure, target_stem)
+    order = [label for label in (*series, "1/J") if label in legend]
+    handles = [legend[label] for label in order]
+    figure.legend(handles, order, title=title, loc="outside upper center", ncols=len(order))
+    return figure
 
 
-def _couplings(files: Mapping[str, Path], levels: int, target_stem: Path) -> None:
-    series, names = {}, []
+def _couplings(files: Mapping[str, Path], colours: tuple[str, str], what: str, levels: int, target_stem: Path) -> None:
+    series, runs, names = {}, [], []
     for label, path in files.items():
         with open_hdf5(path) as file:
             if "class_mean" not in file:
                 raise RemError(f"{path} has no dataset class_mean; make it again.")
             series[label] = file["class_mean"][:]
             names = list(file.attrs["class_names"])
-    if len({len(class_mean) for class_mean in series.values()}) > 1:
-        raise RemError(f"{' and '.join(map(str, files.values()))} differ in their number of classes.")
-    coupling_distributions(series, levels, names, target_stem)
-
-
-def _save(figure: Figure, target_stem: Path) -> None:
-    for kind, options in (("png", {"dpi": 300}), ("svg", {"metadata": {"Date": None}})):
-        with whole(f"{target_stem}.{kind}") as path:
-            figure.savefig(path, format=kind, **options)
+            runs.append(Run.model_validate_json(file.attrs["run"]))
+    if len({(run.dataset, run.seed) for run in runs}) > 1:
+        raise RemError(f"{' and '.join(map(str, files.values()))} are of different datasets or seeds; give two of one.")
+    save(coupling_distributions(series, colours, levels, names, what + run_title(runs[0])), target_stem)

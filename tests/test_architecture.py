@@ -12,8 +12,8 @@ from rem.sections import Section
 PACKAGE = Path(rem.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 PURE = {"capsnet", "backbone", "decoder", "losses", "lobster", "quantize", "entropy", "equivariance"}
-STEPS = {"train", "data", "couplings", "levels", "parse_trees", "metrics", "tables", "paired", "figures", "sample"}
-STEPS |= {"claims", "reconstruct", "published_checkpoint"}
+STEPS = {"train", "data", "couplings", "levels", "parse_trees", "metrics", "tables", "paired", "sample"}
+STEPS |= {"reconstruct", "published_checkpoint", "figures", "comparisons", "pictures", "tree_picture", "claims"}
 LENGTH = 300
 
 
