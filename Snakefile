@@ -1,6 +1,6 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies. The config's keys are explained by `rem schema`.
+Targets: all (the default), data, models, couplings, entropies; controls. The config's keys are explained by `rem schema`.
 """
 
 
@@ -12,7 +12,9 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/couplings.smk"
 include: "workflow/rules/entropy.smk"
+include: "workflow/rules/decoder.smk"
 include: "workflow/rules/results.smk"
+include: "workflow/rules/controls.smk"
 
 
 localrules:
@@ -21,6 +23,7 @@ localrules:
     models,
     couplings,
     entropies,
+    controls,
 
 
 rule all:
@@ -47,3 +50,8 @@ rule couplings:
 rule entropies:
     input:
         entropy_files(),
+
+
+rule controls:
+    input:
+        controls_files(),

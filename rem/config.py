@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from rem.files import RemError
 from rem.sections import Name, Section, parse
-from rem.settings import Run
+from rem.settings import Run, Stacked
 
 FOLLOWED = "rem"  # the variant that Figure 5 follows from epoch to epoch
 
@@ -66,6 +66,7 @@ class Config(Section):
     experiments: dict[Name, Experiment] = Field(description="By name, sets of networks to train together.")
     levels: Levels
     figures: Figures
+    stacked: Stacked
     defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
     datasets: dict[Name, dict[str, Any]] = Field(
         description="Per dataset, what differs from `defaults`; under `variants`, what differs for one variant of it."

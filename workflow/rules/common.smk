@@ -11,8 +11,9 @@ from rem.files import RemError
 
 try:
     CONFIG = sections.parse(configuration.Config, config, "config")
-    # Of the target `all`, and of every experiment: those are what the rules can make.
+    # Of the targets `all` and `controls`, and of every experiment: those are what the rules can make.
     RUNS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.select)}
+    CONTROLS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(["controls"])}
     ALL_RUNS = RUNS | {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.experiments)}
     # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
     FILES = {
@@ -27,7 +28,7 @@ COUPLINGS = ["first.test", "best.val", "best.test", "last.val", "last.test"]
 TRANSFER = ["early.test", "early.transfer", "best.transfer", "last.transfer"]
 TABLES = expand("tables/table{which}.{suffix}", which=[*range(2, 8), "_decoder"], suffix=["csv", "md", "tex"])
 TABLES += expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"])
-CLAIMS = expand("tables/claims.{suffix}", suffix=["csv", "md"])
+TESTS = expand("tables/{table}.{suffix}", table=["paired", "claims"], suffix=["csv", "md"])
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)
@@ -51,7 +52,7 @@ def run_files(stage, file, runs=RUNS, **wildcards):
 
 def with_transfer(runs):
     """Those runs whose dataset has a further test set."""
-    return {key: run for key, run in runs.items() if getattr(run.data, "transfer", None)}
+    return {key: run for key, run in runs.items() if run.data.transfer}
 
 
 def couplings_files(runs=RUNS):
@@ -76,8 +77,17 @@ def stems(wildcards, output):
     return [os.path.basename(file).rpartition(".")[0] for file in output]
 
 
+def tuple_of(wildcards):
+    return wildcards.dataset, wildcards.variant, wildcards.seed
+
+
 def run_of(wildcards):
-    return ALL_RUNS[wildcards.dataset, wildcards.variant, wildcards.seed]
+    return ALL_RUNS[tuple_of(wildcards)]
+
+
+def runs_of(variants, runs=RUNS):
+    """Those runs that are of some variants."""
+    return {key: run for key, run in runs.items() if run.variant in variants}
 
 
 def data_of(wildcards):
@@ -135,29 +145,41 @@ def checkpoint_couplings(wildcards):
     return [file for key, run in runs.items() for file in run_files("couplings", f"{run.checkpoint}.val.h5", [key])]
 
 
+def shown_couplings(wildcards):
+    return run_files("couplings", f"{run_of(wildcards).checkpoint}.test.h5", [tuple_of(wildcards)])
+
+
 def figure_run(variant):
     """The run of a variant that figures of single networks show, or none."""
     key = (CONFIG.figures.dataset, variant, str(CONFIG.figures.seed))
     return {key: RUNS[key]} if key in RUNS else {}
 
 
-def shown(variant, split="test", checkpoint=None):
-    """Couplings, at its tables' checkpoint unless one is named, of the run of a variant that figures show."""
+def shown(stage, variant, split="test", checkpoint=None):
+    """A stage's file, at its tables' checkpoint unless one is named, of the run of a variant that figures show."""
     (run,) = (runs := figure_run(variant)).values()
-    return run_files("couplings", f"{checkpoint or run.checkpoint}.{split}.h5", runs)
+    return run_files(stage, f"{checkpoint or run.checkpoint}.{split}.h5", runs)
 
 
 def figures():
-    """The inputs of every figure that the selected runs allow."""
-    levels = f"results/{CONFIG.name}/entropies/{CONFIG.figures.dataset}/levels.csv"
-    made = {"overview": [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]}
+    """The inputs of every figure that the selected runs allow, in the order in which `rem figure` takes them."""
+    prepared = f"data/prepared/{CONFIG.name}/{CONFIG.figures.dataset}.h5"
+    made = {"by_levels": run_files("entropies", "by_levels.csv", runs_of(CONFIG.levels.variants))}
+    if runs_of(["baseline", "rem"]):
+        made["overview"] = [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]
     if figure_run("baseline"):
-        made["fig4"] = [levels, *shown("baseline", checkpoint="first"), *shown("baseline")]
+        made["fig4"] = [*shown("couplings", "baseline", checkpoint="first"), *shown("couplings", "baseline")]
     if figure_run("rem"):
-        made["fig5"] = run_files("trajectory", "trajectory.csv", figure_run("rem"))
+        followed = figure_run("rem")
+        made["fig5"] = run_files("trajectory", "trajectory.csv", followed) + run_files("models", "run.yaml", followed)
+        made["fig7"] = [prepared, *shown("entropies", "rem")]
+        made["fig8"] = run_files("decoders", "perturbations.h5", followed)
+        made["fig8"] += run_files("decoders", "equivariance.csv", followed)
     if figure_run("baseline") and figure_run("rem"):
-        made["fig6"] = [levels, *shown("baseline"), *shown("rem")]
-    return made
+        made["fig6"] = [*shown("couplings", "baseline"), *shown("couplings", "rem")]
+        made["fig7"] += shown("entropies", "baseline")
+        made["parse_tree"] = [prepared, *made["fig6"]]
+    return {figure: inputs for figure, inputs in made.items() if inputs}
 
 
 FIGURES = figures()
@@ -165,6 +187,26 @@ FIGURES = figures()
 
 def figure_inputs(wildcards):
     return FIGURES[wildcards.figure]
+
+
+def figure_levels(wildcards):
+    """levels.csv of the datasets whose shared K a figure shows."""
+    if wildcards.figure == "by_levels":
+        return levels_files(runs_of(CONFIG.levels.variants))
+    return levels_files(figure_run("baseline") | figure_run("rem"))
+
+
+def stacked_runs():
+    """The runs on which decoders are stacked: of the figures' dataset."""
+    return {key: run for key, run in runs_of(["baseline", "rem"]).items() if run.dataset == CONFIG.figures.dataset}
+
+
+def stacked_checkpoint(wildcards):
+    return run_files("models", f"{run_of(wildcards).checkpoint}.pt", [tuple_of(wildcards)])
+
+
+def stacked_settings_text(wildcards):
+    return sections.to_yaml(CONFIG.stacked)
 
 
 def followed_trajectory(wildcards):
@@ -175,6 +217,20 @@ def trajectory_option(wildcards, input):
     return ["--trajectory", input.trajectory] if input.trajectory else []
 
 
+def equivariance_files(wildcards):
+    return run_files("decoders", "equivariance.csv", stacked_runs())
+
+
+def equivariance_option(wildcards, input):
+    return ["--equivariance", *input.equivariance] if input.equivariance else []
+
+
+def controls_files():
+    files = [f"table_controls.{suffix}" for suffix in ("csv", "md", "tex")]
+    files += ["metrics.csv", "claims.csv", "claims.md", "controls.png", "controls.svg"]
+    return expand("results/{name}/controls/{file}", name=CONFIG.name, file=files)
+
+
 def results_files():
     figure_files = expand("figures/{figure}.{suffix}", figure=FIGURES, suffix=["png", "svg"])
-    return expand("results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *CLAIMS, *figure_files])
+    return expand("results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *TESTS, *figure_files])

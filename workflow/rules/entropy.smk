@@ -70,11 +70,7 @@ use rule entropy as entropy_transfer with:
 
 rule sweep:
     input:
-        couplings=lambda wildcards: run_files(
-            "couplings",
-            f"{run_of(wildcards).checkpoint}.test.h5",
-            [(wildcards.dataset, wildcards.variant, wildcards.seed)],
-        ),
+        couplings=shown_couplings,
         code=modules("parse_trees", "entropy", "quantize"),
     output:
         "results/{name}/entropies/{dataset}/{variant}/seed{seed}/by_levels.csv",

@@ -37,9 +37,10 @@ rule claims:
         metrics="results/{name}/metrics.csv",
         runs=run_files("models", "run.yaml"),
         trajectory=followed_trajectory,
+        equivariance=equivariance_files,
         code=modules("claims", "evidence", "verdicts", "differences", "selection", "results"),
     output:
-        expand("results/{{name}}/{file}", file=CLAIMS),
+        expand("results/{{name}}/tables/claims.{suffix}", suffix=["csv", "md"]),
     log:
         "results/{name}/logs/claims.log",
     benchmark:
@@ -51,12 +52,14 @@ rule claims:
         dataset=CONFIG.figures.dataset,
         published_levels=CONFIG.levels.published,
         trajectory=trajectory_option,
+        equivariance=equivariance_option,
     shell:
         """
         rem claims {params.folder:q} \
             --metrics {input.metrics:q} \
             --runs {input.runs:q} \
             {params.trajectory:q} \
+            {params.equivariance:q} \
             --dataset {params.dataset:q} \
             --published-levels {params.published_levels} \
             --name {wildcards.name:q} \
@@ -67,7 +70,8 @@ rule claims:
 rule figure:
     input:
         data=figure_inputs,
-        code=modules("figures", "results"),
+        levels=figure_levels,
+        code=modules("figures", "pictures", "tree_picture", "comparisons", "style", "results"),
     output:
         "results/{name}/figures/{figure}.png",
         "results/{name}/figures/{figure}.svg",
@@ -78,9 +82,13 @@ rule figure:
     conda:
         "../../environment.yml"
     params:
+        which="{figure}",
         stem="results/{name}/figures/{figure}",
+        published_levels=CONFIG.levels.published,
     shell:
         """
-        rem figure {wildcards.figure} {params.stem:q} {input.data:q} \
+        rem figure {params.which} {params.stem:q} {input.data:q} \
+            --levels {input.levels:q} \
+            --published-levels {params.published_levels} \
             2>&1 | tee {log:q}
         """

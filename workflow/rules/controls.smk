@@ -1,0 +1,80 @@
+# The experiment `controls`: which part of REM does the work? Its results are files of their own.
+
+
+use rule metrics as controls_metrics with:
+    input:
+        couplings=couplings_files(CONTROLS),
+        entropies=entropy_files(CONTROLS),
+        levels=levels_files(CONTROLS),
+        code=modules("metrics"),
+    output:
+        "results/{name}/controls/metrics.csv",
+    log:
+        "results/{name}/logs/controls/metrics.log",
+    benchmark:
+        "results/{name}/benchmarks/controls/metrics.tsv"
+
+
+rule controls_table:
+    input:
+        metrics="results/{name}/controls/metrics.csv",
+        runs=run_files("models", "run.yaml", CONTROLS),
+        code=modules("tables", "layout", "selection", "results"),
+    output:
+        expand("results/{{name}}/controls/table_controls.{suffix}", suffix=["csv", "md", "tex"]),
+    log:
+        "results/{name}/logs/controls/table.log",
+    benchmark:
+        "results/{name}/benchmarks/controls/table.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        folder="results/{name}/controls",
+        published_levels=CONFIG.levels.published,
+    shell:
+        """
+        rem controls {params.folder:q} \
+            --metrics {input.metrics:q} \
+            --runs {input.runs:q} \
+            --published-levels {params.published_levels} \
+            2>&1 | tee {log:q}
+        """
+
+
+use rule claims as controls_claims with:
+    input:
+        metrics="results/{name}/controls/metrics.csv",
+        runs=run_files("models", "run.yaml", CONTROLS),
+        trajectory=[],
+        equivariance=[],
+        code=modules("claims", "evidence", "verdicts", "differences", "selection", "results"),
+    output:
+        expand("results/{{name}}/controls/claims.{suffix}", suffix=["csv", "md"]),
+    log:
+        "results/{name}/logs/controls/claims.log",
+    benchmark:
+        "results/{name}/benchmarks/controls/claims.tsv"
+    params:
+        folder="results/{name}/controls",
+        dataset=CONFIG.figures.dataset,
+        published_levels=CONFIG.levels.published,
+        trajectory=[],
+        equivariance=[],
+
+
+use rule figure as controls_figure with:
+    input:
+        data=["results/{name}/controls/metrics.csv", *run_files("models", "run.yaml", CONTROLS)],
+        levels=levels_files(CONTROLS),
+        code=modules("comparisons", "style", "results"),
+    output:
+        "results/{name}/controls/controls.png",
+        "results/{name}/controls/controls.svg",
+    log:
+        "results/{name}/logs/controls/figure.log",
+    benchmark:
+        "results/{name}/benchmarks/controls/figure.tsv"
+    params:
+        which="controls",
+        stem="results/{name}/controls/controls",
+        published_levels=CONFIG.levels.published,

@@ -1,0 +1,78 @@
+# Decoders stacked on frozen networks, and what they draw when a pose is moved (Figure 8).
+
+
+localrules:
+    stacked_settings,
+
+
+rule stacked_settings:
+    output:
+        "results/{name}/decoders/stacked.yaml",
+    log:
+        "results/{name}/logs/stacked_settings.log",
+    conda:
+        "../../environment.yml"
+    params:
+        text=stacked_settings_text,
+    shell:
+        "printf %s {params.text:q} > {output:q} 2> {log:q}"
+
+
+rule stack_decoder:
+    input:
+        checkpoint=stacked_checkpoint,
+        settings="results/{name}/decoders/stacked.yaml",
+        data="data/prepared/{name}/{dataset}.h5",
+        code=modules("reconstruct", "decoder", "capsnet", "losses", "batches"),
+    output:
+        "results/{name}/decoders/{dataset}/{variant}/seed{seed}/decoder.pt",
+    log:
+        "results/{name}/logs/stack_decoder/{dataset}-{variant}-seed{seed}.log",
+    benchmark:
+        "results/{name}/benchmarks/stack_decoder/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=gpu_slots,
+    params:
+        device=CONFIG.device,
+    shell:
+        """
+        rem decoder {input.checkpoint:q} {output:q} \
+            --settings {input.settings:q} \
+            --data {input.data:q} \
+            --device {params.device} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule perturb:
+    input:
+        decoder="results/{name}/decoders/{dataset}/{variant}/seed{seed}/decoder.pt",
+        data="data/prepared/{name}/{dataset}.h5",
+        code=modules("reconstruct", "equivariance", "decoder", "capsnet", "batches"),
+    output:
+        pictures="results/{name}/decoders/{dataset}/{variant}/seed{seed}/perturbations.h5",
+        table="results/{name}/decoders/{dataset}/{variant}/seed{seed}/equivariance.csv",
+    log:
+        "results/{name}/logs/perturb/{dataset}-{variant}-seed{seed}.log",
+    benchmark:
+        "results/{name}/benchmarks/perturb/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=gpu_slots,
+    params:
+        device=CONFIG.device,
+    shell:
+        """
+        {{
+                    rem perturb {input.decoder:q} {output.pictures:q} \
+                        --data {input.data:q} --device {params.device} --threads {threads}
+                    rem equivariance {input.decoder:q} {output.table:q} \
+                        --data {input.data:q} --device {params.device} --threads {threads}
+                }} 2>&1 | tee {log:q}
+        """
