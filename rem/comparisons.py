@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -49,10 +50,11 @@ def overview(metrics_csv: Path, run_yamls: Sequence[Path], target_stem: Path) ->
 
 def overview_of(results: Results) -> Figure:
     """The overview: a column of two panels a dataset, in it the models that it has."""
-    figure, axes = _grid(results.datasets, 3.9)
+    datasets = results.datasets
+    figure, axes = _grid(datasets, 3.9)
     present = [variant for variant in MODELS if variant in set(results.runs["variant"])]
-    for column, dataset in enumerate(results.datasets):
-        axes[0, column].set_title(panel_title(dataset, f"K = {results.shared[dataset]}"), pad=13)
+    for column, dataset in enumerate(datasets):
+        axes[0, column].set_title(panel_title(dataset, len(datasets), f"K = {results.shared[dataset]}"), pad=13)
         for row, metric in enumerate(("entropy", "accuracy")):
             _seeds(axes[row, column], results, dataset, metric, present)
         axes[0, column].tick_params(labelbottom=False)
@@ -60,10 +62,10 @@ def overview_of(results: Results) -> Figure:
     axes[1, 0].set_ylabel("test accuracy (%)")
     legend = [
         Line2D([], [], color=GREY, marker="o", markersize=4, linestyle="", label="one seed"),
-        Line2D([], [], color=GREY, linewidth=1.5, label="mean over seeds, number above"),
+        Line2D([], [], color=GREY, linewidth=1.5, label="mean over seeds (number above)"),
         unreachable(),
     ]
-    figure.legend(handles=legend, loc="outside upper center", ncols=len(legend))
+    _legend(figure, legend, datasets, 3)
     return figure
 
 
@@ -134,7 +136,7 @@ def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, published: int | Non
     for column, dataset in enumerate(datasets):
         own, levels = frame[frame["dataset"] == dataset], chosen[chosen["dataset"] == dataset]
         shared = int(levels.loc[levels["shared"], "levels"].iloc[0])
-        axes[0, column].set_title(panel_title(dataset, f"K = {shared}"))
+        axes[0, column].set_title(panel_title(dataset, len(datasets), f"K = {shared}"))
         for row, metric in enumerate(("entropy", "accuracy")):
             panel = axes[row, column]
             for edge in levels.loc[levels["edge_at_uniform"], "levels"].unique():
@@ -150,7 +152,7 @@ def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, published: int | Non
         first, last = own["levels"].min(), own["levels"].max()
         shade_unreachable(axes[0, column], {(first, last): own["entropy_ceiling"].max()})
         axes[1, column].set_ylim(0, 100)
-        powers = 2 ** np.arange(1, 9)
+        powers = 2 ** np.arange(1, 9, 1 if len(datasets) <= 3 else 2)
         axes[1, column].set_xscale("log", base=2)
         axes[1, column].set(xlim=(first, last), xticks=powers[(powers >= first) & (powers <= last)])
         axes[1, column].xaxis.set_major_formatter(ScalarFormatter())
@@ -164,13 +166,13 @@ def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, published: int | Non
             Line2D([], [], color=look.colour, linestyle="-" if look.filled else "--", label=model_name(variant, True))
             for variant, look in shown.items()
         ),
-        Patch(color=GREY, alpha=0.25, label="from the least to the greatest seed"),
+        Patch(color=GREY, alpha=0.25, label="range over seeds"),
         Line2D([], [], color="0.2", linewidth=0.7, label="shared K"),
         *([Line2D([], [], **theirs, label=f"the authors' K = {published}")] if published else []),
         Line2D([], [], color="0.85", linewidth=1, label="level edge on 1/J"),
         unreachable(),
     ]
-    figure.legend(handles=legend, loc="outside upper center", ncols=-(-len(legend) // 2))
+    _legend(figure, legend, datasets, 4)
     sns.despine(figure)
     return figure
 
@@ -191,7 +193,7 @@ def controls_of(results: Results) -> Figure:
     datasets, shown = results.datasets, looks(results.runs["variant"])
     figure, axes = _grid(datasets, 4.2, sharey="col")
     for column, dataset in enumerate(datasets):
-        axes[0, column].set_title(panel_title(dataset, f"K = {results.shared[dataset]}"))
+        axes[0, column].set_title(panel_title(dataset, len(datasets), f"K = {results.shared[dataset]}"))
         ceilings = []
         for variant, look in shown.items():
             checkpoint = results.checkpoint(dataset, variant)
@@ -215,7 +217,7 @@ def controls_of(results: Results) -> Figure:
         Line2D([], [], **_mark(look), label=model_name(variant, quantized=True)) for variant, look in shown.items()
     ]
     handles.append(unreachable())
-    figure.legend(handles=handles, loc="outside upper center", ncols=2 if len(datasets) == 1 else 4)
+    _legend(figure, handles, datasets, 4)
     sns.despine(figure)
     return figure
 
@@ -234,5 +236,10 @@ def _mark(look: Look) -> dict[str, object]:
 
 def _grid(datasets: Sequence[str], height: float, **share: bool | str) -> tuple[Figure, np.ndarray]:
     """A figure of two panels a dataset, one above the other, and its axes (2, datasets)."""
-    figure = Figure(figsize=(COLUMN if len(datasets) == 1 else PAGE, height), layout="constrained")
+    size = (COLUMN, height + 0.6) if len(datasets) == 1 else (PAGE, height)
+    figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(2, len(datasets), squeeze=False, **share)
+
+
+def _legend(figure: Figure, handles: Sequence[Artist], datasets: Sequence[str], columns: int) -> None:
+    figure.legend(handles=handles, loc="outside upper center", ncols=1 if len(datasets) == 1 else columns)

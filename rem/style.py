@@ -4,6 +4,7 @@ Every figure is drawn for a printed column (3.4 or 7 inches wide), in colours th
 never by colour alone; the same input gives the same SVG, byte for byte.
 """
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from rem.results import display_name
 from rem.settings import Run
 
 COLUMN, PAGE = 3.4, 7.0  # inches
+LINE = 105  # letters of a title that go into a page's width
 SMALL = 7  # points, of everything but titles and labels of axes
 PANELS = 10  # classes that a figure shows at the most
 BLUE, ORANGE, GREEN, VERMILION, PINK, BROWN, *_, SKY = sns.color_palette("colorblind").as_hex()
@@ -85,9 +87,9 @@ def shown_classes(classes: int, most: int = PANELS) -> np.ndarray:
     return np.unique(np.linspace(0, classes - 1, min(classes, most)).round().astype(int))
 
 
-def panel_title(dataset: str, *more: str) -> str:
-    """A dataset's name above its panel, in whose place it stands on a line of its own."""
-    return "\n".join([display_name(dataset).replace(" (in ", "\n(in "), *more])
+def panel_title(dataset: str, panels: int, *more: str) -> str:
+    """A dataset's name above its panel, in lines short enough for so many panels beside each other; more below."""
+    return "\n".join([textwrap.fill(display_name(dataset), LINE // panels), *more])
 
 
 def run_title(run: Run) -> str:
@@ -110,7 +112,7 @@ def shade_unreachable(axes: Axes, ceilings: Mapping[tuple[float, float], float])
 
 def unreachable() -> Patch:
     """The legend's entry for what `shade_unreachable` draws."""
-    return Patch(color=UNREACHABLE, label="above log$_2$ of the images per class")
+    return Patch(color=UNREACHABLE, label="above log$_2$ (images per class)")
 
 
 def draw_image(axes: Axes, image: np.ndarray, **options: object) -> None:

@@ -21,5 +21,5 @@ def test_classes_are_shown_evenly():
 
 
 def test_a_generated_dataset_is_named_with_whose_place_it_takes():
-    assert panel_title("shapes", "K = 7") == "shapes\n(in CIFAR10's place)\nK = 7"
-    assert panel_title("mnist") == "mnist"
+    assert panel_title("shapes", 2, "K = 7") == "shapes (in CIFAR10's place)\nK = 7"
+    assert panel_title("shapes-20", 5) == "shapes-20 (in Tiny\nImageNet's place)"
