@@ -75,7 +75,7 @@ def test_the_module_runs_as_a_program_and_its_status_is_the_commands(tmp_path):
     done = subprocess.run([*command, "--tolerance", "0"], cwd=tiny.ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith(f"rem: {tmp_path / 'none.h5'} is not a readable HDF5 file")
+    assert done.stderr.startswith(f"rem: {tmp_path / 'none.h5'} is missing; run the command that makes it")
     assert done.stderr.count("\n") == 1
 
 
@@ -142,7 +142,7 @@ def test_faults_of_the_program_are_not_hidden(rem, monkeypatch):
     def fault():
         raise ZeroDivisionError
 
-    monkeypatch.setattr("rem.settings.config_schema", fault)
+    monkeypatch.setattr("rem.config.config_schema", fault)
     with pytest.raises(ZeroDivisionError):
         rem("schema")
 

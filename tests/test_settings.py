@@ -283,7 +283,7 @@ def test_only_the_followed_run_keeps_checkpoints(overlays):
 @pytest.mark.parametrize(
     ("path", "valid"),
     [
-        ("colour", "name, device, mirror, select, experiments, levels, figures, defaults, datasets, variants"),
+        ("colour", "name, device, mirror, select, experiments, levels, figures, stacked, defaults, datasets, variants"),
         ("experiments.main.colour", "datasets, variants, seeds"),
         ("levels.colour", "maximum, tolerance, skip_edges, published, variants"),
         ("figures.colour", "dataset, seed, every"),
@@ -508,5 +508,4 @@ def test_the_paper_config_is_the_protocol_and_nothing_of_the_sample(dataset, see
         assert run.augment.flip == (dataset != "mnist")
         assert (run.network.convolution_channels, run.network.routing_iterations) == (256, 3)
         assert run.network.primary_types == (64 if dataset == "cifar10" else 32)
-    assert config.select == ["main"]
     assert config.experiments["main"].seeds == [42, 43, 44, 45, 46]
