@@ -42,11 +42,12 @@ def load_split(path: str | Path, split: str) -> Split:
         RemError: the file is missing, damaged, or has no such split.
     """
     with open_hdf5(path) as file:
-        group = _find_split(file, split)
+        group = find_split(file, split)
         return Split(torch.from_numpy(group["images"][:]), torch.from_numpy(group["labels"][:]).long())
 
 
-def _find_split(file: h5py.File, split: str) -> h5py.Group:
+def find_split(file: h5py.File, split: str) -> h5py.Group:
+    """The `images` and `labels` of a split; raises RemError where the file has no such split."""
     if split not in file:
         raise RemError(f"{file.filename} has no split {split!r}, only {', '.join(file)}; prepare it again.")
     return file[split]
@@ -187,7 +188,7 @@ def stream_batches(
         RemError: as `load_split`.
     """
     with open_hdf5(path) as file:
-        group = _find_split(file, split)
+        group = find_split(file, split)
         for start in range(0, len(group["labels"]), batch_size):
             rows = slice(start, start + batch_size)
             images, labels = (torch.from_numpy(group[name][rows]) for name in ("images", "labels"))

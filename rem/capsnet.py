@@ -159,19 +159,27 @@ class CapsNet(nn.Module):
         if hidden is not None:  # last: the other weights are drawn as without it
             self.decoder = Decoder(classes, network.class_dimensions, hidden, channels, size)
 
-    def primary_capsules(self, images: Tensor) -> Tensor:
-        """The squashed poses u_i: (B, C, S, S) to (B, I, P)."""
-        features = self.backbone(images) if self.backbone else torch.relu(self.convolution(images))
+    def stem(self, images: Tensor) -> Tensor:
+        """What no pruning changes: the backbone's features, or the images (B, C, S, S) themselves."""
+        return self.backbone(images) if self.backbone else images
+
+    def primary_capsules(self, stem: Tensor) -> Tensor:
+        """The squashed poses u_i: what `stem` returns to (B, I, P)."""
+        features = stem if self.backbone else torch.relu(self.convolution(stem))
         grouped = self.primary(features).unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
         return squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
 
     def forward(self, images: Tensor, levels: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Route a batch (B, C, S, S).
+        """Route a batch (B, C, S, S); returns what `head` returns."""
+        return self.head(self.stem(images), levels)
+
+    def head(self, stem: Tensor, levels: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Route a batch from what `stem` returns.
 
         Returns:
             The lengths |v_j| (B, J), the poses v_j (B, J, D) and the couplings c_ij (B, J, I) of the
             last iteration, which `levels` quantizes for the poses but not in what is returned.
         """
-        primary = self.primary_capsules(images)
+        primary = self.primary_capsules(stem)
         poses, couplings = route(self.weight, primary, self.routing_bias, self.iterations, levels)
         return torch.linalg.vector_norm(poses, dim=-1), poses, couplings

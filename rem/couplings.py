@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rem.batches import eval_batches, load_split
+from rem.batches import find_split, stream_batches
 from rem.capsnet import CapsNet, quantized_poses, route, votes
 from rem.checkpoints import load_checkpoint
 from rem.files import open_hdf5, whole
@@ -35,14 +35,13 @@ def extract(
         attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `class_names`, `sparsity`
         (JSON, shares by layer), `run`, `provenance`.
 
-    Memory does not grow with N beyond the split's own uint8 images.
+    Memory does not grow with N.
     """
     model, run, epoch = load_checkpoint(checkpoint, device)
     data, batch = run.data, run.training.batch_size
-    images = load_split(prepared, split).to(device)
     with open_hdf5(prepared) as file:
-        class_names = file.attrs["class_names"]
-    count, capsules, classes = len(images.labels), model.weight.shape[0], model.weight.shape[1]
+        class_names, count = file.attrs["class_names"], len(find_split(file, split)["labels"])
+    capsules, classes = model.weight.shape[:2]
     levels = torch.arange(2, maximum_levels + 1, device=device)
     correct = torch.zeros(len(levels) + 1, dtype=torch.int64, device=device)  # the last one unquantized
     losses = torch.zeros(len(levels) + 1, dtype=torch.float64, device=device)
@@ -61,7 +60,7 @@ def extract(
         file.create_dataset("predicted", (count,), "i8")
         file.create_dataset("label", (count,), "i8")
         file.create_dataset("lengths", (count, classes), "f4")
-        batches = eval_batches(images, batch, data.size, data.mean, data.std)
+        batches = stream_batches(prepared, split, batch, data.size, data.mean, data.std, device)
         done = 0
         for pixels, labels in tqdm(batches, total=-(-count // batch), unit="batch", disable=None, desc=target.stem):
             couplings, lengths = _route_at(model, pixels, levels)  # (B, J, I), (L+1, B, J)
@@ -102,7 +101,7 @@ def extract(
 @torch.no_grad()
 def _route_at(model: CapsNet, images: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
     """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
-    primary = model.primary_capsules(images)
+    primary = model.primary_capsules(model.stem(images))
     poses, couplings = route(model.weight, primary, model.routing_bias, model.iterations)
     at_levels = [  # two images at a time: their couplings at all K just fit in a core's cache
         quantized_poses(own, votes(model.weight, one), model.routing_bias, levels)

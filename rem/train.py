@@ -170,7 +170,9 @@ class Training:
         losses, _ = self._evaluate()
         order = losses.argsort(descending=True, stable=True)
         hardest = Split(self.validation.images[order], self.validation.labels[order])
-        return search(self.masks, lambda: (batch for batch, _ in self._validate(hardest)))
+        with torch.no_grad():  # a backbone sees every image once, and not in every probe
+            stems = [(self.model.stem(images), labels) for images, labels in self._batches(hardest)]
+            return search(self.masks, lambda: (margin_losses(self.model.head(x)[0], labels) for x, labels in stems))
 
     def _followed_sparsity(self) -> float:
         """What the followed run had after this epoch, or after its last one, as a fraction."""
@@ -181,11 +183,14 @@ class Training:
         losses, correct = zip(*self._validate(self.validation), strict=True)
         return torch.cat(losses), torch.cat(correct)
 
+    def _batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+        data = self.run.data
+        return eval_batches(split, self.run.training.batch_size, data.size, data.mean, data.std)
+
     @torch.no_grad()
     def _validate(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-        data = self.run.data
         self.model.eval()
-        for images, labels in eval_batches(split, self.run.training.batch_size, data.size, data.mean, data.std):
+        for images, labels in self._batches(split):
             lengths, _, _ = self.model(images)
             yield margin_losses(lengths, labels), lengths.argmax(dim=1) == labels
 

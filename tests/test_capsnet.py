@@ -359,7 +359,9 @@ def test_many_levels_keep_every_prediction():
     network, images = tiny_network(), images_for_it(64)
     with torch.no_grad():
         exact, fine = network(images)[0], network(images, levels=256)[0]
-        reach = votes(network.weight, network.primary_capsules(images)).norm(dim=-1).sum(dim=2) * 0.5 / 255
+        reach = (
+            votes(network.weight, network.primary_capsules(network.stem(images))).norm(dim=-1).sum(dim=2) * 0.5 / 255
+        )
     assert ((fine - exact).abs() <= reach).all()
     best, second = exact.topk(2, dim=1).values.T
     clear = best - second > 2 * reach.amax(dim=1)
