@@ -161,7 +161,7 @@ def search(masks: Masks, losses: Callable[[], Iterable[Tensor]]) -> float:
     """The threshold to prune with after an epoch: the largest that does not worsen the validation loss.
 
     Leaves the weights as they were. A probe stops as soon as its partial sum of losses, none of
-    which is negative, exceeds the bound; it does so early if the first batches are the hardest.
+    which is negative, exceeds the bound.
 
     Args:
         masks: of the network to prune.
