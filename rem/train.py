@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rem.batches import Split, epoch_batches, eval_batches, load_split, reconstruction_targets
+from rem.batches import epoch_batches, eval_batches, load_split, reconstruction_targets
 from rem.checkpoints import build, load, load_backbone, save, save_checkpoint
 from rem.files import RemError, whole
 from rem.lobster import REGULARIZERS, Masks, search, threshold_at
@@ -166,12 +166,10 @@ class Training:
         return threshold
 
     def _search(self) -> float:
-        """The largest threshold that does not worsen the validation loss, tried on the hardest images first."""
-        losses, _ = self._evaluate()
-        order = losses.argsort(descending=True, stable=True)
-        hardest = Split(self.validation.images[order], self.validation.labels[order])
+        """The largest threshold that does not worsen the validation loss."""
+        self.model.eval()
         with torch.no_grad():  # a backbone sees every image once, and not in every probe
-            stems = [(self.model.stem(images), labels) for images, labels in self._batches(hardest)]
+            stems = [(self.model.stem(images), labels) for images, labels in self._batches()]
             return search(self.masks, lambda: (margin_losses(self.model.head(x)[0], labels) for x, labels in stems))
 
     def _followed_sparsity(self) -> float:
@@ -180,17 +178,17 @@ class Training:
 
     def _evaluate(self) -> tuple[Tensor, Tensor]:
         """Each validation image's margin loss (N,) and whether it is classified correctly (N,)."""
-        losses, correct = zip(*self._validate(self.validation), strict=True)
+        losses, correct = zip(*self._validate(), strict=True)
         return torch.cat(losses), torch.cat(correct)
 
-    def _batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-        data = self.run.data
-        return eval_batches(split, self.run.training.batch_size, data.size, data.mean, data.std)
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        data, batch_size = self.run.data, self.run.training.batch_size
+        return eval_batches(self.validation, batch_size, data.size, data.mean, data.std)
 
     @torch.no_grad()
-    def _validate(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+    def _validate(self) -> Iterator[tuple[Tensor, Tensor]]:
         self.model.eval()
-        for images, labels in self._batches(split):
+        for images, labels in self._batches():
             lengths, _, _ = self.model(images)
             yield margin_losses(lengths, labels), lengths.argmax(dim=1) == labels
 

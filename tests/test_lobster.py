@@ -384,16 +384,19 @@ def test_a_loss_that_equals_the_bound_holds():
     assert found == 3.0
 
 
-def test_the_search_bisects():
-    magnitudes = torch.arange(1, 5001, dtype=torch.float64)
-    calls = []
+@pytest.mark.parametrize("count", [1, 2, 999, 1998, 5000, 100_000])
+@pytest.mark.parametrize("share", [0.0, 0.0003, 0.2468, 0.9999, 1.0])
+def test_the_search_bisects_to_a_thousandth_of_the_weights(count: int, share: float):
+    magnitudes, calls, bound = torch.arange(1, count + 1, dtype=torch.float64), [], round(share * count)
 
-    def loss_below(threshold: float, bound: float) -> float:
+    def loss_below(threshold: float, limit: float) -> float:
         calls.append(threshold)
         return float((magnitudes < threshold).sum())
 
-    assert largest_threshold(magnitudes, loss_below, bound=1234.0) == 1235.0
-    assert len(calls) <= math.log2(5000) + 3
+    found = int((magnitudes < largest_threshold(magnitudes, loss_below, bound)).sum())
+    assert bound - count / 1000 <= found <= bound
+    assert found == bound or count > 1000
+    assert len(calls) <= min(math.log2(count), math.log2(1000)) + 2
 
 
 @pytest.fixture(scope="module")
