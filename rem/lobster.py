@@ -40,7 +40,6 @@ def weight_decay(parameters: Iterable[nn.Parameter], penalty: float) -> None:
         parameter.mul_(1 - penalty)
 
 
-RESOLUTION = 1000  # the threshold is searched to this part of the weights: finer, the loss only wavers
 REGULARIZERS = {"lobster": lobster, "weight-decay": weight_decay}
 
 
@@ -130,25 +129,28 @@ def threshold_at(masks: Masks, sparsity: float) -> float:
     return float(magnitudes.kthvalue(more + 1).values) if more < len(magnitudes) else math.inf
 
 
-def largest_threshold(magnitudes: Tensor, loss_below: Callable[[float, float], float], bound: float) -> float:
+def largest_threshold(
+    magnitudes: Tensor, loss_below: Callable[[float, float], float], bound: float, resolution: float = 0.0
+) -> float:
     """The largest T such that zeroing the magnitudes below T keeps the loss within `bound`.
 
-    Bisects on the number of distinct magnitudes pruned, to a thousandth of them, so at most some 11
-    losses are asked for. Where the loss grows with the number of pruned weights, at most that
-    thousandth more could go; elsewhere the loss crosses the bound somewhere in the thousandth above T.
+    Bisects on the number of distinct magnitudes pruned, so some log2(n) losses are asked for. Where
+    the loss grows with the number of pruned weights the answer is exact to the resolution; elsewhere it
+    is a T at which the loss crosses the bound.
 
     Args:
         magnitudes: (n,), of the weights that may be pruned.
         loss_below: (T, bound) -> loss with all magnitudes below T zeroed; where that exceeds the
             bound, any value above the bound will do.
         bound: loss that may not be exceeded.
+        resolution: the share of the magnitudes to which the search is exact; 0: to one.
 
     Returns:
         T, one of the magnitudes, or infinity where every weight can go.
     """
     candidates = torch.cat([magnitudes.unique(), magnitudes.new_tensor([math.inf])])  # ascending; the first prunes none
     holds, fails = 0, len(candidates)
-    while fails - holds > max(1, len(candidates) // RESOLUTION):
+    while fails - holds > max(1, int(resolution * len(candidates))):
         middle = (holds + fails) // 2
         if loss_below(float(candidates[middle]), bound) <= bound:
             holds = middle
@@ -158,7 +160,7 @@ def largest_threshold(magnitudes: Tensor, loss_below: Callable[[float, float], f
 
 
 @torch.no_grad()
-def search(masks: Masks, losses: Callable[[], Iterable[Tensor]]) -> float:
+def search(masks: Masks, losses: Callable[[], Iterable[Tensor]], resolution: float = 0.0) -> float:
     """The threshold to prune with after an epoch: the largest that does not worsen the validation loss.
 
     Leaves the weights as they were. A probe stops as soon as its partial sum of losses, none of
@@ -168,6 +170,7 @@ def search(masks: Masks, losses: Callable[[], Iterable[Tensor]]) -> float:
         masks: of the network to prune.
         losses: evaluates the network as it stands on the validation split, each call on the same
             batches in the same order: yields the losses of the images of a batch, (B,).
+        resolution: of `largest_threshold`.
 
     Returns:
         T of `largest_threshold` for the sum of those losses, the unpruned sum being the bound.
@@ -187,7 +190,7 @@ def search(masks: Masks, losses: Callable[[], Iterable[Tensor]]) -> float:
 
     try:
         unpruned = loss_below(0.0, math.inf)
-        return largest_threshold(masks.magnitudes(), loss_below, unpruned)
+        return largest_threshold(masks.magnitudes(), loss_below, unpruned, resolution)
     finally:
         for name, weight in weights.items():
             weight.copy_(saved[name])

@@ -152,6 +152,9 @@ class Pruning(Section):
         description="After each epoch, search: prune below the largest threshold that does not worsen the validation "
         "loss; follow: prune by magnitude to the sparsity that the variant `follows` had; none: prune nothing."
     )
+    resolution: float = Field(
+        ge=0, lt=1, description="The share of the weights to which that search is exact; 0: to one weight."
+    )
     follows: Name | None = Field(description="The variant that `threshold: follow` follows, seed by seed; else null.")
     layers: list[Literal["convolution", "primary", "class"]] = Field(
         min_length=1, description="The layers that are shrunk and pruned, where the network has them."

@@ -170,7 +170,11 @@ class Training:
         self.model.eval()
         with torch.no_grad():  # a backbone sees every image once, and not in every probe
             stems = [(self.model.stem(images), labels) for images, labels in self._batches()]
-            return search(self.masks, lambda: (margin_losses(self.model.head(x)[0], labels) for x, labels in stems))
+            return search(
+                self.masks,
+                lambda: (margin_losses(self.model.head(stem)[0], labels) for stem, labels in stems),
+                self.run.pruning.resolution,
+            )
 
     def _followed_sparsity(self) -> float:
         """What the followed run had after this epoch, or after its last one, as a fraction."""

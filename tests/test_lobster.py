@@ -386,14 +386,16 @@ def test_a_loss_that_equals_the_bound_holds():
 
 @pytest.mark.parametrize("count", [1, 2, 999, 1998, 5000, 100_000])
 @pytest.mark.parametrize("share", [0.0, 0.0003, 0.2468, 0.9999, 1.0])
-def test_the_search_bisects_to_a_thousandth_of_the_weights(count: int, share: float):
+def test_the_search_bisects_to_one_weight_or_to_the_resolution(count: int, share: float):
     magnitudes, calls, bound = torch.arange(1, count + 1, dtype=torch.float64), [], round(share * count)
 
     def loss_below(threshold: float, limit: float) -> float:
         calls.append(threshold)
         return float((magnitudes < threshold).sum())
 
-    found = int((magnitudes < largest_threshold(magnitudes, loss_below, bound)).sum())
+    assert (magnitudes < largest_threshold(magnitudes, loss_below, bound)).sum() == bound
+    calls.clear()
+    found = int((magnitudes < largest_threshold(magnitudes, loss_below, bound, resolution=0.001)).sum())
     assert bound - count / 1000 <= found <= bound
     assert found == bound or count > 1000
     assert len(calls) <= min(math.log2(count), math.log2(1000)) + 2
