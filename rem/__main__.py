@@ -85,13 +85,13 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--couplings", type=Path, nargs="+", required=True, help="validation couplings, one a network")
     added.add_argument("--tolerance", type=float, required=True, help="standard errors that quantization may cost")
     added.add_argument("--skip-edges", action="store_true", help="pass over every K with a level edge on 1/J")
+    added.add_argument("--published-levels", type=int, required=True, help="K of the authors' runs")
 
     added = command(commands.entropy)
     added.add_argument("target", type=Path, help="the CSV of entropies")
     added.add_argument("--folder", type=Path, required=True, help="where to write the dictionaries")
     added.add_argument("--couplings", type=Path, nargs="+", required=True, help="files of couplings")
     added.add_argument("--levels", type=Path, required=True, help="the dataset's levels.csv")
-    added.add_argument("--published-levels", type=int, required=True)
 
     added = command(commands.sweep)
     added.add_argument("target", type=Path, help="the CSV")
@@ -112,7 +112,6 @@ def parser() -> argparse.ArgumentParser:
         added.add_argument("folder", type=Path, help="where to write")
         added.add_argument("--metrics", type=Path, required=True, help="the CSV of rem metrics")
         added.add_argument("--runs", type=Path, nargs="+", required=True, help="run.yaml of every run")
-        added.add_argument("--published-levels", type=int, required=True, help="K of the authors' runs")
         return added
 
     def about(added: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -137,7 +136,6 @@ def parser() -> argparse.ArgumentParser:
         added.add_argument("stem", type=Path, help="where to write, without .png and .svg")
         added.add_argument("inputs", type=Path, nargs=number, help=inputs)
         added.add_argument("--levels", type=Path, nargs="*", default=[], help="levels.csv, where the shared K is shown")
-        added.add_argument("--published-levels", type=int, help="K of the authors' runs, for by_levels to mark")
         added.add_argument("--image", type=int, help="of parse_tree; default: the first that both classify correctly")
 
     added = command(commands.sample)

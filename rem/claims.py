@@ -176,7 +176,6 @@ def write_claims(
     equivariance_csvs: Sequence[str | Path],
     config_name: str,
     dataset: str,
-    published_levels: int,
     folder: str | Path,
 ) -> None:
     """Decide every claim from the measurements and write `claims.csv` and `claims.md` into `folder`.
@@ -190,7 +189,6 @@ def write_claims(
         equivariance_csvs: of `rem equivariance`, one a run.
         config_name: named in the text.
         dataset: in the place of the paper's MNIST, where it makes a claim of MNIST alone.
-        published_levels: K of the authors' runs.
         folder: made if it is missing.
 
     Raises:
@@ -199,7 +197,6 @@ def write_claims(
     found = Evidence(
         read_results(metrics_csv, run_yamls),
         dataset,
-        published_levels,
         transfer_sources([read_run(path) for path in run_yamls]),
         None if trajectory_csv is None else _read(trajectory_csv),
         pd.concat([_read(path) for path in equivariance_csvs]) if equivariance_csvs else None,

@@ -105,16 +105,17 @@ def levels(arguments: argparse.Namespace) -> None:
     """Search the lowest K of each network of a dataset, and the K they share, on the validation split."""
     from rem.levels import choose_levels
 
-    choose_levels(arguments.couplings, arguments.tolerance, arguments.skip_edges, arguments.target)
+    choose_levels(
+        arguments.couplings, arguments.tolerance, arguments.skip_edges, arguments.published_levels, arguments.target
+    )
 
 
 def entropy(arguments: argparse.Namespace) -> None:
     """Write the dictionaries and entropies of couplings, at the shared K and at the published one."""
-    from rem.levels import shared_levels
+    from rem.levels import reported_levels
     from rem.parse_trees import write_entropies
 
-    chosen = sorted({shared_levels(arguments.levels), arguments.published_levels})
-    write_entropies(arguments.couplings, chosen, arguments.folder, arguments.target)
+    write_entropies(arguments.couplings, reported_levels(arguments.levels), arguments.folder, arguments.target)
 
 
 def sweep(arguments: argparse.Namespace) -> None:
@@ -149,7 +150,6 @@ def tables(arguments: argparse.Namespace) -> None:
         arguments.runs,
         arguments.name,
         arguments.dataset,
-        arguments.published_levels,
         arguments.folder,
     )
 
@@ -158,7 +158,7 @@ def controls(arguments: argparse.Namespace) -> None:
     """Write the table of the controls: what REM is without one of its parts."""
     from rem.tables import write_controls
 
-    write_controls(arguments.metrics, arguments.runs, arguments.published_levels, arguments.folder)
+    write_controls(arguments.metrics, arguments.runs, arguments.folder)
 
 
 def claims(arguments: argparse.Namespace) -> None:
@@ -172,7 +172,6 @@ def claims(arguments: argparse.Namespace) -> None:
         arguments.equivariance,
         arguments.name,
         arguments.dataset,
-        arguments.published_levels,
         arguments.folder,
     )
 
@@ -181,7 +180,7 @@ def paired(arguments: argparse.Namespace) -> None:
     """Write which networks differ across seeds: paired tests and effect sizes, as paired.csv and paired.md."""
     from rem.paired import write_paired
 
-    write_paired(arguments.metrics, arguments.runs, arguments.published_levels, arguments.folder)
+    write_paired(arguments.metrics, arguments.runs, arguments.folder)
 
 
 def figure(arguments: argparse.Namespace) -> None:
@@ -203,7 +202,7 @@ def figure(arguments: argparse.Namespace) -> None:
         case "parse_tree":
             tree_picture.parse_tree(*inputs[1:], inputs[0], stem, arguments.image)
         case "by_levels":
-            comparisons.by_levels(inputs, arguments.levels, arguments.published_levels, stem)
+            comparisons.by_levels(inputs, arguments.levels, stem)
         case "controls":
             comparisons.controls(inputs[0], inputs[1:], stem)
         case "overview":

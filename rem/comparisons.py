@@ -31,7 +31,7 @@ from rem.style import (
 
 MODELS = ("baseline", "rem")  # the two that the paper compares
 BY_LEVELS = ("dataset", "variant", "seed", "levels", "accuracy", "entropy", "entropy_ceiling")
-LEVELS = ("dataset", "levels", "shared", "edge_at_uniform")
+LEVELS = ("dataset", "levels", "shared", "published", "edge_at_uniform")
 
 
 def overview(metrics_csv: Path, run_yamls: Sequence[Path], target_stem: Path) -> None:
@@ -96,16 +96,14 @@ def _seeds(axes: Axes, results: Results, dataset: str, metric: str, variants: Se
     sns.despine(ax=axes)
 
 
-def by_levels(
-    by_levels_csvs: Sequence[Path], levels_csvs: Sequence[Path], published: int | None, target_stem: Path
-) -> None:
+def by_levels(by_levels_csvs: Sequence[Path], levels_csvs: Sequence[Path], target_stem: Path) -> None:
     """Draw entropy and accuracy on the test set against the number of levels K, per dataset and variant.
 
     Args:
         by_levels_csvs: of every run, with the columns dataset, variant, seed, levels (K), accuracy (%), entropy
             and entropy_ceiling (Eq. 9, bits).
-        levels_csvs: of every dataset, of `rem levels`: the shared K and those with a level edge on 1/J.
-        published: K of the authors' runs, to mark; None marks none.
+        levels_csvs: of every dataset, of `rem levels`: the shared K, the published one, and those with a level
+            edge on 1/J.
         target_stem: `.png` and `.svg` are added to it.
 
     Raises:
@@ -118,32 +116,31 @@ def by_levels(
     for dataset in frame["dataset"].unique():
         if not chosen.loc[chosen["dataset"] == dataset, "shared"].any():
             raise RemError(f"none of {', '.join(map(str, levels_csvs))} has a shared K of {dataset}; give its file.")
-    save(by_levels_of(frame, chosen, published), target_stem)
+    save(by_levels_of(frame, chosen), target_stem)
 
 
-def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, published: int | None) -> Figure:
+def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
     """Entropy and accuracy against K: lines are means over seeds, bands reach from the least to the greatest.
 
     Args:
         frame: rows of the `by_levels.csv` files.
         chosen: rows of the `levels.csv` files.
-        published: K of the authors' runs, to mark; None marks none.
     """
     datasets = list(frame["dataset"].unique())
     figure, axes = _grid(datasets, 3.7, sharex=True)
     shown = looks(frame["variant"])
+    everywhere = chosen.loc[chosen["published"], "levels"].unique()
     theirs = {"color": "0.2", "linewidth": 0.7, "linestyle": (0, (1, 1.5))}
     for column, dataset in enumerate(datasets):
         own, levels = frame[frame["dataset"] == dataset], chosen[chosen["dataset"] == dataset]
-        shared = int(levels.loc[levels["shared"], "levels"].iloc[0])
+        shared, published = (int(levels.loc[levels[name], "levels"].iloc[0]) for name in ("shared", "published"))
         axes[0, column].set_title(panel_title(dataset, len(datasets), f"K = {shared}"))
         for row, metric in enumerate(("entropy", "accuracy")):
             panel = axes[row, column]
             for edge in levels.loc[levels["edge_at_uniform"], "levels"].unique():
                 panel.axvline(edge, color="0.85", linewidth=0.6, zorder=0.5)
             panel.axvline(shared, color="0.2", linewidth=0.7, zorder=0.6)
-            if published:
-                panel.axvline(published, **theirs, zorder=0.6)
+            panel.axvline(published, **theirs, zorder=0.6)
             for width, (variant, look) in zip(np.linspace(2, 1, len(shown)), shown.items(), strict=True):
                 over = own[own["variant"] == variant].groupby("levels")[metric].agg(["mean", "min", "max"])
                 panel.fill_between(over.index, over["min"], over["max"], color=look.colour, alpha=0.25, linewidth=0)
@@ -168,7 +165,7 @@ def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, published: int | Non
         ),
         Patch(color=GREY, alpha=0.25, label="range over seeds"),
         Line2D([], [], color="0.2", linewidth=0.7, label="shared K"),
-        *([Line2D([], [], **theirs, label=f"the authors' K = {published}")] if published else []),
+        Line2D([], [], **theirs, label=f"the authors' K = {' or '.join(map(str, everywhere))}"),
         Line2D([], [], color="0.85", linewidth=1, label="level edge on 1/J"),
         unreachable(),
     ]

@@ -34,6 +34,9 @@ class Levels(Section):
     )
     skip_edges: bool = Field(description="Pass over every K whose level edge falls on 1/J, where keys flicker.")
     published: int = Field(ge=2, le=256, description="K of the authors' runs; everything is reported at this K too.")
+    published_of: dict[Name, Annotated[int, Field(ge=2, le=256)]] = Field(
+        description="Per dataset on which the authors' K was another than `published`, that one."
+    )
     variants: list[Name] = Field(
         min_length=1,
         description="The variants that choose a dataset's shared K: the largest of their networks' lowest.",
@@ -41,8 +44,10 @@ class Levels(Section):
 
     @model_validator(mode="after")
     def _published_is_searched(self) -> Self:
-        if self.published > self.maximum:
-            raise ValueError(f"levels.published is {self.published}, above levels.maximum {self.maximum}; raise that")
+        named = {"published": self.published} | {f"published_of.{name}": own for name, own in self.published_of.items()}
+        for name, levels in named.items():
+            if levels > self.maximum:
+                raise ValueError(f"levels.{name} is {levels}, above levels.maximum {self.maximum}; raise that")
         return self
 
 
@@ -80,6 +85,8 @@ class Config(Section):
         self._require("dataset", self.figures.dataset, self.datasets)
         for variant in self.levels.variants:
             self._require("variant", variant, self.variants)
+        for dataset in self.levels.published_of:
+            self._require("dataset", dataset, self.datasets)
         return self
 
     def run(self, dataset: str, variant: str, seed: int) -> Run:
@@ -124,6 +131,22 @@ class Config(Section):
                         "add that to its variants."
                     )
         return list(found.values())
+
+    def selected(self) -> list[Run]:
+        """The settings of every run of the selected experiments.
+
+        Raises:
+            RemError: as `runs` does, or a dataset is selected without a variant that chooses its K.
+        """
+        runs = self.runs(self.select)
+        choosing = {run.dataset for run in runs if run.variant in self.levels.variants}
+        for run in runs:
+            if run.dataset not in choosing:
+                raise RemError(
+                    f"config: dataset {run.dataset} is selected without any variant that chooses its K "
+                    f"(levels.variants: {', '.join(self.levels.variants)}); add one to its experiment or to those."
+                )
+        return runs
 
     def _ancestry(self, variant: str) -> list[str]:
         """The variant behind those it is `like`, the first of them first."""

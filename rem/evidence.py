@@ -38,7 +38,6 @@ class Evidence:
 
     results: Results
     dataset: str
-    published_levels: int
     transfers: dict[str, str]
     trajectory: pd.DataFrame | None
     equivariance: pd.DataFrame | None
@@ -54,11 +53,10 @@ class Evidence:
         **how: bool,
     ) -> list[Finding]:
         """The comparison at the shared K, which decides, and beside it at the published one."""
-        shared, published = self.results.shared[dataset], self.published_levels
         data = self.transfers.get(dataset) if split == "transfer" else dataset
         found = []
-        for levels in dict.fromkeys([shared, published]):
-            decides = levels == shared and how.get("decides", True)
+        for levels in self.results.reported(dataset):
+            decides = levels == self.results.shared[dataset] and how.get("decides", True)
             found += compare(self.results, dataset, metric, network, against, rule, levels, decides, split, data)
         return found
 
@@ -166,12 +164,12 @@ def less_evident(evidence: Evidence) -> list[Finding]:
 
 def _relative_falls(evidence: Evidence, dataset: str, easy: str, published: bool) -> list[Finding]:
     results = evidence.results
+    levels = results.published if published else results.shared
     if easy not in results.datasets:
         return []
 
     def seeds(of: str, network: Network, metric: str) -> pd.Series:
-        levels = evidence.published_levels if published else results.shared[of]
-        return results.over_seeds(of, network.variant, results.checkpoint(of, network.variant), levels, metric)
+        return results.over_seeds(of, network.variant, results.checkpoint(of, network.variant), levels[of], metric)
 
     def fall(of: str) -> np.ndarray:
         before = seeds(of, BASELINE, "entropy")
@@ -194,7 +192,7 @@ def _relative_falls(evidence: Evidence, dataset: str, easy: str, published: bool
             dataset,
             dataset,
             "test",
-            evidence.published_levels if published else results.shared[dataset],
+            levels[dataset],
             "relative fall of entropy",
             dataset,
             easy,

@@ -1,6 +1,6 @@
 """A table of results: declared as models (rows) and quantities (columns), written as CSV, Markdown and LaTeX.
 
-Every quantized model has a row at the dataset's shared K and one at the published K.
+Every quantized model has a row at the dataset's shared K and one at its published K.
 """
 
 from collections.abc import Callable
@@ -69,7 +69,7 @@ class Table:
 STD = {"seeds": "std", "classes": "std_classes"}
 
 
-def numbers(table: Table, results: Results, dataset: str, published_levels: int) -> pd.DataFrame:
+def numbers(table: Table, results: Results, dataset: str) -> pd.DataFrame:
     """A table as plain numbers, one row a dataset, K and model that was run; `dataset` is the main one.
 
     Columns: dataset, source, model, variant, checkpoint, levels (empty: not quantized), seeds, then per quantity
@@ -79,7 +79,7 @@ def numbers(table: Table, results: Results, dataset: str, published_levels: int)
     """
     rows = []
     for each in table.datasets(results, dataset):
-        for levels in dict.fromkeys([UNQUANTIZED, results.shared[each], published_levels]):
+        for levels in [UNQUANTIZED, *results.reported(each)]:
             for model in table.models:
                 if model.quantized == (levels == UNQUANTIZED):
                     continue
@@ -155,10 +155,11 @@ def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
     return text
 
 
-def _caption(table: Table, frame: pd.DataFrame, results: Results, published_levels: int, note: str) -> str:
+def _caption(table: Table, frame: pd.DataFrame, results: Results, note: str) -> str:
     sets = "; ".join(
         f"{display_name(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
-        f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}"
+        f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
+        f"published K = {results.published[dataset]}"
         for dataset in frame["dataset"].unique()
     )
     checkpoints = ", ".join(
@@ -167,32 +168,29 @@ def _caption(table: Table, frame: pd.DataFrame, results: Results, published_leve
     )
     statistics = "; ".join(dict.fromkeys(quantity.caption for quantity in table.quantities if quantity.caption))
     caption = (
-        f"{table.heading}. {table.title}. Test set of {sets}; published K = {published_levels}. "
+        f"{table.heading}. {table.title}. Test set of {sets}. "
         f"Checkpoints: {checkpoints}. {statistics[0].upper()}{statistics[1:]}."
     )
     return f"{caption} {note}".rstrip()
 
 
-def write_table(
-    table: Table, results: Results, dataset: str, published_levels: int, folder: Path, note: str = ""
-) -> None:
+def write_table(table: Table, results: Results, dataset: str, folder: Path, note: str = "") -> None:
     """Write a table as `<stem>.csv` (plain numbers), `.md` and `.tex`; where it has no rows, what it needs.
 
     Args:
         table: its declaration.
         results: the measurements.
         dataset: the main dataset.
-        published_levels: K of the authors' runs.
         folder: made if it is missing.
         note: sentences that end the caption.
     """
     stem = folder / table.stem
-    frame = numbers(table, results, dataset, published_levels)
+    frame = numbers(table, results, dataset)
     if frame.empty:
         caption = f"{table.heading} needs {table.needs.format(dataset=dataset)}, which these runs lack."
         frame, markdown, latex = pd.DataFrame({"note": [caption]}), caption, _latex(caption)
     else:
-        caption = _caption(table, frame, results, published_levels, note)
+        caption = _caption(table, frame, results, note)
         text = readable(table, frame)
         markdown = f"{caption}\n\n{text.to_markdown(index=False, disable_numparse=True)}"
         latex = (

@@ -53,12 +53,13 @@ def _couplings(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _levels(path: Path) -> Iterator[dict[str, object]]:
-    frame = read_table(path, [*COLUMNS[:4], "levels", "lowest", "shared"])
+    frame = read_table(path, [*COLUMNS[:4], "levels", "lowest", "shared", "published"])
     for row in frame[frame["lowest"]].to_dict("records"):
         where = {key: row[key] for key in ("dataset", "variant", "seed", "checkpoint")}
         yield where | {"split": "val", "metric": "lowest_levels", "value": row["levels"]}
-    shared = frame[frame["shared"]].iloc[0]
-    yield {"dataset": shared["dataset"], "split": "val", "metric": "shared_levels", "value": shared["levels"]}
+    for name in ("shared", "published"):
+        row = frame[frame[name]].iloc[0]
+        yield {"dataset": row["dataset"], "split": "val", "metric": f"{name}_levels", "value": row["levels"]}
 
 
 def _entropies(path: Path) -> list[dict[str, object]]:

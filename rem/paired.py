@@ -30,12 +30,11 @@ images: the intervals speak of other trainings on these data.
 """
 
 
-def compare_pairs(results: Results, published_levels: int) -> pd.DataFrame:
+def compare_pairs(results: Results) -> pd.DataFrame:
     """Every variant against the baseline, and REM with a decoder against the baseline with one, paired over seeds.
 
     Args:
         results: the selected runs' measurements.
-        published_levels: K of the authors' runs, beside the dataset's shared one.
 
     Returns:
         A row a dataset, split, pair, K and metric, with `COLUMNS`: `seeds` (n), `difference` (mean of variant -
@@ -50,7 +49,7 @@ def compare_pairs(results: Results, published_levels: int) -> pd.DataFrame:
             for dataset in results.datasets
             for split in SPLITS
             for pair in _pairs(results, dataset)
-            for levels in dict.fromkeys([results.shared[dataset], published_levels])
+            for levels in results.reported(dataset)
             for row in _rows(results, dataset, split, pair, levels)
         ],
         columns=COLUMNS,
@@ -92,13 +91,13 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def write_paired(metrics_csv: Path, run_yamls: Sequence[Path], published_levels: int, folder: Path) -> None:
+def write_paired(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> None:
     """Write what `compare_pairs` returns to `paired.csv` and, to be read, `paired.md` in `folder`.
 
     Raises:
         RemError: as `rem.results.read_results`.
     """
-    table = compare_pairs(read_results(metrics_csv, run_yamls), published_levels)
+    table = compare_pairs(read_results(metrics_csv, run_yamls))
     with whole(folder / "paired.csv") as path:
         table.to_csv(path, index=False, float_format="%.10g")
     with whole(folder / "paired.md") as path:

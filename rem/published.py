@@ -54,12 +54,10 @@ def read_published(path: str | Path) -> list[Published]:
     return [parse(Published, entry, f"{path}, entry {number}") for number, entry in enumerate(entries, start=1)]
 
 
-def compare(
-    entries: list[Published], results: Results, transfer_sources: dict[str, str], published_levels: int
-) -> pd.DataFrame:
+def compare(entries: list[Published], results: Results, transfer_sources: dict[str, str]) -> pd.DataFrame:
     """Each published number beside the same statistic of our runs.
 
-    A quantized model's number gets a row at the dataset's shared K and one at `published_levels`. Accuracy and
+    A quantized model's number gets a row at the dataset's shared K and one at its published K. Accuracy and
     entropy are means over seeds, keys and sparsity medians, as in the paper. Its affNIST numbers are those of
     networks trained on expanded MNIST, on our transfer split of that dataset if its source is affNIST.
 
@@ -67,7 +65,6 @@ def compare(
         entries: the paper's numbers.
         results: our measurements.
         transfer_sources: per dataset with a transfer split, the source of it.
-        published_levels: K of the authors' runs.
 
     Returns:
         One row a number and K. `our_dataset`, `variant`, `checkpoint`, `split`, `levels`, `metric` and `class` are
@@ -76,11 +73,11 @@ def compare(
         classes of log2 n; keys: images predicted as the class) and `difference` (ours - published) are NaN where
         this config computes no such number; `reason` says why.
     """
-    rows = [row for entry in entries for row in _rows(entry, results, transfer_sources, published_levels)]
+    rows = [row for entry in entries for row in _rows(entry, results, transfer_sources)]
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("seeds", "levels", "class"), "Int64"))
 
 
-def _rows(entry: Published, results: Results, transfer_sources: dict[str, str], published_levels: int) -> list[dict]:
+def _rows(entry: Published, results: Results, transfer_sources: dict[str, str]) -> list[dict]:
     printed = {
         "table": entry.table,
         "row": entry.row,
@@ -104,7 +101,7 @@ def _rows(entry: Published, results: Results, transfer_sources: dict[str, str], 
     checkpoint = CHECKPOINTS.get(entry.epoch, entry.epoch) or shown
     at = [UNQUANTIZED]
     if entry.quantized and entry.metric != "sparsity":
-        at = list(dict.fromkeys([results.shared[dataset], published_levels]))
+        at = results.reported(dataset)
     where = {
         "our_dataset": dataset,
         "our_data": source or results.source(dataset),

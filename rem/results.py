@@ -41,11 +41,13 @@ class Results:
         rows: the rows of `metrics.csv` of these runs, of `SPLITS` or no split, empty levels, classes and splits
             as `UNQUANTIZED`, `WHOLE` and `ANY`.
         shared: the K at which a dataset's models are compared.
+        published: K of the authors' runs of a dataset.
     """
 
     runs: pd.DataFrame
     rows: pd.DataFrame
     shared: dict[str, int]
+    published: dict[str, int]
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -113,6 +115,10 @@ class Results:
         runs = self.runs.query("dataset == @dataset and variant == @variant")
         return None if runs.empty else runs["checkpoint"].iloc[0]
 
+    def reported(self, dataset: str) -> list[int]:
+        """Every K at which the dataset is reported: the shared one and, if it is another, the published one."""
+        return list(dict.fromkeys([self.shared[dataset], self.published[dataset]]))
+
     def source(self, dataset: str) -> str:
         """Where the dataset's images come from, e.g. `mnist-sample`."""
         return self.runs.loc[self.runs["dataset"] == dataset, "source"].iloc[0]
@@ -131,7 +137,7 @@ def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Re
     """The measurements of the runs whose `run.yaml` are given.
 
     Raises:
-        RemError: the file cannot be read, lacks a column, says one thing twice, or lacks a run or a shared K.
+        RemError: the file cannot be read, lacks a column, says one thing twice, or lacks a run or a K to report.
     """
     runs = pd.DataFrame(
         [
@@ -142,10 +148,12 @@ def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Re
     )
     table = read_table(metrics_csv, COLUMNS)
     table = table.fillna(dict.fromkeys(NAMES, ANY) | {"levels": UNQUANTIZED, "class": WHOLE})
-    shared = table[(table["metric"] == "shared_levels")].set_index("dataset")["value"].astype(int).to_dict()
-    for dataset in runs["dataset"].unique():
-        if dataset not in shared:
-            raise RemError(f"{metrics_csv} has no shared_levels for dataset {dataset}; make it again.")
+    levels = {}
+    for metric in ("shared_levels", "published_levels"):
+        levels[metric] = table[table["metric"] == metric].set_index("dataset")["value"].astype(int).to_dict()
+        for dataset in runs["dataset"].unique():
+            if dataset not in levels[metric]:
+                raise RemError(f"{metrics_csv} has no {metric} for dataset {dataset}; make it again.")
     measured = table[table["split"].isin([*SPLITS, ANY]) & (table["variant"] != "")].astype({"seed": int})
     rows = runs[RUN].merge(measured, on=RUN, how="left", indicator=True)
     for missing in rows[rows["_merge"] == "left_only"].itertuples():
@@ -155,7 +163,7 @@ def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Re
     twice = rows[rows.duplicated([*CELL, "seed"])]
     if not twice.empty:
         raise RemError(f"{metrics_csv} has two rows for {twice.iloc[0][[*CELL, 'seed']].to_dict()}; make it again.")
-    return Results(runs, rows, shared)
+    return Results(runs, rows, levels["shared_levels"], levels["published_levels"])
 
 
 def read_table(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -164,7 +164,6 @@ def write_tables(
     run_yamls: Sequence[str | Path],
     config_name: str,
     dataset: str,
-    published_levels: int,
     target_folder: str | Path,
 ) -> None:
     """Write `table2` .. `table7`, `table_decoder` (.csv, .md, .tex) and `paper_vs_ours` (.csv, .md).
@@ -175,7 +174,6 @@ def write_tables(
         run_yamls: `run.yaml` of every selected run: they say which datasets, sources, seeds and checkpoints count.
         config_name: named in the comparison.
         dataset: that of Tables 2 to 5; Table 6 has the others, but for those with a transfer set: Table 7.
-        published_levels: K of the authors' runs.
         target_folder: made if it is missing.
 
     Raises:
@@ -186,19 +184,17 @@ def write_tables(
     target = Path(target_folder)
     for table in TABLES:
         note = transfer_note(runs, results) if table.stem == "table7" else ""
-        write_table(table, results, dataset, published_levels, target, note)
-    comparison = compare(read_published(published_yaml), results, transfer_sources(runs), published_levels)
+        write_table(table, results, dataset, target, note)
+    comparison = compare(read_published(published_yaml), results, transfer_sources(runs))
     write_comparison(comparison, config_name, target)
 
 
-def write_controls(
-    metrics_csv: str | Path, run_yamls: Sequence[str | Path], published_levels: int, target_folder: str | Path
-) -> None:
+def write_controls(metrics_csv: str | Path, run_yamls: Sequence[str | Path], target_folder: str | Path) -> None:
     """Write `table_controls` (.csv, .md, .tex): every variant without a decoder, of every dataset of the runs.
 
     The arguments and errors are those of `write_tables`.
     """
-    write_table(CONTROLS, read_results(metrics_csv, run_yamls), "", published_levels, Path(target_folder))
+    write_table(CONTROLS, read_results(metrics_csv, run_yamls), "", Path(target_folder))
 
 
 def transfer_note(runs: list[Run], results: Results) -> str:

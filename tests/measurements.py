@@ -23,7 +23,7 @@ def run_yaml(folder, dataset, variant, seed, like=None):
     return path
 
 
-def made_results(values, shared=7):
+def made_results(values, shared=7, published=11):
     """`values`: (dataset, variant, checkpoint, split, levels, metric) -> the whole set's values, one a seed from 42."""
     rows = [
         (dataset, variant, seed, checkpoint, split, levels, WHOLE, metric, value)
@@ -33,12 +33,13 @@ def made_results(values, shared=7):
     frame = pd.DataFrame(rows, columns=COLUMNS)
     runs = frame[["dataset", "variant", "seed"]].drop_duplicates()
     runs = runs.assign(source=runs["dataset"], checkpoint=runs["variant"].map(CHECKPOINTS).fillna("last"))
-    return Results(runs, frame, dict.fromkeys(frame["dataset"], shared))
+    return Results(runs, frame, dict.fromkeys(frame["dataset"], shared), dict.fromkeys(frame["dataset"], published))
 
 
 def metrics(folder):
-    """Three seeds of MNIST with two classes, one of shapes; shared K = 7."""
-    rows = [(dataset, "", None, "", "", None, None, "shared_levels", 7) for dataset in ("mnist", "shapes")]
+    """Three seeds of MNIST with two classes, one of shapes; shared K = 7, published 11."""
+    chosen = {"shared_levels": 7, "published_levels": 11}.items()
+    rows = [(dataset, "", None, "", "", None, None, *one) for dataset in ("mnist", "shapes") for one in chosen]
     runs = [("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)]
     for run in [*runs, ("shapes", "baseline", 42)]:
         for checkpoint in ("first", "best", "last"):

@@ -32,7 +32,7 @@ def measured(of, dataset="mnist", split="test", checkpoint=None, levels=(7, 11),
 
 
 def found(values, dataset="mnist", transfers=None, trajectory=None, equivariance=None):
-    return Evidence(made_results(values), dataset, 11, transfers or {}, trajectory, equivariance)
+    return Evidence(made_results(values), dataset, transfers or {}, trajectory, equivariance)
 
 
 def verdict(decide, values, **how):
@@ -205,7 +205,7 @@ def written(tmp_path):
     pd.DataFrame({"epoch": range(1, 21), "entropy": range(20), "levels": 7}).to_csv(trajectory, index=False)
     moved = tmp_path / "equivariance.csv"
     equivariance(rem=0.6, baseline=0.6).to_csv(moved, index=False)
-    write_claims(csv, runs, trajectory, [moved], "trial", "mnist", 11, tmp_path / "tables")
+    write_claims(csv, runs, trajectory, [moved], "trial", "mnist", tmp_path / "tables")
     return tmp_path / "tables"
 
 
@@ -240,4 +240,4 @@ def test_the_markdown_has_a_row_a_claim_with_its_sentence_and_verdict(written):
 def test_an_unreadable_file_is_named(tmp_path):
     runs = [run_yaml(tmp_path, "mnist", "rem", 42)]
     with pytest.raises(RemError, match="cannot be read as CSV"):
-        write_claims(metrics(tmp_path), runs, tmp_path / "absent.csv", [], "trial", "mnist", 11, tmp_path)
+        write_claims(metrics(tmp_path), runs, tmp_path / "absent.csv", [], "trial", "mnist", tmp_path)

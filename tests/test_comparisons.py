@@ -36,9 +36,10 @@ def write_by_levels(folder, dataset, variant, seed, **columns):
     return path
 
 
-def write_levels(folder, dataset, shared=7):
+def write_levels(folder, dataset, shared=7, published=11):
     levels = np.arange(2, 17)
-    rows = {"dataset": dataset, "levels": levels, "shared": levels == shared, "edge_at_uniform": levels % 10 == 6}
+    rows = {"dataset": dataset, "levels": levels, "shared": levels == shared, "published": levels == published}
+    rows["edge_at_uniform"] = levels % 10 == 6
     path = folder / f"levels-{dataset}.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
     return path
@@ -76,7 +77,7 @@ def test_figures_are_the_same_twice(files, tmp_path):
     for name in ("one", "two"):
         overview(*files, tmp_path / f"overview-{name}")
         controls(*files, tmp_path / f"controls-{name}")
-        by_levels(by, [levels], 11, tmp_path / f"levels-{name}")
+        by_levels(by, [levels], tmp_path / f"levels-{name}")
     for figure in ("overview", "controls", "levels"):
         assert drawn(tmp_path / f"{figure}-one") == drawn(tmp_path / f"{figure}-two")
 
@@ -89,7 +90,7 @@ def test_an_overview_of_neither_model_is_refused(files, tmp_path):
 def test_entropy_against_k_is_the_mean_over_seeds_within_its_band(tmp_path):
     frame = pd.concat([pd.read_csv(write_by_levels(tmp_path, *run)) for run in RUNS])
     chosen = pd.read_csv(write_levels(tmp_path, "mnist"))
-    entropy, accuracy = by_levels_of(frame, chosen, 11).axes
+    entropy, accuracy = by_levels_of(frame, chosen).axes
     for panel, metric in ((entropy, "entropy"), (accuracy, "accuracy")):
         for variant in ("baseline", "rem"):
             (line,) = [line for line in panel.lines if line.get_gid() == variant]
@@ -106,12 +107,12 @@ def test_entropy_against_k_is_the_mean_over_seeds_within_its_band(tmp_path):
 def test_files_of_levels_that_do_not_do_are_refused(tmp_path):
     by, levels = write_by_levels(tmp_path, *RUNS[0]), write_levels(tmp_path, "shapes")
     with pytest.raises(RemError, match="shared K of mnist"):
-        by_levels([by], [levels], 11, tmp_path / "figure")
+        by_levels([by], [levels], tmp_path / "figure")
     pd.read_csv(by).drop(columns="accuracy").to_csv(by, index=False)
     with pytest.raises(RemError, match="lacks the column accuracy"):
-        by_levels([by], [write_levels(tmp_path, "mnist")], 11, tmp_path / "figure")
+        by_levels([by], [write_levels(tmp_path, "mnist")], tmp_path / "figure")
     with pytest.raises(RemError, match="cannot be read"):
-        by_levels([tmp_path / "absent.csv"], [levels], 11, tmp_path / "figure")
+        by_levels([tmp_path / "absent.csv"], [levels], tmp_path / "figure")
     assert not list(tmp_path.glob("figure*"))
 
 

@@ -72,7 +72,9 @@ def test_wrong_usage_is_exit_status_2(rem, arguments):
 
 def test_the_module_runs_as_a_program_and_its_status_is_the_commands(tmp_path):
     command = [sys.executable, "-m", "rem", "levels", tmp_path / "levels.csv", "--couplings", tmp_path / "none.h5"]
-    done = subprocess.run([*command, "--tolerance", "0"], cwd=tiny.ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--tolerance", "0", "--published-levels", "11"], cwd=tiny.ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith(f"rem: {tmp_path / 'none.h5'} is missing; run the command that makes it")
@@ -185,15 +187,16 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     assert rem("couplings", files, "--checkpoints", models, *more, *computing) == 0
     assert sorted(path.name for path in files.iterdir()) == [f"{name}.h5" for name in names]
 
-    assert rem("levels", levels, "--couplings", files / "last.val.h5", "--tolerance", 100) == 0
+    searched = ["--tolerance", 100, "--published-levels", 6]
+    assert rem("levels", levels, "--couplings", files / "last.val.h5", *searched) == 0
     chosen = pd.read_csv(levels)
     assert chosen["levels"].tolist() == [2, 3, 4, 5, 6]
 
     entropies = tmp_path / "entropy.csv"
     trees = ["--folder", tmp_path / "dictionaries", "--couplings", files / "last.test.h5"]
-    assert rem("entropy", entropies, *trees, "--levels", levels, "--published-levels", 11) == 0
+    assert rem("entropy", entropies, *trees, "--levels", levels) == 0
     shared = chosen.loc[chosen["shared"], "levels"].item()
-    assert pd.read_csv(entropies)["levels"].unique().tolist() == [shared, 11]
+    assert pd.read_csv(entropies)["levels"].unique().tolist() == [shared, 6]
     assert [path.name for path in (tmp_path / "dictionaries").iterdir()] == ["last.test.h5"]
 
     assert rem("sweep", tmp_path / "by_levels.csv", "--couplings", files / "last.test.h5") == 0
@@ -203,15 +206,15 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     assert rem("metrics", tmp_path / "metrics.csv", *inputs) == 0
     assert {"accuracy", "entropy", "sparsity", "shared_levels"} <= set(pd.read_csv(tmp_path / "metrics.csv")["metric"])
 
-    measured = ["--metrics", tmp_path / "metrics.csv", "--runs", run, "--published-levels", 11]
+    measured = ["--metrics", tmp_path / "metrics.csv", "--runs", run]
     assert rem("paired", tmp_path / "tables", *measured) == 0
     assert pd.read_csv(tmp_path / "tables/paired.csv").empty  # one network has none to differ from
     assert rem("controls", tmp_path / "tables", *measured) == 0
-    assert pd.read_csv(tmp_path / "tables/table_controls.csv")["levels"].tolist() == [shared, 11]
+    assert pd.read_csv(tmp_path / "tables/table_controls.csv")["levels"].tolist() == [shared, 6]
     published = ["--published", tiny.ROOT / "config/published.yaml"]
     told = ["--dataset", tiny.run().dataset, "--name", "trial"]
     assert rem("tables", tmp_path / "tables", *measured, *published, *told) == 0
-    assert pd.read_csv(tmp_path / "tables/table5.csv")["levels"].tolist() == [shared, 11]
+    assert pd.read_csv(tmp_path / "tables/table5.csv")["levels"].tolist() == [shared, 6]
     assert rem("claims", tmp_path / "tables", *measured, *told) == 0
     assert set(pd.read_csv(tmp_path / "tables/claims.csv")["claim_verdict"]) == {
         "not measured",
@@ -263,5 +266,5 @@ def test_an_interruption_is_one_sentence_and_exit_status_130(rem, monkeypatch, c
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rem.levels.choose_levels", interrupted)
-    assert rem("levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0) == 130
+    assert rem("levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--published-levels", 11) == 130
     assert capsys.readouterr().err == "rem: interrupted; give the same command again to go on.\n"

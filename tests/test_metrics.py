@@ -50,7 +50,7 @@ def entropies(path, **changed):
 
 
 def levels(path):
-    """Two networks: lowest K 2 and 3, shared 3."""
+    """Two networks: lowest K 2 and 3, shared 3, published 2."""
     rows = pd.DataFrame(
         {
             "dataset": "thirds",
@@ -64,6 +64,7 @@ def levels(path):
             "lowest": [True, False, False, True],
             "edge_at_uniform": False,
             "shared": [False, True, False, True],
+            "published": [True, False, True, False],
         }
     )
     rows.to_csv(path, index=False)
@@ -134,19 +135,20 @@ def test_what_the_entropy_table_has_of_a_whole_split_has_no_class(table):
     assert value(table, "uniform_share", **at) == 0.375
 
 
-def test_lowest_levels_are_a_networks_and_shared_levels_the_datasets(table):
+def test_lowest_levels_are_a_networks_and_shared_and_published_levels_the_datasets(table):
     baseline = {"dataset": "thirds", "variant": "baseline", "seed": 7, "checkpoint": "best"}
     assert value(table, "lowest_levels", split="val", **baseline) == 2
     assert value(table, "lowest_levels", split="val", **NETWORK) == 3
     assert value(table, "shared_levels", dataset="thirds", split="val") == 3
-    assert (table["metric"] == "shared_levels").sum() == 1
+    assert value(table, "published_levels", dataset="thirds", split="val") == 2
+    assert table["metric"].isin(["shared_levels", "published_levels"]).sum() == 2
 
 
 def test_there_is_no_other_row_and_none_twice(table):
     of_couplings = 2 * (3 + 2 * 2)
     of_network = 1 + len(SHARES)
     of_entropies = 10 * (3 + 1)
-    assert len(table) == of_couplings + of_network + of_entropies + 2 + 1
+    assert len(table) == of_couplings + of_network + of_entropies + 2 + 2
     assert not table.duplicated(COLUMNS[:-1]).any()
 
 

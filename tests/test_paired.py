@@ -12,7 +12,7 @@ from rem.results import Results, read_results
 CHECKPOINTS = {"baseline": "best", "rem": "last", "penalty": "last", "baseline-decoder": "best", "rem-decoder": "last"}
 
 
-def results(values, shared=7):
+def results(values, shared=7, published=11):
     """`values`: (dataset, split, variant, levels, metric) -> value by seed."""
     rows = [
         (dataset, variant, seed, CHECKPOINTS[variant], split, levels, -1, metric, value)
@@ -22,7 +22,7 @@ def results(values, shared=7):
     columns = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
     frame = pd.DataFrame(rows, columns=columns)
     runs = frame[["dataset", "variant", "seed", "checkpoint"]].drop_duplicates().assign(source="mnist-sample")
-    return Results(runs, frame, dict.fromkeys(frame["dataset"], shared))
+    return Results(runs, frame, dict.fromkeys(frame["dataset"], shared), dict.fromkeys(frame["dataset"], published))
 
 
 def of_variants(**entropies):
@@ -35,7 +35,7 @@ def test_the_numbers_are_those_of_a_paired_t_test():
     baseline, rem = [9.1, 8.7, 9.4, 9.0, 8.8], [6.2, 6.4, 6.1, 6.9, 5.5]
     seeds = range(42, 47)
     of_seeds = of_variants(baseline=dict(zip(seeds, baseline, strict=True)), rem=dict(zip(seeds, rem, strict=True)))
-    row = compare_pairs(of_seeds, 7).iloc[0]
+    row = compare_pairs(of_seeds).iloc[0]
     expected = stats.ttest_rel(rem, baseline)
     difference = np.subtract(rem, baseline)
     assert row["seeds"] == 5
@@ -57,18 +57,18 @@ def test_a_test_worked_out_by_hand():
 def test_seeds_are_paired_and_not_the_order_of_rows():
     one = of_variants(baseline={42: 5.0, 43: 7.0, 44: 9.0}, rem={42: 4.0, 43: 6.5, 44: 7.0})
     other = of_variants(baseline={44: 9.0, 42: 5.0, 43: 7.0}, rem={43: 6.5, 44: 7.0, 42: 4.0})
-    pd.testing.assert_frame_equal(compare_pairs(one, 7), compare_pairs(other, 7))
+    pd.testing.assert_frame_equal(compare_pairs(one), compare_pairs(other))
 
 
 def test_only_seeds_that_both_have_are_compared():
-    row = compare_pairs(of_variants(baseline={42: 5.0, 43: 7.0}, rem={43: 4.0, 44: 1.0}), 7).iloc[0]
+    row = compare_pairs(of_variants(baseline={42: 5.0, 43: 7.0}, rem={43: 4.0, 44: 1.0})).iloc[0]
     assert (row["seeds"], row["difference"]) == (1, -3)
     assert row[["std", "low", "high", "t", "p", "p_holm", "effect_size"]].isna().all()
-    assert compare_pairs(of_variants(baseline={42: 5.0}, rem={43: 4.0}), 7).empty
+    assert compare_pairs(of_variants(baseline={42: 5.0}, rem={43: 4.0})).empty
 
 
 def test_differences_that_are_all_the_same_are_not_tested():
-    row = compare_pairs(of_variants(baseline={1: 5.1, 2: 7.3, 3: 8.8}, rem={1: 4.0, 2: 6.2, 3: 7.7}), 7).iloc[0]
+    row = compare_pairs(of_variants(baseline={1: 5.1, 2: 7.3, 3: 8.8}, rem={1: 4.0, 2: 6.2, 3: 7.7})).iloc[0]
     assert row["difference"] == pytest.approx(-1.1)
     assert row["std"] == pytest.approx(0, abs=1e-9)
     assert row[["low", "high", "t", "p", "p_holm", "effect_size"]].isna().all()
@@ -77,7 +77,7 @@ def test_differences_that_are_all_the_same_are_not_tested():
 def test_every_variant_meets_the_baseline_and_the_decoders_each_other():
     seeds = {42: 5.0, 43: 6.0}
     table = compare_pairs(
-        of_variants(baseline=seeds, rem=seeds, penalty=seeds, baseline_decoder=seeds, rem_decoder=seeds), 7
+        of_variants(baseline=seeds, rem=seeds, penalty=seeds, baseline_decoder=seeds, rem_decoder=seeds)
     )
     assert list(zip(table["baseline"], table["variant"], strict=True)) == [
         ("baseline", "rem"),
@@ -91,7 +91,7 @@ def test_every_variant_meets_the_baseline_and_the_decoders_each_other():
 
 
 def test_without_a_baseline_there_is_nothing_to_compare():
-    table = compare_pairs(of_variants(rem={42: 5.0}, penalty={42: 5.0}), 7)
+    table = compare_pairs(of_variants(rem={42: 5.0}, penalty={42: 5.0}))
     assert table.empty
     assert list(table.columns) == COLUMNS
 
@@ -107,13 +107,14 @@ def test_datasets_splits_levels_and_metrics_are_not_mixed():
     ):
         values[dataset, split, "baseline", levels, metric] = {42: 0.0, 43: 0.0}
         values[dataset, split, "rem", levels, metric] = {42: number, 43: number + 1.0}
-    table = compare_pairs(results(values), 11)
+    table = compare_pairs(results(values))
     assert table["difference"].tolist() == [number + 0.5 for number in range(32)]
     assert table[["dataset", "split", "levels", "metric"]].drop_duplicates().shape == (32, 4)
 
 
 def test_one_k_stands_once():
-    table = compare_pairs(of_variants(baseline={42: 1.0, 43: 2.0}, rem={42: 1.0, 43: 1.0}), published_levels=7)
+    values = {("mnist", "test", variant, 7, "entropy"): {42: 1.0, 43: 1.0} for variant in ("baseline", "rem")}
+    table = compare_pairs(results(values, published=7))
     assert table["levels"].tolist() == [7]
 
 
@@ -142,7 +143,7 @@ def test_only_entropies_are_corrected_and_all_of_a_table_together():
         for metric, start in (("entropy", 9.0), ("accuracy", 95.0)):
             values["mnist", "test", "baseline", levels, metric] = {1: start, 2: start + 1, 3: start + 2}
             values["mnist", "test", "rem", levels, metric] = {1: start - 3, 2: start - 2.5, 3: start - levels / 10}
-    table = compare_pairs(results(values), 11).set_index(["metric", "levels"])
+    table = compare_pairs(results(values)).set_index(["metric", "levels"])
     assert table.loc["accuracy", "p_holm"].isna().all()
     assert table.loc["entropy", "p_holm"].tolist() == pytest.approx(holm(table.loc["entropy", "p"].to_numpy()))
 
@@ -154,9 +155,9 @@ def test_the_files_say_what_few_seeds_can_decide(tmp_path):
     frame = pd.read_csv(path)
     frame.loc[(frame["seed"] == 42) & (frame["variant"] == "rem") & (frame["metric"] == "entropy"), "value"] -= 1
     frame.to_csv(path, index=False)
-    write_paired(path, yamls, 11, tmp_path / "tables")
+    write_paired(path, yamls, tmp_path / "tables")
     written = pd.read_csv(tmp_path / "tables/paired.csv")
-    pd.testing.assert_frame_equal(written, compare_pairs(read_results(path, yamls), 11), check_dtype=False)
+    pd.testing.assert_frame_equal(written, compare_pairs(read_results(path, yamls)), check_dtype=False)
     text = (tmp_path / "tables/paired.md").read_text()
     assert "With 3 seeds p < 0.05 before correction takes |d_z| > 2.48." in text
     assert "the 2 tests of an entropy" in text
@@ -166,6 +167,6 @@ def test_the_files_say_what_few_seeds_can_decide(tmp_path):
 
 
 def test_without_a_pair_the_files_say_so(tmp_path):
-    write_paired(metrics(tmp_path), [run_yaml(tmp_path, "shapes", "baseline", 42)], 11, tmp_path / "tables")
+    write_paired(metrics(tmp_path), [run_yaml(tmp_path, "shapes", "baseline", 42)], tmp_path / "tables")
     assert pd.read_csv(tmp_path / "tables/paired.csv").empty
     assert "No two networks" in (tmp_path / "tables/paired.md").read_text()

@@ -24,7 +24,7 @@ def comparison(entries, tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     csv, yamls = metrics(folder), [run_yaml(folder, "mnist", v, s) for v in ("baseline", "rem") for s in (42, 43, 44)]
     yamls += [run_yaml(folder, "shapes", "baseline", 42)]
-    return compare(entries, read_results(csv, yamls), {}, 11)
+    return compare(entries, read_results(csv, yamls), {})
 
 
 def test_every_printed_number_is_there(entries):
@@ -115,7 +115,7 @@ def transferred(tmp_path_factory):
 def test_every_number_is_that_of_the_rows_it_names(entries, transferred):
     csv, results = transferred
     raw = pd.read_csv(csv)
-    made = compare(entries, results, {"expanded-mnist": "affnist"}, 11).query("ours.notna()")
+    made = compare(entries, results, {"expanded-mnist": "affnist"}).query("ours.notna()")
     assert set(made["table"]) == {2, 3, 4, 5, 7}
     for row in made.to_dict("records"):
         own = raw
@@ -130,7 +130,7 @@ def test_every_number_is_that_of_the_rows_it_names(entries, transferred):
 
 def test_affnist_is_compared_with_affnist_alone(entries, transferred):
     def of_affnist(sources):
-        return compare(entries, transferred[1], sources, 11).query("dataset == 'affnist'")
+        return compare(entries, transferred[1], sources).query("dataset == 'affnist'")
 
     real = of_affnist({"expanded-mnist": "affnist"}).query("row == 'CapsNet+REM (under-trained)' and levels == 7")
     assert real[["column", "ours"]].values.tolist() == [["affNIST Accuracy", 0.9 * 80], ["affNIST Entropy", 0.9 * 2]]

@@ -45,7 +45,7 @@ def every_run(*overlays):
 def refusal(values):
     """The sentence with which a config is refused."""
     with pytest.raises(RemError) as raised:
-        parse(Config, values, "config").runs(values["select"])
+        parse(Config, values, "config").selected()
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -229,6 +229,34 @@ def test_the_published_levels_are_among_those_searched(values, published, maximu
 def test_published_levels_above_the_maximum_are_refused(values):
     values["levels"] |= {"published": 12, "maximum": 11}
     assert refusal(values) == "config: levels.published is 12, above levels.maximum 11; raise that."
+    values["levels"] |= {"published": 11, "published_of": {"shapes-20": 128}}
+    assert refusal(values) == "config: levels.published_of.shapes-20 is 128, above levels.maximum 11; raise that."
+
+
+def test_published_levels_are_of_known_datasets(values):
+    put(values, "levels.published_of", {"shapes-2": 128})
+    assert refusal(values).startswith("config: unknown dataset 'shapes-2'; the config has ")
+
+
+def test_a_dataset_selected_without_a_variant_that_chooses_its_levels_is_refused(values):
+    put(values, "levels.variants", ["rem"])
+    put(values, "experiments.affine.variants", ["baseline"])
+    assert refusal(values) == (
+        "config: dataset expanded-mnist is selected without any variant that chooses its K (levels.variants: rem); "
+        "add one to its experiment or to those."
+    )
+
+
+def test_another_selected_experiment_may_choose_a_datasets_levels_and_one_not_selected_need_not_have_any(values):
+    assert parse(Config, values, "config").selected()  # of decoder's datasets, main has the variants that choose
+    put(values, "select", ["main"])
+    put(values, "experiments.affine.variants", ["baseline-decoder"])
+    assert parse(Config, values, "config").selected()
+
+
+def test_the_papers_config_knows_the_authors_k_of_tiny_imagenet():
+    levels = tiny.shipped_config("paper").levels
+    assert (levels.published, levels.published_of) == (11, {"tiny-imagenet": 128})
 
 
 # Shipped configs
@@ -285,7 +313,7 @@ def test_only_the_followed_run_keeps_checkpoints(overlays):
     [
         ("colour", "name, device, mirror, select, experiments, levels, figures, stacked, defaults, datasets, variants"),
         ("experiments.main.colour", "datasets, variants, seeds"),
-        ("levels.colour", "maximum, tolerance, skip_edges, published, variants"),
+        ("levels.colour", "maximum, tolerance, skip_edges, published, published_of, variants"),
         ("figures.colour", "dataset, seed, every"),
         ("defaults.colour", "dataset, variant, seed, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, rotation, jitter"),

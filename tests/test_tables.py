@@ -29,7 +29,7 @@ def declared(which):
 
 
 def table(results, which):
-    return numbers(declared(which), results, "mnist", 11)
+    return numbers(declared(which), results, "mnist")
 
 
 def test_table_2_compares_the_first_with_the_best_epoch(results):
@@ -73,7 +73,7 @@ def test_one_seed_has_no_spread_over_seeds(results):
 
 def test_files(tmp_path):
     yamls = [run_yaml(tmp_path, "shapes", "baseline", 42)]
-    write_tables(metrics(tmp_path), CONFIG / "published.yaml", yamls, "trial", "mnist", 11, tmp_path / "tables")
+    write_tables(metrics(tmp_path), CONFIG / "published.yaml", yamls, "trial", "mnist", tmp_path / "tables")
     written = {path.name for path in (tmp_path / "tables").iterdir()}
     tables = [*range(2, 8), "_decoder"]
     assert written == {f"table{which}{suffix}" for which in tables for suffix in SUFFIXES} | {
@@ -94,7 +94,7 @@ def test_files(tmp_path):
 
 def test_text_shows_mean_and_spread(tmp_path):
     yamls = [run_yaml(tmp_path, "mnist", "baseline", seed) for seed in (42, 43, 44)]
-    write_tables(metrics(tmp_path), CONFIG / "published.yaml", yamls, "trial", "mnist", 11, tmp_path / "tables")
+    write_tables(metrics(tmp_path), CONFIG / "published.yaml", yamls, "trial", "mnist", tmp_path / "tables")
     assert "95.00 ± 1.00" in (tmp_path / "tables" / "table4.md").read_text()
     assert r"95.00 $\pm$ 1.00" in (tmp_path / "tables" / "table4.tex").read_text()
     assert "40/50" in (tmp_path / "tables" / "table3.md").read_text()
@@ -119,7 +119,7 @@ def test_rows_are_those_of_the_variants_that_were_run():
 
 def test_tables_2_to_5_are_of_the_main_dataset_and_table_6_of_the_others():
     results = measured(*[(name, "baseline", "best", "test") for name in ("mnist", "shapes-20", "leaves")])
-    assert set(numbers(declared(4), results, "leaves", 11)["dataset"]) == {"leaves"}
+    assert set(numbers(declared(4), results, "leaves")["dataset"]) == {"leaves"}
     assert table(results, 6)["dataset"].unique().tolist() == ["shapes-20", "leaves"]
     shown = readable(declared(6), table(results, 6))["Dataset"]
     assert shown.unique().tolist() == ["shapes-20 (in Tiny ImageNet's place)", "leaves"]
@@ -188,16 +188,16 @@ def test_controls_stand_beside_the_paper_s_networks(tmp_path):
     names = ("accuracy", "keys", "uniform_share", "strongest_coupling", "sparsity_class_blocks")
     variants = ("rem", "penalty", "rem-votes")
     results = measured(*[("mnist", variant, "last", "test") for variant in variants], metrics=names)
-    frame = numbers(CONTROLS, results, "", 11)
+    frame = numbers(CONTROLS, results, "")
     assert frame["model"].tolist() == ["CapsNet+REM", "penalty", "rem-votes"] * 2
     for column in ("keys_median", "uniform_share_mean", "strongest_coupling_mean", "sparsity_class_blocks_mean"):
         assert frame[column].tolist() == [2] * 6
-    write_table(CONTROLS, results, "", 11, tmp_path)
+    write_table(CONTROLS, results, "", tmp_path)
     assert "| mnist     | penalty     | 7   | 2.00 ± 1.41" in (tmp_path / "table_controls.md").read_text()
 
 
 def test_the_controls_are_written_from_files(tmp_path):
-    write_controls(metrics(tmp_path), [run_yaml(tmp_path, "shapes", "baseline", 42)], 11, tmp_path / "tables")
+    write_controls(metrics(tmp_path), [run_yaml(tmp_path, "shapes", "baseline", 42)], tmp_path / "tables")
     assert {path.name for path in (tmp_path / "tables").iterdir()} == {f"table_controls{suffix}" for suffix in SUFFIXES}
 
 

@@ -107,8 +107,11 @@ def test_a_touched_file_remakes_nothing(project):
     assert planned(project) == {}
 
 
-def test_another_tolerance_searches_levels_again_and_trains_nothing(project, edited):
-    edited("config/smoke.yaml", "tolerance: 5.0", "tolerance: 6.0")
+@pytest.mark.parametrize(
+    ("old", "new"), [("tolerance: 5.0", "tolerance: 6.0"), ("maximum: 16", "maximum: 16\n  published: 12")]
+)
+def test_other_levels_are_reported_without_training(project, edited, old, new):
+    edited("config/smoke.yaml", old, new)
     assert planned(project) == {
         "levels": 4, "entropy": RUNS, "entropy_transfer": 2, "trajectory": 1, "metrics": 1,
         "tables": 1, "paired": 1, "claims": 1, "figure": 8,

@@ -12,7 +12,7 @@ from rem.files import RemError
 try:
     CONFIG = sections.parse(configuration.Config, config, "config")
     # Of the targets `all` and `controls`, and of every experiment: those are what the rules can make.
-    RUNS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.select)}
+    RUNS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.selected()}
     CONTROLS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(["controls"])}
     ALL_RUNS = RUNS | {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.experiments)}
     # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
@@ -143,6 +143,10 @@ def checkpoint_couplings(wildcards):
     of_dataset = [{key: run for key, run in runs.items() if key[0] == wildcards.dataset} for runs in (RUNS, ALL_RUNS)]
     runs = {key: run for key, run in (of_dataset[0] or of_dataset[1]).items() if run.variant in CONFIG.levels.variants}
     return [file for key, run in runs.items() for file in run_files("couplings", f"{run.checkpoint}.val.h5", [key])]
+
+
+def published_levels(wildcards):
+    return CONFIG.levels.published_of.get(wildcards.dataset, CONFIG.levels.published)
 
 
 def shown_couplings(wildcards):

@@ -30,13 +30,11 @@ rule controls_table:
         "../../environment.yml"
     params:
         folder="results/{name}/controls",
-        published_levels=CONFIG.levels.published,
     shell:
         """
         rem controls {params.folder:q} \
             --metrics {input.metrics:q} \
             --runs {input.runs:q} \
-            --published-levels {params.published_levels} \
             2>&1 | tee {log:q}
         """
 
@@ -57,7 +55,6 @@ use rule claims as controls_claims with:
     params:
         folder="results/{name}/controls",
         dataset=CONFIG.figures.dataset,
-        published_levels=CONFIG.levels.published,
         trajectory=[],
         equivariance=[],
 
@@ -77,4 +74,3 @@ use rule figure as controls_figure with:
     params:
         which="controls",
         stem="results/{name}/controls/controls",
-        published_levels=CONFIG.levels.published,

@@ -16,12 +16,14 @@ rule levels:
     params:
         tolerance=CONFIG.levels.tolerance,
         skip_edges="--skip-edges" if CONFIG.levels.skip_edges else "",
+        published_levels=published_levels,
     shell:
         """
         rem levels {output:q} \
             --couplings {input.couplings:q} \
             --tolerance {params.tolerance} \
             {params.skip_edges} \
+            --published-levels {params.published_levels} \
             2>&1 | tee {log:q}
         """
 
@@ -42,14 +44,12 @@ rule entropy:
         "../../environment.yml"
     params:
         folder="results/{name}/entropies/{dataset}/{variant}/seed{seed}",
-        published=CONFIG.levels.published,
     shell:
         """
         rem entropy {output.table:q} \
             --folder {params.folder:q} \
             --couplings {input.couplings:q} \
             --levels {input.levels:q} \
-            --published-levels {params.published} \
             2>&1 | tee {log:q}
         """
 
@@ -149,12 +149,10 @@ rule paired:
         "../../environment.yml"
     params:
         folder="results/{name}/tables",
-        published_levels=CONFIG.levels.published,
     shell:
         """
         rem paired {params.folder:q} \
             --metrics {input.metrics:q} \
             --runs {input.runs:q} \
-            --published-levels {params.published_levels} \
             2>&1 | tee {log:q}
         """

@@ -18,7 +18,6 @@ rule tables:
     params:
         folder="results/{name}/tables",
         dataset=CONFIG.figures.dataset,
-        published_levels=CONFIG.levels.published,
     shell:
         """
         rem tables {params.folder:q} \
@@ -26,7 +25,6 @@ rule tables:
             --runs {input.runs:q} \
             --published {input.published:q} \
             --dataset {params.dataset:q} \
-            --published-levels {params.published_levels} \
             --name {wildcards.name:q} \
             2>&1 | tee {log:q}
         """
@@ -50,7 +48,6 @@ rule claims:
     params:
         folder="results/{name}/tables",
         dataset=CONFIG.figures.dataset,
-        published_levels=CONFIG.levels.published,
         trajectory=trajectory_option,
         equivariance=equivariance_option,
     shell:
@@ -61,7 +58,6 @@ rule claims:
             {params.trajectory:q} \
             {params.equivariance:q} \
             --dataset {params.dataset:q} \
-            --published-levels {params.published_levels} \
             --name {wildcards.name:q} \
             2>&1 | tee {log:q}
         """
@@ -84,11 +80,9 @@ rule figure:
     params:
         which="{figure}",
         stem="results/{name}/figures/{figure}",
-        published_levels=CONFIG.levels.published,
     shell:
         """
         rem figure {params.which} {params.stem:q} {input.data:q} \
             --levels {input.levels:q} \
-            --published-levels {params.published_levels} \
             2>&1 | tee {log:q}
         """
