@@ -20,7 +20,7 @@ def snakemake(folder, *arguments, **environment):
     command = ["snakemake", "--configfile", "config/smoke.yaml", "--cores", "2", *arguments]
     environment = os.environ | {"PYTHONPATH": str(folder)} | environment
     return subprocess.run(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=3600
     )
 
 

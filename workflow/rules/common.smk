@@ -77,6 +77,10 @@ def stems(wildcards, output):
     return [os.path.basename(file).rpartition(".")[0] for file in output]
 
 
+def input_folder(wildcards, input):
+    return os.path.dirname(input[0])
+
+
 def tuple_of(wildcards):
     return wildcards.dataset, wildcards.variant, wildcards.seed
 
@@ -92,6 +96,12 @@ def runs_of(variants, runs=RUNS):
 
 def data_of(wildcards):
     return next(run.data for run in ALL_RUNS.values() if run.dataset == wildcards.dataset)
+
+
+def folder_state(wildcards):
+    """What changes with the images of an own folder, into which Snakemake does not look; of an archive it is a file."""
+    folder = data_of(wildcards).folder
+    return sources.folder_state(folder) if folder else None
 
 
 def dataset_files(wildcards):

@@ -29,7 +29,7 @@ rule controls_table:
     conda:
         "../../environment.yml"
     params:
-        folder="results/{name}/controls",
+        folder=input_folder,
     shell:
         """
         rem controls {params.folder:q} \
@@ -53,7 +53,7 @@ use rule claims as controls_claims with:
     benchmark:
         "results/{name}/benchmarks/controls/claims.tsv"
     params:
-        folder="results/{name}/controls",
+        folder=input_folder,
         dataset=CONFIG.figures.dataset,
         trajectory=[],
         equivariance=[],

@@ -21,7 +21,7 @@ rule extract_couplings:
     resources:
         gpu=gpu_slots,
     params:
-        checkpoints="results/{name}/models/{dataset}/{variant}/seed{seed}",
+        checkpoints=input_folder,
         folder="results/{name}/couplings/{dataset}/{variant}/seed{seed}",
         files=stems,
         levels=CONFIG.levels.maximum,
@@ -67,7 +67,7 @@ use rule extract_couplings as extract_trajectory with:
     benchmark:
         "results/{name}/benchmarks/trajectory_couplings/{dataset}-{variant}-seed{seed}.tsv"
     params:
-        checkpoints="results/{name}/models/{dataset}/{variant}/seed{seed}/epochs",
+        checkpoints=lambda wildcards, input: input.epochs,
         folder="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings",
         files=["*.test"],
         levels=CONFIG.levels.maximum,

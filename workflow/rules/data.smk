@@ -31,12 +31,6 @@ rule data_settings:
         "printf %s {params.text:q} > {output:q} 2> {log:q}"
 
 
-def folder_state(wildcards):
-    """What changes with the images of an own folder, into which Snakemake does not look; of an archive it is a file."""
-    folder = data_of(wildcards).folder
-    return sources.folder_state(folder) if folder else None
-
-
 rule prepare:
     input:
         settings="data/prepared/{name}/{dataset}.yaml",
