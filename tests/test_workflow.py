@@ -127,7 +127,8 @@ def test_one_more_seed_trains_that_seed_alone(project, edited):
 
 
 def test_a_setting_of_one_variant_trains_the_runs_that_have_it_alone(project, edited):
-    edited("config/config.yaml", "penalty: 0.003\n", "penalty: 0.005\n")  # shapes have a penalty of their own
+    own = "regularizer: lobster\n      penalty: "
+    edited("config/config.yaml", own, f"{own}1")  # shapes have a penalty of their own
     jobs = planned(project)
     assert jobs["train"] == jobs["extract_couplings"] == 2 + 2 + 1  # on MNIST, without and with decoder, and expanded
     assert "prepare" not in jobs
