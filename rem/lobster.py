@@ -1,6 +1,6 @@
 """Pruning while training: LOBSTER (Eq. 16), the threshold search (section 3.3), and what they are compared with.
 
-Prunable layers are the convolutions and the class capsules; a frozen or pretrained backbone is none.
+Prunable layers are the convolutions and the class capsules; a backbone, frozen or trained, is none.
 Their biases, the routing bias included, are shrunk but never set to zero by a threshold.
 """
 
