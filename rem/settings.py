@@ -152,6 +152,7 @@ class Pruning(Section):
         description="After each epoch, search: prune below the largest threshold that does not worsen the validation "
         "loss; follow: prune by magnitude to the sparsity that the variant `follows` had; none: prune nothing."
     )
+    start: int = Field(ge=0, description="Epochs trained before the first threshold; the paper's has 0.")
     resolution: float = Field(
         ge=0, lt=1, description="The share of the weights to which that search is exact; 0: to one weight."
     )

@@ -158,10 +158,11 @@ class Training:
 
     def _prune(self) -> float:
         """Prune below the threshold of this epoch; returns it, 0 where there is none."""
-        how = self.run.pruning.threshold if self.run.pruning else "none"
-        if how == "none":
+        pruning = self.run.pruning
+        if pruning is None or pruning.threshold == "none" or self.epoch < pruning.start:
             return 0.0
-        threshold = self._search() if how == "search" else threshold_at(self.masks, self._followed_sparsity())
+        follow = pruning.threshold == "follow"
+        threshold = threshold_at(self.masks, self._followed_sparsity()) if follow else self._search()
         self.masks.prune(threshold)
         return threshold
 

@@ -321,7 +321,7 @@ def test_only_the_followed_run_keeps_checkpoints(overlays):
         ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),
         ("datasets.shapes.data.colour", "source, folder, classes"),
-        ("variants.rem.pruning.colour", "regularizer, penalty, penalty_decay, threshold, resolution, follows, layers"),
+        ("variants.rem.pruning.colour", "regularizer, penalty, penalty_decay, threshold, start"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
@@ -450,7 +450,7 @@ def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
         read_run(tmp_path / "run.yaml")
     assert str(raised.value) == (
         f"{tmp_path / 'run.yaml'}: unknown key pruning.penalti; the keys valid there are "
-        "regularizer, penalty, penalty_decay, threshold, resolution, follows, layers."
+        "regularizer, penalty, penalty_decay, threshold, start, resolution, follows, layers."
     )
 
 

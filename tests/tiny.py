@@ -21,6 +21,7 @@ PRUNING = {
     "penalty": 0.1,
     "penalty_decay": 0.9,
     "threshold": "search",
+    "start": 0,
     "resolution": 0.0,
     "follows": None,
     "layers": ["convolution", "primary", "class"],
