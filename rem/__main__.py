@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from rem import commands
@@ -24,6 +25,7 @@ FIGURES = {  # how many files each is drawn from, and which
 def parser() -> argparse.ArgumentParser:
     """The commands and their arguments."""
     top = argparse.ArgumentParser(prog="rem", description="Routing entropy minimization for Capsule Networks.")
+    top.add_argument("--version", action="version", version=f"rem {version('rem')}")
     subparsers = top.add_subparsers(required=True, metavar="command")
 
     def command(function: object) -> argparse.ArgumentParser:
