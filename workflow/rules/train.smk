@@ -40,6 +40,7 @@ rule train:
     conda:
         "../../environment.yml"
     threads: 1
+    priority: 1  # the long jobs first, so that none is left to run alone at the end
     resources:
         gpu=gpu_slots,
     params:
