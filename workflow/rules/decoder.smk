@@ -70,9 +70,9 @@ rule perturb:
     shell:
         """
         {{
-                                    rem perturb {input.decoder:q} {output.pictures:q} \
-                                        --data {input.data:q} --device {params.device} --threads {threads}
-                                    rem equivariance {input.decoder:q} {output.table:q} \
-                                        --data {input.data:q} --device {params.device} --threads {threads}
-                                }} 2>&1 | tee {log:q}
+                                            rem perturb {input.decoder:q} {output.pictures:q} \
+                                                --data {input.data:q} --device {params.device} --threads {threads}
+                                            rem equivariance {input.decoder:q} {output.table:q} \
+                                                --data {input.data:q} --device {params.device} --threads {threads}
+                                        }} 2>&1 | tee {log:q}
         """

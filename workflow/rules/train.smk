@@ -37,10 +37,10 @@ rule train:
         "results/{name}/logs/train/{dataset}-{variant}-seed{seed}.log",
     benchmark:
         "results/{name}/benchmarks/train/{dataset}-{variant}-seed{seed}.tsv"
+    priority: 1  # the long jobs first, so that none is left to run alone at the end
     conda:
         "../../environment.yml"
     threads: 1
-    priority: 1  # the long jobs first, so that none is left to run alone at the end
     resources:
         gpu=gpu_slots,
     params:
