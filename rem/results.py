@@ -85,7 +85,7 @@ class Results:
     ) -> pd.Series:
         """The whole set's values of a measurement, indexed by seed; empty where it was not made."""
         key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, WHOLE)
-        return self._by_seed[self._by_seed.index.droplevel("seed") == key].droplevel(CELL)
+        return self._by_seed.loc[key] if key in self._by_seed.index else self._by_seed.iloc[:0].droplevel(CELL)
 
     @cached_property
     def _by_seed(self) -> pd.Series:
