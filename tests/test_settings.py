@@ -90,6 +90,7 @@ def test_a_run_is_the_defaults_under_its_dataset_under_its_variant(values):
     put(values, "defaults.training.epochs", 3)
     put(values, "datasets.mnist", {"training": {"epochs": 4, "batch_size": 8}})
     put(values, "variants.rem.training", {"epochs": 5})
+    put(values, "datasets.shapes", {})
     config = parse(Config, values, "config")
     assert config.run("shapes", "baseline", 1).training.epochs == 3
     assert config.run("mnist", "baseline", 1).training.epochs == 4
@@ -136,6 +137,7 @@ def test_a_chain_of_variants_is_walked_to_its_end_the_nearest_winning(values):
 
 
 def test_what_a_dataset_changes_of_a_variant_holds_for_those_like_it(values):
+    put(values, "datasets.shapes", {})
     put(values, "variants.mine", {"like": "rem"})
     put(values, "variants.own", {"like": "rem", "training": {"epochs": 7}})
     put(values, "datasets.mnist.variants.rem", {"training": {"epochs": 5}})
@@ -235,7 +237,7 @@ def test_published_levels_above_the_maximum_are_refused(values):
 
 
 def test_published_levels_are_of_known_datasets(values):
-    put(values, "levels.published_of", {"shapes-2": 128})
+    put(values, "levels.published_of", {"shapes-2": 12})
     assert refusal(values).startswith("config: unknown dataset 'shapes-2'; the config has ")
 
 

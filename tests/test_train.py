@@ -599,3 +599,12 @@ def test_the_whole_state_is_plain_values_and_tensors(data, tmp_path):
     assert Run.model_validate_json(state["run"]) == tiny.run("rem")
     assert any((~kept).any() for kept in state["masks"].values())
     assert {name: kept["epoch"] for name, kept in state["kept"].items()} == {"first": 1, "best": 1, "early": 1}
+
+
+def test_no_weight_is_pruned_before_the_epoch_where_pruning_starts(data):
+    training = Training(control(start=2), data, CPU)
+    for _ in range(4):
+        training.run_epoch()
+    sparsities = [row["sparsity"] for row in training.history]
+    assert sparsities[:2] == [0, 0]
+    assert sparsities[3] > 0
