@@ -69,10 +69,14 @@ rule perturb:
         device=CONFIG.device,
     shell:
         """
-        {{
-                                            rem perturb {input.decoder:q} {output.pictures:q} \
-                                                --data {input.data:q} --device {params.device} --threads {threads}
-                                            rem equivariance {input.decoder:q} {output.table:q} \
-                                                --data {input.data:q} --device {params.device} --threads {threads}
-                                        }} 2>&1 | tee {log:q}
+        rem perturb {input.decoder:q} {output.pictures:q} \
+            --data {input.data:q} \
+            --device {params.device} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        rem equivariance {input.decoder:q} {output.table:q} \
+            --data {input.data:q} \
+            --device {params.device} \
+            --threads {threads} \
+            2>&1 | tee -a {log:q}
         """
