@@ -103,9 +103,15 @@ def sparsity(model: CapsNet) -> dict[str, float]:
     layers = prunable_layers(model)
     share = {name: float((weight == 0).float().mean()) for name, (weight, _) in layers.items()}
     share["class_blocks"] = float((model.weight == 0).flatten(2).all(dim=2).float().mean())
-    parameters = [parameter for layer in layers.values() for parameter in layer]
-    share["all"] = sum(int((p == 0).sum()) for p in parameters) / sum(p.numel() for p in parameters)
+    zeros, parameters = _count(model)
+    share["all"] = zeros / parameters
     return share
+
+
+def _count(model: CapsNet) -> tuple[int, int]:
+    """Zeros and parameters of the prunable layers, biases included."""
+    parameters = [parameter for layer in prunable_layers(model).values() for parameter in layer]
+    return sum(int((p == 0).sum()) for p in parameters), sum(p.numel() for p in parameters)
 
 
 def threshold_at(masks: Masks, sparsity: float) -> float:
@@ -118,12 +124,10 @@ def threshold_at(masks: Masks, sparsity: float) -> float:
     Returns:
         T, 0 where the network is that sparse already, infinity where every weight that may be pruned must go.
     """
-    layers = prunable_layers(masks.model)
-    parameters = [parameter for layer in layers.values() for parameter in layer]
-    zeros = sum(int((p == 0).sum()) for p in parameters)
+    zeros, parameters = _count(masks.model)
     magnitudes = masks.magnitudes()
     magnitudes = magnitudes[magnitudes > 0]
-    more = round(sparsity * sum(p.numel() for p in parameters)) - zeros
+    more = round(sparsity * parameters) - zeros
     if more <= 0:
         return 0.0
     return float(magnitudes.kthvalue(more + 1).values) if more < len(magnitudes) else math.inf

@@ -9,12 +9,18 @@ from rem import config as configuration
 from rem import sections, sources
 from rem.files import RemError
 
+
+def keyed(runs):
+    """Runs by dataset, variant and seed, as wildcards name them."""
+    return {(run.dataset, run.variant, str(run.seed)): run for run in runs}
+
+
 try:
     CONFIG = sections.parse(configuration.Config, config, "config")
     # Of the targets `all` and `controls`, and of every experiment: those are what the rules can make.
-    RUNS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.selected()}
-    CONTROLS = {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(["controls"])}
-    ALL_RUNS = RUNS | {(run.dataset, run.variant, str(run.seed)): run for run in CONFIG.runs(CONFIG.experiments)}
+    RUNS = keyed(CONFIG.selected())
+    CONTROLS = keyed(CONFIG.runs(["controls"]))
+    ALL_RUNS = RUNS | keyed(CONFIG.runs(CONFIG.experiments))
     # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
     FILES = {
         run.dataset: sources.data_files(run.data.source, run.data.folder, run.data.transfer)
