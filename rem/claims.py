@@ -8,8 +8,8 @@ import pandas as pd
 
 from rem import evidence
 from rem.evidence import Evidence
-from rem.files import RemError, whole
-from rem.results import display_name, read_results
+from rem.files import whole
+from rem.results import RUN, display_name, read_results, read_table
 from rem.selection import transfer_sources
 from rem.settings import read_run
 from rem.verdicts import RULES, Finding, decided
@@ -194,25 +194,21 @@ def write_claims(
     Raises:
         RemError: an input is missing, unreadable or incomplete.
     """
+    columns = [*RUN, "consistency", "chance"]
+    frames = [read_table(path, columns) for path in equivariance_csvs]
+    equivariance = pd.concat(frames) if frames else None
     found = Evidence(
         read_results(metrics_csv, run_yamls),
         dataset,
         transfer_sources([read_run(path) for path in run_yamls]),
-        None if trajectory_csv is None else _read(trajectory_csv),
-        pd.concat([_read(path) for path in equivariance_csvs]) if equivariance_csvs else None,
+        None if trajectory_csv is None else read_table(trajectory_csv, ["epoch", "entropy", "levels"]),
+        equivariance,
     )
     decisions = [(claim, claim.decide(found)) for claim in CLAIMS]
     with whole(Path(folder) / "claims.csv") as path:
         table(decisions).to_csv(path, index=False, float_format="%.10g")
     with whole(Path(folder) / "claims.md") as path:
         path.write_text(_markdown(decisions, config_name, found))
-
-
-def _read(path: str | Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise RemError(f"{path} cannot be read as CSV ({error}); make it again.") from error
 
 
 def table(decisions: list[tuple[Claim, list[Finding]]]) -> pd.DataFrame:

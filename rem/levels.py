@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from rem.files import RemError, open_hdf5, whole
+from rem.provenance import origin
 from rem.quantize import edge_at_uniform, lowest_levels
 from rem.results import read_table
-from rem.settings import Run
 
 
 def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, published: int, target: Path) -> None:
@@ -56,8 +56,8 @@ def reported_levels(table: Path) -> list[int]:
 
 def _network(path: Path, tolerance: float, skip_edges: bool) -> pd.DataFrame:
     with open_hdf5(path) as file:
-        run = Run.model_validate_json(file.attrs["run"])
-        unquantized, checkpoint = float(file.attrs["accuracy"]), file.attrs["checkpoint"]
+        run, where = origin(file)
+        unquantized = float(file.attrs["accuracy"])
         levels, accuracy, loss = (file[f"levels/{name}"][:] for name in ("K", "accuracy", "loss"))
         images = len(file["predicted"])
     edges = [edge_at_uniform(level, run.data.classes) for level in levels.tolist()]
@@ -67,10 +67,7 @@ def _network(path: Path, tolerance: float, skip_edges: bool) -> pd.DataFrame:
     lowest = lowest_levels(usable, unquantized, tolerance * standard_error)
     return pd.DataFrame(
         {
-            "dataset": run.dataset,
-            "variant": run.variant,
-            "seed": run.seed,
-            "checkpoint": checkpoint,
+            **{name: where[name] for name in ("dataset", "variant", "seed", "checkpoint")},
             "levels": levels,
             "accuracy": accuracy,
             "unquantized": unquantized,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from rem.files import open_hdf5, whole
+from rem.provenance import origin
 from rem.results import COLUMNS, read_table
-from rem.settings import Run
 
 
 def write_metrics(couplings: list[Path], entropies: list[Path], levels: list[Path], target: Path) -> None:
@@ -35,10 +35,7 @@ def write_metrics(couplings: list[Path], entropies: list[Path], levels: list[Pat
 
 def _couplings(path: Path) -> Iterator[dict[str, object]]:
     with open_hdf5(path) as file:
-        run = Run.model_validate_json(file.attrs["run"])
-        network = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed}
-        network["checkpoint"] = file.attrs["checkpoint"]
-        where = network | {"split": file.attrs["split"]}
+        _, where = origin(file)
         yield where | {"metric": "accuracy", "value": file.attrs["accuracy"]}
         yield where | {"metric": "loss", "value": file.attrs["loss"]}
         yield where | {"metric": "strongest_coupling", "value": file["strongest"][:].astype(float).mean()}
@@ -46,6 +43,7 @@ def _couplings(path: Path) -> Iterator[dict[str, object]]:
             for level, value in zip(file["levels/K"][:], file[f"levels/{name}"][:], strict=True):
                 yield where | {"levels": level, "metric": name, "value": value}
         if where["split"] == "test":  # what follows is the network's, whatever the split
+            network = {name: value for name, value in where.items() if name != "split"}
             yield network | {"metric": "epoch", "value": file.attrs["epoch"]}
             for name, share in json.loads(file.attrs["sparsity"]).items():
                 metric = "sparsity" if name == "all" else f"sparsity_{name}"

@@ -15,9 +15,8 @@ import pandas as pd
 
 from rem import entropy
 from rem.files import RemError, open_hdf5, whole
-from rem.provenance import record
+from rem.provenance import origin, record
 from rem.quantize import indices
-from rem.settings import Run
 
 ROWS = 1024  # images whose couplings are held at a time
 BYTES = 1 << 28  # of keys held at a time
@@ -93,7 +92,7 @@ def write_entropies(couplings: list[Path], levels: list[int], folder: Path, targ
 
 def _write_dictionaries(couplings: Path, levels: list[int], target: Path) -> Iterator[dict[str, object]]:
     with open_hdf5(couplings) as source, whole(target) as partial, h5py.File(partial, "w") as file:
-        run, where = _origin(source)
+        run, where = origin(source)
         record(file, run, checkpoint=where["checkpoint"], split=where["split"])
         predicted = source["predicted"][:]
         for level in levels:
@@ -146,7 +145,7 @@ def write_by_levels(couplings: Path, target: Path) -> None:
     The couplings are read once; a key is kept as its 64-bit hash alone.
     """
     with open_hdf5(couplings) as source:
-        run, where = _origin(source)
+        run, where = origin(source)
         levels, accuracy = source["levels/K"][:], source["levels/accuracy"][:]
         predicted, classes = source["predicted"][:], run.data.classes
         digests = np.empty((len(levels), len(predicted)), np.uint64)  # (L, N)
@@ -178,13 +177,6 @@ def write_by_levels(couplings: Path, target: Path) -> None:
         pd.DataFrame(table).to_csv(partial, index=False)
 
 
-def _origin(source: h5py.File) -> tuple[Run, dict[str, object]]:
-    """The run of a coupling file, and the columns that say where a row comes from."""
-    run = Run.model_validate_json(source.attrs["run"])
-    names = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed}
-    return run, names | {name: source.attrs[name] for name in ("checkpoint", "split")}
-
-
 def write_trajectory(couplings: list[Path], levels: int, target: Path) -> None:
     """Write how a run went (Figure 5): a row per checkpoint kept.
 
@@ -199,8 +191,8 @@ def write_trajectory(couplings: list[Path], levels: int, target: Path) -> None:
     rows = []
     for path in couplings:
         with open_hdf5(path) as file:
-            classes = Run.model_validate_json(file.attrs["run"]).data.classes
-            trees = parse_trees(file["couplings"], file["predicted"][:], classes, levels)
+            run, _ = origin(file)
+            trees = parse_trees(file["couplings"], file["predicted"][:], run.data.classes, levels)
             counts = [one.trees.counts for one in trees]
             rows.append(
                 {

@@ -34,3 +34,10 @@ def record(file: h5py.File, run: Run, **attributes: object) -> None:
     file.attrs["provenance"] = json.dumps(provenance())
     for name, value in attributes.items():
         file.attrs[name] = value
+
+
+def origin(file: h5py.File) -> tuple[Run, dict[str, object]]:
+    """The run that a coupling file records, and the columns that say where a row of results comes from."""
+    run = Run.model_validate_json(file.attrs["run"])
+    names = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed}
+    return run, names | {name: file.attrs[name] for name in ("checkpoint", "split")}
