@@ -1,22 +1,25 @@
 """The Capsule Network of Sabour et al. (2017) with dynamic routing: Eq. 1 to 5 of the paper.
 
 Shapes: B images, I primary capsules of P dimensions, J classes with capsules of D dimensions. Inside the
-routing the class comes first, (J, B, ...), so that a class's share of every step is one matrix product.
+routing the class comes first, (J, B, ...), so that a class's share of every step is one matrix product, and the
+primary capsules come last, (B, P, I), so that what is done to each of them runs along memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from rem.backbone import Backbone
 from rem.decoder import Decoder
 from rem.files import RemError
-from rem.quantize import quantize
+from rem.quantize import nearest, quantize
 from rem.settings import Network
 
 KERNEL = 9  # side of both convolutions
 STRIDE = 2  # of the second one
+FLOATS_AT_ONCE = 2**20  # of intermediate results in the routing
 EPSILON = 1e-6  # inside the squash's norm, so that its gradient exists at zero
 
 
@@ -51,20 +54,65 @@ def weighted_votes(couplings: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
 
     Args:
         couplings: (J, B, I).
-        weight: (J, I*P, D), W_ij laid out by class.
-        poses: (B, I, P), the primary capsules u_i.
+        weight: (J, P*I, D), W_ij laid out by class.
+        poses: (B, P, I), the primary capsules u_i.
 
     Returns:
         (J, B, D).
     """
-    weighted = couplings.unsqueeze(-1) * poses  # (J, B, I, P)
-    return torch.bmm(weighted.flatten(2), weight)  # (J, B, I*P) @ (J, I*P, D) -> (J, B, D)
+    s = [
+        torch.bmm(_weighted(couplings[classes], poses).flatten(2), weight[classes])  # (G, B, P*I) @ (G, P*I, D)
+        for classes in _groups(len(weight), poses)
+    ]
+    return torch.cat(s)
 
 
 def agreement(weight: Tensor, poses: Tensor, class_poses: Tensor) -> Tensor:
-    """The a_ij = v_j . W_ij u_i that Eq. 5 adds to the logits: (J, I*P, D), (B, I, P), (J, B, D) to (J, B, I)."""
-    seen = torch.bmm(class_poses, weight.transpose(1, 2))  # W_ij^T v_j, (J, B, D) @ (J, D, I*P) -> (J, B, I*P)
-    return (seen.view(-1, *poses.shape) * poses).sum(dim=-1)
+    """The a_ij = v_j . W_ij u_i that Eq. 5 adds to the logits: (J, P*I, D), (B, P, I), (J, B, D) to (J, B, I)."""
+    a = [
+        _seen(class_poses[classes], weight[classes], poses).mul_(poses).sum(dim=2)  # (W_ij^T v_j) . u_i
+        for classes in _groups(len(weight), poses)
+    ]
+    return torch.cat(a)
+
+
+def _groups(classes: int, poses: Tensor) -> Iterator[slice]:
+    """The classes, so many at a time that what is held per class and pose stays in a core's cache."""
+    size = max(1, FLOATS_AT_ONCE // poses.numel())
+    return (slice(start, start + size) for start in range(0, classes, size))
+
+
+def _weighted(couplings: Tensor, poses: Tensor) -> Tensor:
+    """c_ij u_i: (G, B, I) and (B, P, I) to (G, B, P, I)."""
+    return couplings.unsqueeze(2) * poses
+
+
+def _seen(class_poses: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
+    """W_ij^T v_j: (G, B, D) @ (G, D, P*I) to (G, B, P, I), the shape of the `poses` for G classes."""
+    return torch.bmm(class_poses, weight.transpose(1, 2)).view(-1, *poses.shape)
+
+
+class WeightedVotes(torch.autograd.Function):
+    """`weighted_votes` with the couplings as constants: its gradient computes c_ij u_i anew, and so stores nothing."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, couplings: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
+        """Eq. 1 and 2."""
+        ctx.save_for_backward(couplings, weight, poses)
+        return weighted_votes(couplings, weight, poses)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
+        """From dL/ds_j (J, B, D): dL/dW_ij = c_ij dL/ds_j u_i^T and dL/du_i = sum_j c_ij W_ij^T dL/ds_j."""
+        couplings, weight, poses = ctx.saved_tensors
+        weight_gradient, poses_gradient = torch.empty_like(weight), torch.zeros_like(poses)
+        for classes in _groups(len(weight), poses):
+            weighted = _weighted(couplings[classes], poses).flatten(2)  # (G, B, P*I)
+            weight_gradient[classes] = torch.bmm(weighted.transpose(1, 2), gradient[classes])  # (G, P*I, D)
+            seen = _seen(gradient[classes], weight[classes], poses)  # (G, B, P, I)
+            poses_gradient += seen.mul_(couplings[classes].unsqueeze(2)).sum(dim=0)
+        return None, weight_gradient, poses_gradient
 
 
 def route(
@@ -86,23 +134,25 @@ def route(
         The class capsules v (B, J, D), and the couplings c (B, J, I) of the last iteration
         before any quantization.
     """
-    by_class = weight.permute(1, 0, 3, 2).flatten(1, 2)  # (J, I*P, D)
+    weight = weight.permute(1, 3, 0, 2).flatten(1, 2)  # (J, P*I, D)
+    poses = poses.transpose(1, 2).contiguous()  # (B, P, I)
     bias = bias.unsqueeze(1)  # (J, 1, D)
     with torch.no_grad():
-        logits = poses.new_zeros(weight.shape[1], *poses.shape[:2])  # (J, B, I)
+        logits = poses.new_zeros(len(weight), len(poses), poses.shape[2])  # (J, B, I)
         for _ in range(iterations - 1):
-            s = weighted_votes(coupling(logits), by_class, poses)  # (J, B, D)
-            logits = logits + agreement(by_class, poses, squash(s + bias))  # Eq. 5
+            s = weighted_votes(coupling(logits), weight, poses)  # (J, B, D)
+            logits += agreement(weight, poses, squash(s + bias))  # Eq. 5
         couplings = coupling(logits)
     used = couplings if levels is None else quantize(couplings, levels)
-    s = weighted_votes(used, by_class, poses)
+    s = WeightedVotes.apply(used, weight, poses)
     return squash(s + bias).transpose(0, 1), couplings.transpose(0, 1)
 
 
 def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tensor) -> Tensor:
     """The class capsules v_j with the couplings of the last iteration quantized at many K (Eq. 7, 2, 3) at once.
 
-    Here the votes are held, for one product serves all K.
+    Here the votes are held, for they serve all K, and an image at a time, whose indices at all K just fit in a
+    core's cache. As s_j is linear in the couplings, the indices weigh the votes and what comes out is divided by K - 1.
 
     Args:
         couplings: (B, J, I), of `route`.
@@ -113,8 +163,12 @@ def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tens
     Returns:
         (L, B, J, D).
     """
-    quantized = quantize(couplings.unsqueeze(2), levels.view(-1, 1))  # (B, J, L, I)
-    return squash(quantized @ votes + bias.unsqueeze(1)).movedim(2, 0)  # (B, J, L, D) -> (L, B, J, D)
+    levels = levels.view(-1, 1)  # (L, 1)
+    s = [
+        torch.bmm(nearest(own.unsqueeze(1), levels), seen) / (levels - 1)  # (J, L, I) @ (J, I, D) -> (J, L, D)
+        for own, seen in zip(couplings, votes, strict=True)
+    ]
+    return squash(torch.stack(s) + bias.unsqueeze(1)).movedim(2, 0)  # (B, J, L, D) -> (L, B, J, D)
 
 
 class CapsNet(nn.Module):
@@ -165,8 +219,9 @@ class CapsNet(nn.Module):
 
     def primary_capsules(self, stem: Tensor) -> Tensor:
         """The squashed poses u_i: what `stem` returns to (B, I, P)."""
-        features = stem if self.backbone else torch.relu(self.convolution(stem))
-        grouped = self.primary(features).unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
+        features = stem if self.backbone else torch.relu_(self.convolution(stem))
+        features = self.primary(features).to(self.weight.dtype)  # (B, T*P, M, N); lower under autocast
+        grouped = features.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
         return squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
 
     def forward(self, images: Tensor, levels: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -174,12 +229,13 @@ class CapsNet(nn.Module):
         return self.head(self.stem(images), levels)
 
     def head(self, stem: Tensor, levels: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Route a batch from what `stem` returns.
+        """Route a batch from what `stem` returns; under autocast too the routing is in the weights' precision.
 
         Returns:
             The lengths |v_j| (B, J), the poses v_j (B, J, D) and the couplings c_ij (B, J, I) of the
             last iteration, which `levels` quantizes for the poses but not in what is returned.
         """
         primary = self.primary_capsules(stem)
-        poses, couplings = route(self.weight, primary, self.routing_bias, self.iterations, levels)
+        with torch.autocast(primary.device.type, enabled=False):
+            poses, couplings = route(self.weight, primary, self.routing_bias, self.iterations, levels)
         return torch.linalg.vector_norm(poses, dim=-1), poses, couplings

@@ -17,7 +17,7 @@ from rem.lobster import sparsity
 from rem.losses import margin_losses
 from rem.provenance import record
 
-IMAGES_AT_ONCE = 2
+IMAGES_AT_ONCE = 16  # whose votes are held
 
 
 def extract(
@@ -103,7 +103,7 @@ def _route_at(model: CapsNet, images: Tensor, levels: Tensor) -> tuple[Tensor, T
     """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
     primary = model.primary_capsules(model.stem(images))
     poses, couplings = route(model.weight, primary, model.routing_bias, model.iterations)
-    at_levels = [  # two images at a time: their couplings at all K just fit in a core's cache
+    at_levels = [
         quantized_poses(own, votes(model.weight, one), model.routing_bias, levels)
         for own, one in zip(couplings.split(IMAGES_AT_ONCE), primary.split(IMAGES_AT_ONCE), strict=True)
     ]

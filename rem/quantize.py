@@ -14,18 +14,25 @@ if TYPE_CHECKING:
 Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 
 
-def quantize(couplings: Array, levels: int | Array) -> Array:
+def quantize(couplings: Array, levels: int) -> Array:
     """Eq. 7, q_K(c): each coupling moved to the nearest of the K centres k / (K - 1), k = 0 .. K-1.
 
-    Takes and gives a NumPy array or a tensor of any shape with values in [0, 1]; K may be an array
-    that broadcasts against it. A coupling half-way between two centres goes to the one of even k.
+    Takes and gives a NumPy array or a tensor of any shape with values in [0, 1].
     """
-    return (couplings * (levels - 1)).round() / (levels - 1)
+    return nearest(couplings, levels) / (levels - 1)
+
+
+def nearest(couplings: Array, levels: int | Array) -> Array:
+    """The k of Eq. 7, the index of the nearest centre; K may be an array that broadcasts against the couplings.
+
+    A coupling half-way between two centres goes to the one of even k.
+    """
+    return (couplings * (levels - 1)).round()
 
 
 def indices(couplings: np.ndarray, levels: int) -> np.ndarray:
     """The quantization indices k of Eq. 7 as uint8, for K up to 256; same shape as `couplings`."""
-    return np.asarray(couplings * (levels - 1)).round().astype(np.uint8)
+    return np.asarray(nearest(couplings, levels)).astype(np.uint8)
 
 
 def lowest_levels(accuracies: Mapping[int, float], unquantized: float, tolerance: float) -> int:
