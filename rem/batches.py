@@ -77,7 +77,7 @@ def augment(images: Tensor, size: int, settings: Augment, generator: torch.Gener
         flipped = torch.rand(count, 1, generator=generator) < 0.5
         columns = torch.where(flipped, columns.flip(1), columns)
     each = torch.arange(count, device=images.device)[:, None, None]
-    rows, columns = rows.to(images.device)[:, :, None], columns.to(images.device)[:, None, :]
+    rows, columns = _send(rows, images.device)[:, :, None], _send(columns, images.device)[:, None, :]
     padded = F.pad(images, (pad_columns, pad_columns, pad_rows, pad_rows)).permute(0, 2, 3, 1)  # (B, H', W', C)
     changed = padded[each, rows, columns].permute(0, 3, 1, 2)  # (B, C, size, size)
     if settings.rotation:
@@ -89,7 +89,7 @@ def _rotate(images: Tensor, degrees: float, generator: torch.Generator) -> Tenso
     """Turn each image about its middle by up to +-degrees, black where nothing was: uint8 -> float32 in [0, 1]."""
     angles = math.radians(degrees) * (2 * torch.rand(len(images), generator=generator) - 1)  # (B,)
     turns = torch.stack([angles.cos(), -angles.sin(), angles.sin(), angles.cos()], dim=1).view(-1, 2, 2)
-    affine = F.pad(turns, (0, 1)).to(images.device)  # (B, 2, 3), no translation
+    affine = _send(F.pad(turns, (0, 1)), images.device)  # (B, 2, 3), no translation
     grid = F.affine_grid(affine, list(images.shape), align_corners=False)  # (B, H, W, 2)
     return F.grid_sample(_unit(images), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -97,7 +97,7 @@ def _rotate(images: Tensor, degrees: float, generator: torch.Generator) -> Tenso
 def _jitter(images: Tensor, jitter: float, generator: torch.Generator) -> Tensor:
     """Scale each image's brightness, contrast and (if RGB) saturation by 1 +- jitter, to float32 in [0, 1]."""
     factors = 1 + jitter * (2 * torch.rand(3, len(images), 1, 1, 1, generator=generator) - 1)
-    brightness, contrast, saturation = factors.to(images.device)
+    brightness, contrast, saturation = _send(factors, images.device)
     images = (_unit(images) * brightness).clamp(0, 1)
     mean = _grey(images).mean((1, 2, 3), keepdim=True)
     images = torch.lerp(mean, images, contrast).clamp(0, 1)
@@ -110,7 +110,7 @@ def _grey(images: Tensor) -> Tensor:
     """Lightness, (B, C, H, W) -> (B, 1, H, W)."""
     if images.shape[1] == 1:
         return images
-    return (images * torch.tensor(GREY, device=images.device)[:, None, None]).sum(1, keepdim=True)
+    return (images * _send(torch.tensor(GREY), images.device)[:, None, None]).sum(1, keepdim=True)
 
 
 def centre(images: Tensor, size: int) -> Tensor:
@@ -130,7 +130,7 @@ def centre(images: Tensor, size: int) -> Tensor:
 
 def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Pixels, uint8 or float in [0, 1], less the mean and over the deviation of their channel: float32, same shape."""
-    shift, scale = (torch.tensor(values, device=images.device)[:, None, None] for values in (mean, std))
+    shift, scale = (_send(torch.tensor(values), images.device)[:, None, None] for values in (mean, std))
     return (_unit(images) - shift) / scale
 
 
@@ -140,13 +140,18 @@ def reconstruction_targets(
     """What reconstructions of normalized images are compared with: themselves, or their raw pixels in [0, 1]."""
     if pixels == "normalized":
         return images
-    shift, scale = (torch.tensor(values, device=images.device)[:, None, None] for values in (mean, std))
+    shift, scale = (_send(torch.tensor(values), images.device)[:, None, None] for values in (mean, std))
     return (images * scale + shift).clamp(0, 1)
 
 
 def _unit(images: Tensor) -> Tensor:
     """Pixels in [0, 1], of uint8 or of pixels in [0, 1]."""
     return images.float() / 255 if images.dtype == torch.uint8 else images
+
+
+def _send(values: Tensor, device: torch.device) -> Tensor:
+    """Values of the CPU on a device; a GPU takes them in its turn, and nothing waits for that."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 
 
 def epoch_batches(
@@ -160,7 +165,7 @@ def epoch_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch of training batches in random order, the last one smaller: float32 (B, C, size, size), int64 (B,)."""
     order = torch.randperm(len(split), generator=generator)
-    for index in order.to(split.images.device).split(batch_size):
+    for index in _send(order, split.images.device).split(batch_size):
         images = augment(split.images[index], size, settings, generator)
         yield normalize(images, mean, std), split.labels[index]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 from rem.capsnet import CapsNet
 from rem.files import RemError, whole
@@ -27,7 +28,12 @@ def build(run: Run, device: torch.device) -> CapsNet:
     A backbone's are random too: `load_backbone` puts the pretrained ones in their place.
     """
     data, hidden = run.data, run.decoder.hidden if run.decoder else None
-    return CapsNet(run.network, data.channels, data.size, data.classes, hidden).to(device)
+    model = CapsNet(run.network, data.channels, data.size, data.classes, hidden).to(device)
+    if device.type == "cuda":  # where convolutions are faster with the channels last in memory; on a CPU they are not
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.to(memory_format=torch.channels_last)
+    return model
 
 
 def load_backbone(model: CapsNet, run: Run, path: Path | None) -> None:

@@ -53,7 +53,8 @@ class Training:
         self.model = build(run, device)
         load_backbone(self.model, run, backbone_weights)
         self.masks = Masks(self.model, run.pruning.layers) if run.pruning else None
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=run.training.learning_rate)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=run.training.learning_rate, fused=True)
+        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16")
         self.generator = torch.Generator().manual_seed(run.seed)
         self.history: list[dict[str, float]] = []
         self.kept: dict[str, dict[str, Any]] = {}  # checkpoint -> its `epoch` and `model`, but for the last
@@ -136,13 +137,14 @@ class Training:
         for images, labels in epoch_batches(
             self.train, self.run.training.batch_size, data.size, self.run.augment, data.mean, data.std, self.generator
         ):
-            lengths, poses, _ = self.model(images)
-            margin = loss = margin_loss(lengths, labels)
-            reconstruction = torch.zeros_like(margin)
-            if decoder:
-                targets = reconstruction_targets(images, decoder.pixels, data.mean, data.std)
-                reconstruction = reconstruction_losses(self.model.decoder(poses, labels), targets).mean()
-                loss = margin + decoder.weight * reconstruction
+            with self.autocast:
+                lengths, poses, _ = self.model(images)
+                margin = loss = margin_loss(lengths, labels)
+                reconstruction = torch.zeros_like(margin)
+                if decoder:
+                    targets = reconstruction_targets(images, decoder.pixels, data.mean, data.std)
+                    reconstruction = reconstruction_losses(self.model.decoder(poses, labels), targets).mean()
+                    loss = margin + decoder.weight * reconstruction
             self.optimizer.zero_grad()
             loss.backward()
             if penalty:
@@ -169,11 +171,11 @@ class Training:
     def _search(self) -> float:
         """The largest threshold that does not worsen the validation loss."""
         self.model.eval()
-        with torch.no_grad():  # a backbone sees every image once, and not in every probe
+        with torch.no_grad(), self.autocast:  # a backbone sees every image once, and not in every probe
             stems = [(self.model.stem(images), labels) for images, labels in self._batches()]
             return search(
                 self.masks,
-                lambda: (margin_losses(self.model.head(stem)[0], labels) for stem, labels in stems),
+                lambda stride: (margin_losses(self.model.head(stem)[0], labels) for stem, labels in stems[::stride]),
                 self.run.pruning.resolution,
             )
 
@@ -194,7 +196,8 @@ class Training:
     def _validate(self) -> Iterator[tuple[Tensor, Tensor]]:
         self.model.eval()
         for images, labels in self._batches():
-            lengths, _, _ = self.model(images)
+            with self.autocast:
+                lengths, _, _ = self.model(images)
             yield margin_losses(lengths, labels), lengths.argmax(dim=1) == labels
 
     def state(self) -> dict[str, Any]:

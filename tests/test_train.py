@@ -608,3 +608,13 @@ def test_no_weight_is_pruned_before_the_epoch_where_pruning_starts(data):
     sparsities = [row["sparsity"] for row in training.history]
     assert sparsities[:2] == [0, 0]
     assert sparsities[3] > 0
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_bfloat16_learns_what_float32_does_and_keeps_its_weights_in_float32(data, tmp_path, undisturbed, variant):
+    train(tiny.run(variant, training={"precision": "bfloat16"}), data, tmp_path, CPU)
+    assert {weight.dtype for weight in weights(tmp_path / "last.pt").values()} == {torch.float32}
+    found, expected = history(tmp_path), history(undisturbed[variant])
+    assert not equal(weights(tmp_path / "last.pt"), weights(undisturbed[variant] / "last.pt"))
+    assert found["train_loss"].iloc[0] == pytest.approx(expected["train_loss"].iloc[0], rel=0.02)
+    assert found["train_loss"].iloc[-1] < 0.9 * found["train_loss"].iloc[0]

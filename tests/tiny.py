@@ -80,6 +80,7 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "batch_size": 16,
             "learning_rate": 0.02,
             "learning_rate_decay": 0.9,
+            "precision": "float32",
             "early_accuracy": 60.0,
             "keep_every": 2,
         },
