@@ -240,12 +240,6 @@ def sample(arguments: argparse.Namespace) -> None:
 
 
 def _device(arguments: argparse.Namespace) -> "torch.device":
-    import torch
+    from rem.device import choose_device
 
-    torch.set_num_threads(arguments.threads)
-    torch.backends.cudnn.deterministic = True
-    if arguments.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise RemError("device is cuda but no GPU can be used; set device to auto or cpu.")
-    return torch.device(arguments.device)
+    return choose_device(arguments.device, arguments.threads)
