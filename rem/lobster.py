@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from rem.capsnet import CapsNet
 from rem.files import RemError
 
+STRIDES = (16, 4, 1)  # the threshold is searched on every 16th validation batch, on every 4th, and on all
+STEP = 1 / 1024  # share of the weights by which that search first steps aside
+
 
 @torch.no_grad()
 def lobster(parameters: Iterable[nn.Parameter], penalty: float) -> None:
@@ -30,7 +33,8 @@ def lobster(parameters: Iterable[nn.Parameter], penalty: float) -> None:
     for parameter in parameters:
         if parameter.grad is None:
             raise RemError("a prunable parameter has no gradient; call lobster after loss.backward().")
-        parameter.sub_(penalty * parameter * torch.relu(1 - parameter.grad.abs()))
+        insensitive = parameter.grad.abs().neg_().add_(1).relu_()  # ReLU(1 - |dL/dtheta|)
+        parameter.addcmul_(parameter, insensitive, value=-penalty)
 
 
 @torch.no_grad()
@@ -133,38 +137,55 @@ def threshold_at(masks: Masks, sparsity: float) -> float:
     return float(magnitudes.kthvalue(more + 1).values) if more < len(magnitudes) else math.inf
 
 
-def largest_threshold(
-    magnitudes: Tensor, loss_below: Callable[[float, float], float], bound: float, resolution: float = 0.0
-) -> float:
-    """The largest T such that zeroing the magnitudes below T keeps the loss within `bound`.
+def largest_threshold(magnitudes: Tensor, holds: Callable[[float, int], bool], resolution: float = 0.0) -> float:
+    """The largest T such that zeroing the magnitudes below T keeps the loss within its bound.
 
-    Bisects on the number of distinct magnitudes pruned, so some log2(n) losses are asked for. Where
-    the loss grows with the number of pruned weights the answer is exact to the resolution; elsewhere it
-    is a T at which the loss crosses the bound.
+    Bisects on the number of distinct magnitudes pruned, first on a few of the validation batches, then from where that
+    ended on more, and last on all of them, which alone decide. Where the loss grows with the number of pruned weights
+    the answer is exact to the resolution; elsewhere it is a T at which the loss crosses the bound, to the resolution.
 
     Args:
         magnitudes: (n,), of the weights that may be pruned.
-        loss_below: (T, bound) -> loss with all magnitudes below T zeroed; where that exceeds the
-            bound, any value above the bound will do.
-        bound: loss that may not be exceeded.
+        holds: (T, stride) -> whether the loss of every stride-th batch keeps within its bound with all magnitudes
+            below T zeroed.
         resolution: the share of the magnitudes to which the search is exact; 0: to one.
 
     Returns:
         T, one of the magnitudes, or infinity where every weight can go.
     """
     candidates = torch.cat([magnitudes.unique(), magnitudes.new_tensor([math.inf])])  # ascending; the first prunes none
-    holds, fails = 0, len(candidates)
-    while fails - holds > max(1, int(resolution * len(candidates))):
-        middle = (holds + fails) // 2
-        if loss_below(float(candidates[middle]), bound) <= bound:
-            holds = middle
+    end = len(candidates)
+    step = max(1, int(max(resolution, STEP) * end))
+    place = _crossing(lambda index: holds(float(candidates[index]), STRIDES[0]), 0, end, end, step)
+    for stride in STRIDES[1:]:
+        tolerance = max(1, int(resolution * end)) if stride == 1 else step
+        place = _crossing(lambda index, every=stride: holds(float(candidates[index]), every), place, step, end, tolerance)
+    return float(candidates[place])
+
+
+def _crossing(holds: Callable[[int], bool], guess: int, step: int, end: int, tolerance: int) -> int:
+    """A place that holds, at the most `tolerance` below one that does not; 0 holds and `end` does not, unasked.
+
+    Looks from the guess outwards, twice as far each time, until it is between two places, and bisects from there.
+    """
+    low, high, place = 0, end, guess or step
+    while low < place < high:
+        if holds(place):
+            low, place = place, place + step
         else:
-            fails = middle
-    return float(candidates[holds])
+            high, place = place, place - step
+        step *= 2
+    while high - low > tolerance:
+        middle = (low + high) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 @torch.no_grad()
-def search(masks: Masks, losses: Callable[[], Iterable[Tensor]], resolution: float = 0.0) -> float:
+def search(masks: Masks, losses: Callable[[int], Iterable[Tensor]], resolution: float = 0.0) -> float:
     """The threshold to prune with after an epoch: the largest that does not worsen the validation loss.
 
     Leaves the weights as they were. A probe stops as soon as its partial sum of losses, none of
@@ -172,8 +193,8 @@ def search(masks: Masks, losses: Callable[[], Iterable[Tensor]], resolution: flo
 
     Args:
         masks: of the network to prune.
-        losses: evaluates the network as it stands on the validation split, each call on the same
-            batches in the same order: yields the losses of the images of a batch, (B,).
+        losses: evaluates the network as it stands on every stride-th batch of the validation split, each call on the
+            same batches in the same order: yields the losses of the images of a batch, (B,).
         resolution: of `largest_threshold`.
 
     Returns:
@@ -181,20 +202,21 @@ def search(masks: Masks, losses: Callable[[], Iterable[Tensor]], resolution: flo
     """
     weights = masks.weights
     saved = {name: weight.clone() for name, weight in weights.items()}
+    unpruned = [float(batch.double().sum()) for batch in losses(1)]
+    bounds = {stride: sum(unpruned[::stride]) for stride in STRIDES}
 
-    def loss_below(threshold: float, bound: float) -> float:
+    def holds(threshold: float, stride: int) -> bool:
         for name, weight in weights.items():
             weight.copy_(saved[name] * (saved[name].abs() >= threshold))
         total = 0.0
-        for batch in losses():
+        for batch in losses(stride):
             total += float(batch.double().sum())
-            if total > bound:
-                break
-        return total
+            if total > bounds[stride]:
+                return False
+        return True
 
     try:
-        unpruned = loss_below(0.0, math.inf)
-        return largest_threshold(masks.magnitudes(), loss_below, unpruned, resolution)
+        return largest_threshold(masks.magnitudes(), holds, resolution)
     finally:
         for name, weight in weights.items():
             weight.copy_(saved[name])

@@ -350,13 +350,8 @@ def test_the_threshold_is_the_largest_that_holds(case: tuple[list[float], dict[f
     def loss(threshold: float) -> float:
         return max((losses[m] for m in magnitudes if m < threshold), default=0.0)
 
-    def loss_below(threshold: float, limit: float) -> float:
-        assert limit == bound
-        found = loss(threshold)
-        return found if found <= limit else math.inf  # a pass that stopped early
-
     expected = reference.largest_threshold(magnitudes, loss, bound)
-    found = largest_threshold(torch.tensor(magnitudes, dtype=torch.float64), loss_below, bound)
+    found = largest_threshold(torch.tensor(magnitudes, dtype=torch.float64), lambda t, stride: loss(t) <= bound)
     assert [m < found for m in magnitudes] == [m < expected for m in magnitudes]
     assert found == expected or not any(m < found for m in magnitudes)
 
@@ -364,41 +359,56 @@ def test_the_threshold_is_the_largest_that_holds(case: tuple[list[float], dict[f
 def test_weights_of_equal_magnitude_are_pruned_together():
     magnitudes = torch.tensor([2.0, 1.0, 1.0, 1.0, 3.0, 2.0], dtype=torch.float64)
     for allowed, expected in [(2, (0.0, 1.0)), (3, (2.0,)), (4, (2.0,)), (5, (3.0,)), (6, (math.inf,))]:
-        found = largest_threshold(magnitudes, lambda t, _: float((magnitudes < t).sum()), bound=float(allowed))
+        found = largest_threshold(magnitudes, lambda t, _, most=allowed: (magnitudes < t).sum() <= most)
         assert found in expected, allowed
 
 
 def test_nothing_is_pruned_where_every_weight_matters():
     magnitudes = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
-    found = largest_threshold(magnitudes, lambda t, _: 1.0 if (magnitudes < t).any() else 0.0, bound=0.5)
+    found = largest_threshold(magnitudes, lambda t, _: not (magnitudes < t).any())
     assert not (magnitudes < found).any()
 
 
 def test_everything_is_pruned_where_no_weight_matters():
-    assert largest_threshold(torch.tensor([0.5, 1.0, 2.0]), lambda t, _: 0.0, bound=0.0) == math.inf
+    assert largest_threshold(torch.tensor([0.5, 1.0, 2.0]), lambda t, _: True) == math.inf
 
 
 def test_a_loss_that_equals_the_bound_holds():
-    magnitudes = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
-    found = largest_threshold(magnitudes, lambda t, _: 0.25 * float((magnitudes < t).sum()), bound=0.5)
-    assert found == 3.0
+    network = tiny_network()
+    threshold = search(Masks(network, LAYERS), lambda stride: [torch.ones(1)] * 3)  # whatever is pruned
+    assert threshold == math.inf
 
 
 @pytest.mark.parametrize("count", [1, 2, 999, 1998, 5000, 100_000])
 @pytest.mark.parametrize("share", [0.0, 0.0003, 0.2468, 0.9999, 1.0])
-def test_the_search_bisects_to_one_weight_or_to_the_resolution(count: int, share: float):
-    magnitudes, calls, bound = torch.arange(1, count + 1, dtype=torch.float64), [], round(share * count)
+@pytest.mark.parametrize("misleading", [0.0, 0.3, -0.3])
+def test_the_search_is_exact_to_one_weight_or_to_the_resolution(count: int, share: float, misleading: float):
+    magnitudes, strides, bound = torch.arange(1, count + 1, dtype=torch.float64), [], round(share * count)
 
-    def loss_below(threshold: float, limit: float) -> float:
-        calls.append(threshold)
-        return float((magnitudes < threshold).sum())
+    def holds(threshold: float, stride: int) -> bool:
+        strides.append(stride)
+        seen = bound if stride == 1 else bound + misleading * count  # by a part of the images
+        return bool((magnitudes < threshold).sum() <= seen)
 
-    assert (magnitudes < largest_threshold(magnitudes, loss_below, bound)).sum() == bound
-    calls.clear()
-    found = int((magnitudes < largest_threshold(magnitudes, loss_below, bound, resolution=0.001)).sum())
+    assert (magnitudes < largest_threshold(magnitudes, holds)).sum() == bound
+    strides.clear()
+    found = int((magnitudes < largest_threshold(magnitudes, holds, resolution=0.001)).sum())
     assert bound - count / 1000 <= found <= bound
     assert found == bound or count > 1000
-    assert len(calls) <= min(math.log2(count), math.log2(1000)) + 2
+    assert strides.count(1) <= (4 if misleading == 0 else 20)  # few passes over all images
+
+
+def test_the_search_goes_on_with_more_images_from_where_it_stood_with_fewer():
+    magnitudes, asked = torch.arange(1, 100_001, dtype=torch.float64), []
+
+    def holds(threshold: float, stride: int) -> bool:
+        asked.append((stride, (magnitudes < threshold).sum().item()))
+        return asked[-1][1] <= {16: 52_000, 4: 50_500, 1: 50_000}[stride]
+
+    found = (magnitudes < largest_threshold(magnitudes, holds, resolution=0.001)).sum()
+    assert 49_900 <= found <= 50_000
+    assert [stride for stride, _ in asked] == sorted((stride for stride, _ in asked), reverse=True)
+    assert all(49_000 <= pruned <= 51_000 for stride, pruned in asked if stride == 1)
 
 
 @pytest.fixture(scope="module")
@@ -424,7 +434,7 @@ def test_the_threshold_of_a_real_network_equals_brute_force(share: float, prunin
     rising = dict(zip(thresholds, np.maximum.accumulate(losses).tolist(), strict=True))
     bound = losses[0] + share * (max(losses) - losses[0])
     expected = reference.largest_threshold(magnitudes.tolist(), rising.__getitem__, bound)
-    found = largest_threshold(magnitudes, lambda t, _: rising.get(t, losses[0]), bound)
+    found = largest_threshold(magnitudes, lambda t, _: rising.get(t, losses[0]) <= bound)
     assert (magnitudes < found).sum() == (magnitudes < expected).sum()
     assert found <= thresholds[0] or dict(zip(thresholds, losses, strict=True))[found] <= bound
 
@@ -434,28 +444,29 @@ def test_the_search_keeps_its_promise_and_leaves_the_weights_alone(seed: int):
     network, (images, labels) = tiny_network(seed), labelled_images(16)
     masks, before = Masks(network, LAYERS), {name: weight.clone() for name, weight in weights(network).items()}
 
-    def losses():
+    def losses(stride: int):
         with torch.no_grad():
-            yield from (margin_losses(network(batch)[0], own) for batch, own in zip(*batches, strict=True))
+            yield from (margin_losses(network(batch)[0], own) for batch, own in batches[::stride])
 
-    batches = images.split(4), labels.split(4)
-    unpruned = sum(float(batch.double().sum()) for batch in losses())
+    batches = list(zip(images.split(4), labels.split(4), strict=True))
+    unpruned = sum(float(batch.double().sum()) for batch in losses(1))
     threshold = search(masks, losses)
     for name, weight in weights(network).items():
         assert torch.equal(weight, before[name])
     masks.prune(threshold)
-    assert sum(float(batch.double().sum()) for batch in losses()) <= unpruned
+    assert sum(float(batch.double().sum()) for batch in losses(1)) <= unpruned
 
 
 def test_a_probe_stops_once_its_loss_is_beyond_the_bound():
     network, evaluated = tiny_network(), []
 
-    def losses():  # every weight matters: the loss grows with each that is zero
+    def losses(stride: int):  # every weight matters: the loss grows with each that is zero
         zeros = sum(int((weight == 0).sum()) for weight in weights(network).values())
-        for batch in range(10):
-            evaluated.append(batch)
+        for batch in range(0, 10, stride):
+            evaluated.append((stride, batch))
             yield torch.full((1,), 1.0 + zeros)
 
     search(Masks(network, LAYERS), losses)
-    passes = evaluated.count(0)
-    assert len(evaluated) < 10 * passes
+    passes = evaluated.count((1, 0))
+    assert passes > 1
+    assert evaluated.count((1, 9)) < passes
