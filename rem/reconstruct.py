@@ -61,7 +61,7 @@ def stack(checkpoint: Path, prepared: Path, settings: Stacked, target: Path, dev
     train, validation = (Poses(model, run, prepared, split, device) for split in ("train", "val"))
     torch.manual_seed(run.seed)
     model.decoder = Decoder(data.classes, dimensions, run.decoder.hidden, data.channels, data.size).to(device)
-    optimizer = torch.optim.Adam(model.decoder.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(model.decoder.parameters(), lr=settings.learning_rate, fused=True)
     generator = torch.Generator().manual_seed(run.seed)
     for number in range(1, settings.epochs + 1):
         total = 0.0
