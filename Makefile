@@ -5,13 +5,17 @@ CORES ?= $(shell nproc)
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test lint environment clean
+.PHONY: reproduce test bench lint environment clean
 
 reproduce: environment  ## the main job: results/sample/
 	snakemake --cores $(CORES) --resources gpu=1 -- all
 
 test: environment lint  ## all tests
 	pytest
+
+bench: environment  ## speed against a textbook form, growth of time and memory: results/bench/
+	python -m benchmarks.speed results/bench
+	python -m benchmarks.growth results/bench
 
 lint: environment
 	ruff format --check .

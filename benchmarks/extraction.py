@@ -1,45 +1,54 @@
 """Memory and time of extracting couplings, against the number of images.
 
 A network with the 4,608 primary capsules of expanded MNIST (few channels before them: they cost no memory that
-matters here) and random images of 40x40 pixels. Each size runs in a process of its own; one line of CSV a size:
-images, seconds, peak resident memory in MB, size of the HDF5 file in MB.
+matters here) and random images of 40x40 pixels. Each size runs in a process of its own; one line of CSV a size.
 
-    python benchmarks/extraction.py 4000 32000
+    python -m benchmarks.extraction 4000 32000
 """
 
 import argparse
+import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 import torch
 
+from benchmarks.measure import in_new_process
 from rem.checkpoints import build, save_checkpoint
 from rem.config import Config
 from rem.couplings import extract
+from rem.device import choose_device
 from rem.sections import parse, read_yaml
 from rem.settings import Run
 
 BLOCK = 1000  # images written at a time
-LEVELS = 11
+
+
+class Extraction(NamedTuple):
+    """What an extraction took: seconds, peak resident memory of the process and size of the file in MB."""
+
+    images: int
+    seconds: float
+    memory: float
+    file: float
 
 
 def settings() -> Run:
     """A run of the paper's expanded MNIST with a narrow first convolution."""
-    config = parse(Config, read_yaml("config/config.yaml"), "config/config.yaml")
+    config = parse(Config, read_yaml(Path("config/config.yaml")), "config/config.yaml")
     run = config.run("expanded-mnist", "baseline", 42)
     network = run.network.model_copy(update={"convolution_channels": 8, "primary_types": 32})
     return run.model_copy(update={"network": network})
 
 
-def measure(images: int) -> str:
-    """Extract couplings of so many images, and say what it took."""
-    run, cpu = settings(), torch.device("cpu")
+def measure(images: int, levels: int) -> Extraction:
+    """Extract the couplings of so many images with the accuracy at all K up to `levels`."""
+    run, cpu = settings(), choose_device("cpu", os.cpu_count())
     torch.manual_seed(0)
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -54,24 +63,22 @@ def measure(images: int) -> str:
             file["test/labels"] = draw.integers(0, run.data.classes, images)
         save_checkpoint(checkpoint, build(run, cpu).state_dict(), run, 1)
         start = time.perf_counter()
-        extract(checkpoint, prepared, "test", LEVELS, target, cpu)
+        extract(checkpoint, prepared, "test", levels, target, cpu)
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return f"{images},{seconds:.1f},{peak:.0f},{target.stat().st_size / 1e6:.0f}"
+        return Extraction(images, seconds, peak, target.stat().st_size / 1e6)
 
 
 def main() -> None:
-    """Measure every size given, each in a process of its own."""
+    """Measure every size given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=int, nargs="+")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.here:
-        print(measure(*arguments.images))
-        return
+    parser.add_argument("--levels", type=int, default=11, help="the largest K")
+    options = parser.parse_args()
     print("images,seconds,peak_memory_mb,file_mb", flush=True)
-    for images in arguments.images:
-        subprocess.run([sys.executable, __file__, str(images), "--here"], check=True)
+    for images in options.images:
+        found = in_new_process(measure, images, options.levels)
+        print(f"{found.images},{found.seconds:.1f},{found.memory:.0f},{found.file:.0f}", flush=True)
 
 
 if __name__ == "__main__":

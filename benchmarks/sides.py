@@ -1,0 +1,216 @@
+"""The two sides of `benchmarks/speed.py`: what `rem` does and what the textbook form does, on the same inputs."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks import textbook
+from benchmarks.measure import Calls
+from rem.batches import epoch_batches, eval_batches, load_split
+from rem.capsnet import route
+from rem.checkpoints import load, load_checkpoint, save, save_checkpoint
+from rem.config import Config, overlay
+from rem.couplings import extract
+from rem.data import prepare
+from rem.device import choose_device
+from rem.entropy import dictionary, entropy, mean_entropy
+from rem.quantize import indices
+from rem.sections import parse, read_yaml
+from rem.settings import Run
+from rem.sources import data_files
+from rem.train import Training
+
+BATCH = 128
+SHAPES = {"I 1152, J 10": (1152, 10), "I 4608, J 10": (4608, 10), "I 36, J 200": (36, 200)}
+LEVELS = 128  # the largest K
+RATE, PENALTY = 1e-3, 1e-4
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a pruned epoch took, in seconds and in passes over the validation images, and the sparsity it left."""
+
+    training: float
+    search: float
+    validation: float
+    passes: float
+    sparsity: float
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole epoch."""
+        return self.training + self.search + self.validation
+
+
+def paper_run(precision: str = "float32") -> Run:
+    """The paper's pruned MNIST network, on the sample's images and with a tenth of them for validation, as there."""
+    values = overlay(read_yaml(Path("config/config.yaml")), read_yaml(Path("config/paper.yaml")))
+    run = parse(Config, values, "config/paper.yaml").run("mnist", "rem", 42)
+    data = run.data.model_copy(update={"source": "mnist-sample", "validation": 320})
+    training = run.training.model_copy(update={"precision": precision})
+    return run.model_copy(update={"data": data, "training": training})
+
+
+def write_inputs(folder: Path) -> None:
+    """Write the images of an epoch, `epoch.h5`, and those of one batch, `batch.h5`; and a network after an epoch."""
+    run = paper_run()
+    prepare(run.data, data_files(run.data.source, None, None), folder / "epoch.h5")
+    with h5py.File(folder / "epoch.h5") as source, h5py.File(folder / "batch.h5", "w") as target:
+        for split in ("train", "val", "test"):
+            for name in ("images", "labels"):
+                target[f"{split}/{name}"] = source[f"{split}/{name}"][:BATCH]
+        target.attrs["class_names"] = source.attrs["class_names"]
+    training = Training(run, folder / "epoch.h5", CPU)
+    training.run_epoch()
+    save_checkpoint(folder / "best.pt", training.model.state_dict(), run, 1)
+    save(folder / "masks.pt", training.masks.kept)
+
+
+def routed(shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights, poses and a bias to route a batch with."""
+    draw, (capsules, classes) = torch.Generator().manual_seed(0), shape
+    weight = 0.1 * torch.randn(capsules, classes, 16, 8, generator=draw)
+    poses = torch.randn(BATCH, capsules, 8, generator=draw) / 8
+    return weight.requires_grad_(), poses.requires_grad_(), torch.full((classes, 16), 0.1, requires_grad=True)
+
+
+def route_and_back(how: Callable[..., tuple[Tensor, Tensor]], shape: str) -> list[Tensor]:
+    """Route one of the shapes, forward and backward: the class capsules and the gradients."""
+    inputs = routed(SHAPES[shape])
+    poses, _ = how(*inputs, 3)
+    (poses * torch.linspace(-1, 1, poses.shape[-1])).sum().backward()
+    return [poses.detach(), *(tensor.grad for tensor in inputs)]
+
+
+def keys(images: int, capsules: int) -> tuple[np.ndarray, np.ndarray]:
+    """Couplings (N, I) of images that share some parse trees, and their predicted classes (N,)."""
+    draw = np.random.default_rng(0)
+    trees = draw.random((max(1, images // 5), capsules), dtype=np.float32) ** 4
+    return trees[draw.integers(len(trees), size=images)], draw.integers(10, size=images)
+
+
+def rem_entropy(couplings: np.ndarray, predicted: np.ndarray) -> float:
+    """Eq. 8 and 9 of couplings at 11 levels."""
+    found = indices(couplings, 11)
+    return mean_entropy([entropy(dictionary(found[predicted == label]).counts) for label in range(10)])
+
+
+def textbook_entropy(couplings: np.ndarray, predicted: np.ndarray) -> float:
+    """The same."""
+    return textbook.entropy((torch.from_numpy(couplings) * 10).round(), torch.from_numpy(predicted), 10)
+
+
+def resumed(folder: Path, precision: str, images: str = "epoch") -> Training:
+    """A training of rem's from the network after an epoch."""
+    training = Training(paper_run(precision), folder / f"{images}.h5", CPU)
+    training.model.load_state_dict(load_checkpoint(folder / "best.pt", CPU).model.state_dict())
+    training.masks.kept = load(folder / "masks.pt", CPU)
+    return training
+
+
+def rem_side(folder: Path) -> Calls:
+    """What rem does, with its process set up as its commands set it up."""
+    choose_device("cpu", os.cpu_count())
+    steps = {precision: resumed(folder, precision, "batch") for precision in ("float32", "bfloat16")}
+    model = load_checkpoint(folder / "best.pt", CPU).model
+    tests = eval_images(folder, "test")
+    couplings = keys(10_000, 1_152)
+
+    def step(precision: str) -> None:
+        steps[precision]._fit(RATE, PENALTY)
+
+    def epoch(precision: str) -> Epoch:
+        training = resumed(folder, precision)
+        head, seen = training.model.head, []
+
+        def counting(stem: Tensor) -> tuple[Tensor, ...]:
+            seen.append(len(stem))
+            return head(stem)
+
+        start = time.perf_counter()
+        training._fit(RATE, PENALTY)
+        trained = time.perf_counter()
+        training.model.head = counting
+        training._prune()
+        searched, passes = time.perf_counter(), sum(seen) / len(training.validation)
+        training._evaluate()
+        end = time.perf_counter()
+        return Epoch(trained - start, searched - trained, end - searched, passes, training.masks.sparsity())
+
+    @torch.no_grad()
+    def inference() -> None:
+        for images, _ in tests:
+            model(images)
+
+    def all_levels() -> None:
+        extract(folder / "best.pt", folder / "epoch.h5", "test", LEVELS, folder / "best.test.h5", CPU)
+
+    return {
+        "step": step,
+        "convolutions": lambda: convolve(model),
+        "route": lambda shape: len(route_and_back(route, shape)),
+        "epoch": epoch,
+        "inference": inference,
+        "all levels": all_levels,
+        "entropy": lambda: rem_entropy(*couplings),
+    }
+
+
+def textbook_side(folder: Path) -> Calls:
+    """What the textbook form does, in PyTorch as it comes."""
+    torch.set_num_threads(os.cpu_count())
+    run, couplings = paper_run(), keys(10_000, 1_152)
+    one = textbook_training(folder)
+
+    def fit(training: textbook.TextbookTraining, images: str) -> None:
+        split, draw = load_split(folder / f"{images}.h5", "train"), torch.Generator().manual_seed(run.seed)
+        for batch in epoch_batches(split, BATCH, run.data.size, run.augment, run.data.mean, run.data.std, draw):
+            training.step(*batch)
+
+    def epoch() -> Epoch:
+        training, validation = textbook_training(folder), eval_images(folder, "val")
+        start = time.perf_counter()
+        fit(training, "epoch")
+        trained = time.perf_counter()
+        threshold, passes = training.search(validation)
+        training.prune(threshold)
+        searched = time.perf_counter()
+        training.loss(validation)
+        end = time.perf_counter()
+        return Epoch(trained - start, searched - trained, end - searched, passes, training.sparsity())
+
+    return {
+        "step": lambda: fit(one, "batch"),
+        "convolutions": lambda: convolve(one.model),
+        "route": lambda shape: len(route_and_back(textbook.route, shape)),
+        "epoch": epoch,
+        "entropy": lambda: textbook_entropy(*couplings),
+    }
+
+
+def textbook_training(folder: Path) -> textbook.TextbookTraining:
+    """A training of the textbook's from the network after an epoch."""
+    model = textbook.TextbookCapsNet(load_checkpoint(folder / "best.pt", CPU).model)
+    training = textbook.TextbookTraining(model, PENALTY)
+    training.masks = [kept.float() for kept in load(folder / "masks.pt", CPU).values()]
+    return training
+
+
+@torch.no_grad()
+def convolve(model: torch.nn.Module) -> None:
+    """Both convolutions of a network, forward: a third of the least that a training step can take."""
+    model.primary(torch.relu(model.convolution(torch.zeros(BATCH, 1, 28, 28))))
+
+
+def eval_images(folder: Path, split: str) -> list[tuple[Tensor, Tensor]]:
+    """Batches of a split to evaluate."""
+    data = paper_run().data
+    return list(eval_batches(load_split(folder / "epoch.h5", split), BATCH, data.size, data.mean, data.std))
