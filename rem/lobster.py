@@ -156,10 +156,14 @@ def largest_threshold(magnitudes: Tensor, holds: Callable[[float, int], bool], r
     candidates = torch.cat([magnitudes.unique(), magnitudes.new_tensor([math.inf])])  # ascending; the first prunes none
     end = len(candidates)
     step = max(1, int(max(resolution, STEP) * end))
-    place = _crossing(lambda index: holds(float(candidates[index]), STRIDES[0]), 0, end, end, step)
+
+    def probe(stride: int) -> Callable[[int], bool]:
+        return lambda place: holds(float(candidates[place]), stride)
+
+    place = _crossing(probe(STRIDES[0]), 0, end, end, step)
     for stride in STRIDES[1:]:
         tolerance = max(1, int(resolution * end)) if stride == 1 else step
-        place = _crossing(lambda index, every=stride: holds(float(candidates[index]), every), place, step, end, tolerance)
+        place = _crossing(probe(stride), place, step, end, tolerance)
     return float(candidates[place])
 
 

@@ -130,8 +130,8 @@ class Training(Section):
     learning_rate: float = Field(gt=0, description="Adam's learning rate in the first epoch.")
     learning_rate_decay: float = Field(gt=0, le=1, description="Factor on the learning rate after each epoch.")
     precision: Literal["float32", "bfloat16"] = Field(
-        description="bfloat16: convolutions and linear layers in it (autocast), about twice as fast where the processor "
-        "has it; weights, routing and losses stay float32."
+        description="bfloat16: convolutions and linear layers are computed in it (autocast), about twice as fast where "
+        "the processor has it; weights, routing and losses stay float32."
     )
     early_accuracy: float = Field(
         ge=0,
