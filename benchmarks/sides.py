@@ -131,9 +131,9 @@ def rem_side(folder: Path) -> Calls:
         training = resumed(folder, precision)
         head, seen = training.model.head, []
 
-        def counting(stem: Tensor) -> tuple[Tensor, ...]:
+        def counting(stem: Tensor, *levels: int) -> tuple[Tensor, ...]:
             seen.append(len(stem))
-            return head(stem)
+            return head(stem, *levels)
 
         start = time.perf_counter()
         training._fit(RATE, PENALTY)
