@@ -16,7 +16,7 @@ from rem.settings import Run, read_run
 from rem.style import BLUE, COLUMN, GREY, PAGE, SMALL, VERMILION, run_title, save, shown_classes
 
 FLOOR = 0.5  # where the logarithmic axis of counts ends, so that a count of 1 shows
-TRAJECTORY = ("epoch", "sparsity", "accuracy", "entropy")
+TRAJECTORY = ("epoch", "sparsity", "accuracy", "entropy", "levels")
 
 
 def figure4(couplings_first: Path, couplings_best: Path, levels: int, target_stem: Path) -> None:
@@ -41,7 +41,7 @@ def figure6(couplings_q: Path, couplings_rem: Path, levels: int, target_stem: Pa
 
 
 def figure5(trajectory_csv: Path, run_yaml: Path, target_stem: Path) -> None:
-    """Draw Figure 5 from a CSV with the columns epoch, sparsity (%), accuracy (%), entropy (bits).
+    """Draw Figure 5 from a CSV with the columns epoch, sparsity (%), accuracy (%), entropy (bits) and levels (K).
 
     Args:
         trajectory_csv: of `rem trajectory`.
@@ -54,8 +54,9 @@ def figure5(trajectory_csv: Path, run_yaml: Path, target_stem: Path) -> None:
     frame = read_table(trajectory_csv, TRAJECTORY)
     if frame.empty:
         raise RemError(f"{trajectory_csv} has no epoch; make it again.")
-    run = read_run(run_yaml)
-    save(trajectory(frame, f"{model_name(run.variant, quantized=True)}, {run_title(run)}"), target_stem)
+    run, levels = read_run(run_yaml), frame["levels"].iloc[0]
+    title = f"{model_name(run.variant, quantized=True)}, {run_title(run)}, {levels} levels"
+    save(trajectory(frame, title), target_stem)
 
 
 def trajectory(frame: pd.DataFrame, title: str) -> Figure:
@@ -79,9 +80,9 @@ def trajectory(frame: pd.DataFrame, title: str) -> Figure:
         )
         _name_ends(panel, frame, column)
         panel.set_ylabel(label)
-        panel.margins(x=0.06, y=0.2)
+        panel.margins(x=0.32, y=0.12)  # room for the names at both ends
         panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylim(bottom=-0.05 * frame["entropy"].max())
     panels[0].set_title(title)
     panels[1].set_xlabel("pruned parameters (%)")
     bar = figure.colorbar(marks, ax=panels, aspect=30, pad=0.03, label="epoch")
@@ -92,13 +93,11 @@ def trajectory(frame: pd.DataFrame, title: str) -> Figure:
 
 
 def _name_ends(panel: Axes, frame: pd.DataFrame, column: str) -> None:
-    """Name the first and the last epoch, each on the side of its mark that the curve does not go to."""
-    for row, neighbour, side in ((0, 1, "left"), (-1, -2, "right"))[: len(frame)]:
+    """Name the first epoch left of its mark and the last one right of it, where no other mark is."""
+    for row, side, offset in ((0, "right", -5), (-1, "left", 5))[: len(frame)]:
         epoch, *at = frame[["epoch", "sparsity", column]].iloc[row]
-        above = len(frame) == 1 or frame[column].iloc[neighbour] < at[1]
-        offset = (-4 if side == "left" else 4, 5 if above else -5)
-        where = {"textcoords": "offset points", "ha": side, "va": "bottom" if above else "top", "fontsize": SMALL}
-        panel.annotate(f"epoch {epoch:g}", at, offset, **where)
+        where = {"textcoords": "offset points", "ha": side, "va": "center", "fontsize": SMALL}
+        panel.annotate(f"epoch {epoch:g}", at, (offset, 0), **where)
 
 
 def level_counts(class_mean: np.ndarray, levels: int) -> np.ndarray:
@@ -115,7 +114,7 @@ def level_counts(class_mean: np.ndarray, levels: int) -> np.ndarray:
 
 
 def _edges(levels: int) -> np.ndarray:
-    return (np.arange(levels + 1) - 0.5) / (levels - 1)
+    return ((np.arange(levels + 1) - 0.5) / (levels - 1)).clip(0, 1)
 
 
 def coupling_distributions(
@@ -156,7 +155,7 @@ def coupling_distributions(
     highest = max((np.flatnonzero(of_model.any(axis=0)).max(initial=0) for of_model in counts.values()), default=0)
     edge, step = _edges(levels)[highest + 1], 1 / (levels - 1)
     most = max(of_model.max() for of_model in counts.values())
-    panels[0, 0].set(yscale="log", xlim=(-0.75 * step, max(edge, 1 / classes) + 0.5 * step))
+    panels[0, 0].set(yscale="log", xlim=(-0.25 * step, max(edge, 1 / classes) + 0.25 * step))
     panels[0, 0].set_ylim(FLOOR, 1.5 * max(most, 1) * (12 if nobody else 1))  # room for two lines above the bars
     for panel in panels.flat:
         panel.yaxis.set_minor_locator(NullLocator())

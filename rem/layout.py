@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from rem.files import whole
+from rem.quantize import edge_at_uniform
 from rem.results import UNQUANTIZED, WHOLE, Results, display_name, model_name
 from rem.selection import plain_variants
 
@@ -159,7 +160,7 @@ def _caption(table: Table, frame: pd.DataFrame, results: Results, note: str) -> 
     sets = "; ".join(
         f"{display_name(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
         f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
-        f"published K = {results.published[dataset]}"
+        f"published K = {results.published[dataset]}{_edge(results, dataset)}"
         for dataset in frame["dataset"].unique()
     )
     checkpoints = ", ".join(
@@ -172,6 +173,12 @@ def _caption(table: Table, frame: pd.DataFrame, results: Results, note: str) -> 
         f"Checkpoints: {checkpoints}. {statistics[0].upper()}{statistics[1:]}."
     )
     return f"{caption} {note}".rstrip()
+
+
+def _edge(results: Results, dataset: str) -> str:
+    classes = len(results.classes(dataset))
+    flickers = classes and edge_at_uniform(results.published[dataset], classes)
+    return " (where a level edge falls on 1/J: keys of undecided capsules flicker)" if flickers else ""
 
 
 def write_table(table: Table, results: Results, dataset: str, folder: Path, note: str = "") -> None:

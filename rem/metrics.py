@@ -30,7 +30,8 @@ def write_metrics(couplings: list[Path], entropies: list[Path], levels: list[Pat
     readers = ((_couplings, couplings), (_levels, levels), (_entropies, entropies))
     rows = [row for read, paths in readers for path in paths for row in read(path)]
     with whole(target) as partial:
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, index=False)
+        table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("seed", "levels", "class"), "Int64"))
+        table.to_csv(partial, index=False)
 
 
 def _couplings(path: Path) -> Iterator[dict[str, object]]:

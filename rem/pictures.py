@@ -58,7 +58,7 @@ def figure7(dictionaries: Sequence[Path], prepared: Path, levels: int, target_st
                 images, names = data[split]["images"], list(data.attrs["class_names"])
                 clusters = largest_clusters(file[f"levels{levels}"], images, names, ranks)
             blocks[model_name(run.variant, quantized=True)] = clusters
-            titles.append(f"{run_title(run)}, {split} images, {levels} levels")
+            titles.append(f"{run_title(run)}, {split} images, {levels} levels: means of the images that share a key")
     if len(set(titles)) > 1:
         raise RemError(f"{' and '.join(map(str, dictionaries))} are not of the same images; give two that are.")
     save(cluster_rows(blocks, titles[0]), target_stem)
@@ -208,7 +208,8 @@ def perturbation_grids(
         for spine in panel.spines.values():
             spine.set_visible(False)
     grids[1, 0].set_ylabel("dimension of the class capsule")
-    note = "; beside a row: what it moves, where more consistently than by chance" if any(moves) else ""
+    note = "\nbeside a row: what it moves, where more consistently than by chance (mass: all light; x, y: its centre)"
+    note = note if any(moves) else ""
     figure.supxlabel(f"added to the dimension{note}", fontsize=8)
     figure.suptitle(title, fontsize=8)
     return figure

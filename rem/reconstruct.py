@@ -94,18 +94,18 @@ def write_perturbations(checkpoint: Path, prepared: Path, images: int, target: P
     Args:
         checkpoint: of a network with decoder, trained with it or stacked on it.
         prepared: the dataset's HDF5 file.
-        images: how many.
+        images: how many; those there are, where the network classifies fewer correctly.
         target: where to write.
         device: where to compute.
 
     Raises:
-        RemError: the network has no decoder, or classifies fewer images correctly.
+        RemError: the network has no decoder, or classifies no image correctly.
     """
     model, run, _ = _with_decoder(checkpoint, device)
     test = Poses(model, run, prepared, "test", device)
     chosen = _first_of_each_class(test)[:images]
-    if len(chosen) < images:
-        raise RemError(f"{checkpoint} classifies only {len(chosen)} test images correctly; ask for no more than those.")
+    if not len(chosen):
+        raise RemError(f"{checkpoint} classifies no test image correctly; train the network for longer.")
     drawn = perturb(model.decoder, test.poses[chosen], test.predicted[chosen], torch.from_numpy(OFFSETS).to(device))
     with open_hdf5(prepared) as file:
         class_names = file.attrs["class_names"]

@@ -38,7 +38,7 @@ class Tree(NamedTuple):
 def parse_tree(
     couplings_q: Path, couplings_rem: Path, prepared: Path, target_stem: Path, image: int | None = None
 ) -> None:
-    """Draw the parse trees that CapsNet+Q and CapsNet+REM carve out of one image, one above the other.
+    """Draw the parse trees that two networks carve out of one image, not quantized, one above the other.
 
     Args:
         couplings_q: HDF5 file of `rem couplings`.
@@ -78,9 +78,8 @@ def _tree(file: h5py.File, run: Run, image: int) -> Tree:
     if types * side**2 != len(own):
         raise RemError(f"{file.filename} has {len(own)} primary capsules, not {types} square maps of them.")
     couplings = own.reshape(types, side, side)
-    return Tree(
-        model_name(run.variant, quantized=True), couplings, file["lengths"][image], int(file["predicted"][image])
-    )
+    model = model_name(run.variant, quantized=False)
+    return Tree(model, couplings, file["lengths"][image], int(file["predicted"][image]))
 
 
 def tree_pictures(trees: Sequence[Tree], image: np.ndarray, class_names: Sequence[str], title: str) -> Figure:

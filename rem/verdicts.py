@@ -196,7 +196,8 @@ t. n is the number of seeds. The intervals are not corrected for their number.
 outside.
 - *lower at all*: holds if the whole interval lies below 0, does not hold if it lies above -{MARGINS["entropy"]:g} \
 bits.
-- Otherwise: not decidable at this scale, that is, with so few seeds. One seed decides nothing.
+- Otherwise: not decidable at this scale, that is, with so few seeds. One seed decides nothing, \
+but for the trend within a run.
 - An entropy within {NEAR_CEILING:g} bits of its ceiling (mean of log2 n, n the images predicted as a class), or \
 more keys than {KEYS_AT_CEILING:.0%} of the images, say only that nearly every image has a key of its own. Where the \
 lower of two is there, nothing is decided; for *the same*, where either is.
@@ -209,5 +210,5 @@ by chance; more than by chance: the interval of their share lies above {BY_CHANC
 - Zero W_ij: holds if at least {ZERO_BLOCKS:g} % of the blocks are wholly zero in every network, does not hold if in \
 none.
 - A claim does not hold if one of the findings that decide it says so, holds if all do. The shared K decides; what \
-stands *beside it* (the published K, further comparisons) does not. What holds only on other data than the paper's \
-is said to hold there. Without a measurement: {MISSING}."""
+stands *beside it* (the published K, further comparisons) does not. What holds only on other data than the paper's, \
+as whose a sample of them counts, is said to hold there. Without a measurement: {MISSING}."""

@@ -35,7 +35,8 @@ def class_mean():
 
 @pytest.fixture
 def course():
-    return pd.DataFrame({"epoch": [1, 2, 3], "sparsity": [0, 30, 50], "accuracy": [80, 95, 96], "entropy": [0.1, 6, 4]})
+    columns = {"epoch": [1, 2, 3], "sparsity": [0, 30, 50], "accuracy": [80, 95, 96], "entropy": [0.1, 6, 4]}
+    return pd.DataFrame(columns | {"levels": 7})
 
 
 def test_level_counts_by_hand():
@@ -62,6 +63,7 @@ def test_no_occupied_level_is_beyond_the_axis(class_mean, levels):
         for stairs, expected in zip(panel.patches, counts, strict=True):
             values, edges, _ = stairs.get_data()
             np.testing.assert_array_equal(values, expected)
+            assert (edges[0], edges[-1]) == (0, 1)
             left, right = panel.get_xlim()
             assert left < edges[np.flatnonzero(values)[0]]
             assert edges[np.flatnonzero(values)[-1] + 1] < right
@@ -112,7 +114,7 @@ def test_figure_5(tmp_path, course):
     for name in ("one", "two"):
         figure5(path, of, tmp_path / name)
     assert drawn(tmp_path / "one") == drawn(tmp_path / "two")
-    assert b"CapsNet+REM, mnist, seed 42" in drawn(tmp_path / "one")
+    assert b"CapsNet+REM, mnist, seed 42, 7 levels" in drawn(tmp_path / "one")
     course.drop(columns="entropy").to_csv(path, index=False)
     with pytest.raises(RemError, match="lacks the column entropy"):
         figure5(path, of, tmp_path / "three")

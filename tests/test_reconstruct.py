@@ -111,9 +111,17 @@ def test_perturbations_are_what_the_decoder_draws_of_moved_poses(folder, tmp_pat
             torch.testing.assert_close(torch.from_numpy(file["reconstructions"][n, d, o]), expected)
 
 
-def test_asking_for_more_images_than_are_right_is_refused(folder, tmp_path):
-    with pytest.raises(RemError, match="test images correctly"):
-        write_perturbations(folder / "decoder.pt", folder / "prepared.h5", 100, tmp_path / "p.h5", CPU)
+def test_where_fewer_images_are_right_than_asked_for_all_of_them_are_drawn(folder, tmp_path):
+    write_perturbations(folder / "decoder.pt", folder / "prepared.h5", 100, tmp_path / "p.h5", CPU)
+    with h5py.File(tmp_path / "p.h5") as file:
+        assert 0 < len(file["label"]) < 100
+        assert np.array_equal(file["label"][:], file["predicted"][:])
+
+
+def test_a_network_that_gets_no_image_right_is_told(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("rem.reconstruct._first_of_each_class", lambda split: torch.tensor([], dtype=torch.int64))
+    with pytest.raises(RemError, match="classifies no test image correctly"):
+        write_perturbations(folder / "decoder.pt", folder / "prepared.h5", 5, tmp_path / "p.h5", CPU)
     assert not (tmp_path / "p.h5").exists()
 
 
