@@ -30,13 +30,18 @@ from rem.train import Training
 BATCH = 128
 SHAPES = {"I 1152, J 10": (1152, 10), "I 4608, J 10": (4608, 10), "I 36, J 200": (36, 200)}
 LEVELS = 128  # the largest K
+VALIDATION = 768  # images of the sample to validate with, six batches; 2,732 are left to train with
+PAPERS = 54_500, 5_500  # images to train and to validate with of MNIST in full
 RATE, PENALTY = 1e-3, 1e-4
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a pruned epoch took, in seconds and in passes over the validation images, and the sparsity it left."""
+    """What a pruned epoch took, in seconds and in passes over the validation images, and the sparsity it left.
+
+    The seconds are those of the images that were seen, scaled to as many as MNIST in full has.
+    """
 
     training: float
     search: float
@@ -51,10 +56,10 @@ class Epoch:
 
 
 def paper_run(precision: str = "float32") -> Run:
-    """The paper's pruned MNIST network, on the sample's images and with a tenth of them for validation, as there."""
+    """The paper's pruned MNIST network, on the sample's images."""
     values = overlay(read_yaml(Path("config/config.yaml")), read_yaml(Path("config/paper.yaml")))
     run = parse(Config, values, "config/paper.yaml").run("mnist", "rem", 42)
-    data = run.data.model_copy(update={"source": "mnist-sample", "validation": 320})
+    data = run.data.model_copy(update={"source": "mnist-sample", "validation": VALIDATION})
     training = run.training.model_copy(update={"precision": precision})
     return run.model_copy(update={"data": data, "training": training})
 
@@ -108,6 +113,12 @@ def textbook_entropy(couplings: np.ndarray, predicted: np.ndarray) -> float:
     return textbook.entropy((torch.from_numpy(couplings) * 10).round(), torch.from_numpy(predicted), 10)
 
 
+def of_full_mnist(training: float, search: float, validation: float, passes: float, sparsity: float) -> Epoch:
+    """An epoch on the sample as one on MNIST in full: both grow with the number of images."""
+    trained, validated = PAPERS[0] / (3_500 - VALIDATION), PAPERS[1] / VALIDATION
+    return Epoch(training * trained, search * validated, validation * validated, passes, sparsity)
+
+
 def resumed(folder: Path, precision: str, images: str = "epoch") -> Training:
     """A training of rem's from the network after an epoch."""
     training = Training(paper_run(precision), folder / f"{images}.h5", CPU)
@@ -143,7 +154,7 @@ def rem_side(folder: Path) -> Calls:
         searched, passes = time.perf_counter(), sum(seen) / len(training.validation)
         training._evaluate()
         end = time.perf_counter()
-        return Epoch(trained - start, searched - trained, end - searched, passes, training.masks.sparsity())
+        return of_full_mnist(trained - start, searched - trained, end - searched, passes, training.masks.sparsity())
 
     @torch.no_grad()
     def inference() -> None:
@@ -185,7 +196,7 @@ def textbook_side(folder: Path) -> Calls:
         searched = time.perf_counter()
         training.loss(validation)
         end = time.perf_counter()
-        return Epoch(trained - start, searched - trained, end - searched, passes, training.sparsity())
+        return of_full_mnist(trained - start, searched - trained, end - searched, passes, training.sparsity())
 
     return {
         "step": lambda: fit(one, "batch"),
