@@ -68,7 +68,7 @@ def augment(images: Tensor, size: int, settings: Augment, generator: torch.Gener
     Returns:
         (B, C, size, size): uint8, or with rotation or jitter float32 in [0, 1].
     """
-    count, _, height, width = images.shape
+    count, channels, height, width = images.shape
     pad_rows, pad_columns = (size - side if side < size else settings.padding for side in (height, width))
     top = torch.randint(height + 2 * pad_rows - size + 1, (count, 1), generator=generator)
     left = torch.randint(width + 2 * pad_columns - size + 1, (count, 1), generator=generator)
@@ -76,10 +76,10 @@ def augment(images: Tensor, size: int, settings: Augment, generator: torch.Gener
     if settings.flip:
         flipped = torch.rand(count, 1, generator=generator) < 0.5
         columns = torch.where(flipped, columns.flip(1), columns)
-    each = torch.arange(count, device=images.device)[:, None, None]
-    rows, columns = _send(rows, images.device)[:, :, None], _send(columns, images.device)[:, None, :]
-    padded = F.pad(images, (pad_columns, pad_columns, pad_rows, pad_rows)).permute(0, 2, 3, 1)  # (B, H', W', C)
-    changed = padded[each, rows, columns].permute(0, 3, 1, 2)  # (B, C, size, size)
+    each, channel = (torch.arange(number, device=images.device) for number in (count, channels))
+    rows, columns = _send(rows, images.device)[:, None, :, None], _send(columns, images.device)[:, None, None, :]
+    padded = F.pad(images, (pad_columns, pad_columns, pad_rows, pad_rows))  # (B, C, H', W')
+    changed = padded[each[:, None, None, None], channel[:, None, None], rows, columns]  # (B, C, size, size)
     if settings.rotation:
         changed = _rotate(changed, settings.rotation, generator)
     return _jitter(changed, settings.jitter, generator) if settings.jitter else changed

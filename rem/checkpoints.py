@@ -29,7 +29,7 @@ def build(run: Run, device: torch.device) -> CapsNet:
     """
     data, hidden = run.data, run.decoder.hidden if run.decoder else None
     model = CapsNet(run.network, data.channels, data.size, data.classes, hidden).to(device)
-    if device.type == "cuda":  # where convolutions are faster with the channels last in memory; on a CPU they are not
+    if device.type == "cuda" or run.training.precision == "bfloat16":  # elsewhere it makes convolutions slower
         for layer in model.modules():
             if isinstance(layer, nn.Conv2d):
                 layer.to(memory_format=torch.channels_last)
