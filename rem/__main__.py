@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         added = computing(command(function))
         added.add_argument("checkpoint", type=Path, help="of a network with decoder")
         added.add_argument("target", type=Path, help=f"{what} to write")
-        added.add_argument("--images", type=int, default=images, help=f"how many test images at most (default: {images})")
+        added.add_argument("--images", type=int, default=images, help=f"test images at most (default: {images})")
 
     added = command(commands.import_)
     added.add_argument("file", type=Path, help="the state dict")

@@ -179,7 +179,9 @@ def test_equivariance_is_above_chance_and_no_less_than_without_rem():
     assert of(baseline=0.6) == MISSING
 
 
-@pytest.mark.parametrize(("shares", "expected"), [([0, 0, 0], FAILS), ([5, 2, 1], HOLDS), ([0, 0, 9], UNDECIDED), ([0], UNDECIDED)])
+@pytest.mark.parametrize(
+    ("shares", "expected"), [([0, 0, 0], FAILS), ([5, 2, 1], HOLDS), ([0, 0, 9], UNDECIDED), ([0], UNDECIDED)]
+)
 def test_equation_15_needs_blocks_that_are_wholly_zero(shares, expected):
     values = {("mnist", "rem", "last", "", 0, "sparsity_class_blocks"): shares}
     assert verdict(evidence.blocks_vanish, values) == expected
