@@ -151,8 +151,8 @@ def route(
 def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tensor) -> Tensor:
     """The class capsules v_j with the couplings of the last iteration quantized at many K (Eq. 7, 2, 3) at once.
 
-    Here the votes are held, for they serve all K, and an image at a time, whose indices at all K just fit in a
-    core's cache. As s_j is linear in the couplings, the indices weigh the votes and what comes out is divided by K - 1.
+    Here the votes are held, for they serve all K. Images go one at a time, so that an image's indices at all K stay in
+    a core's cache; they weigh the votes, and the sum is divided by K - 1, for s_j is linear in the couplings.
 
     Args:
         couplings: (B, J, I), of `route`.
