@@ -56,9 +56,17 @@ def _serve(connection: Connection, make: Callable[..., Calls], arguments: tuple[
 
 
 def medians(asked: Mapping[str, tuple[Any, ...]], repeats: int) -> dict[str, float]:
-    """The median seconds of calls, (side, name, arguments...) each, that take turns; a first round is not counted."""
-    rounds = [{name: side.ask(*call)[0] for name, (side, *call) in asked.items()} for _ in range(repeats + 1)]
-    return {name: statistics.median(one[name] for one in rounds[1:]) for name in asked}
+    """The median seconds of calls, (side, name, arguments...) each, that take turns.
+
+    In its turn each is made twice and the second time counts: a process that has waited finds its memory cold.
+    """
+
+    def turn(side: Side, *call: object) -> float:
+        side.ask(*call)
+        return side.ask(*call)[0]
+
+    rounds = [{name: turn(*call) for name, call in asked.items()} for _ in range(repeats)]
+    return {name: statistics.median(one[name] for one in rounds) for name in asked}
 
 
 def seconds(call: Callable[[], object]) -> float:
