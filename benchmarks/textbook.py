@@ -100,16 +100,15 @@ class TextbookTraining:
     def search(self, batches: Sequence[Batch]) -> tuple[float, int]:
         """The largest threshold that does not worsen the validation loss, and how many passes it took to find it.
 
-        Bisects on the threshold's value until no weight lies between the values that hold and fail.
+        Bisects on the threshold's value until one weight alone lies between the values that hold and fail.
         """
         saved = [weight.clone() for weight in self.weights]
-        magnitudes = torch.cat([weight[mask > 0].abs() for weight, mask in zip(saved, self.masks, strict=True)])
+        kept = [weight[mask > 0].abs() for weight, mask in zip(saved, self.masks, strict=True)]
+        magnitudes = torch.cat(kept).unique().double()
         bound, passes = self.loss(batches), 1
         low, high = 0.0, magnitudes.max().item() * 2
-        while ((magnitudes >= low) & (magnitudes < high)).any():  # a weight that only one of the two would prune
+        while ((magnitudes >= low) & (magnitudes < high)).sum() > 1:  # weights that only one of the two would prune
             middle = (low + high) / 2
-            if middle in (low, high):
-                break
             for weight, before in zip(self.weights, saved, strict=True):
                 weight.copy_(torch.where(before.abs() < middle, 0, before))
             passes += 1
