@@ -32,7 +32,7 @@ def choose_device(name: str, threads: int) -> torch.device:
 def keep_memory() -> None:
     """Have the C library keep the memory that tensors give back, for the next batch.
 
-    Otherwise it goes back to the kernel with every large tensor and is handed out anew, page by page, which takes
+    Otherwise it goes back to the kernel with every large tensor and is handed out anew, page by page, which can take
     a sixth of a training step of the paper's network. Without effect where the C library is not GNU's.
     """
     library = ctypes.CDLL(None)
