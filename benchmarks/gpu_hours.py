@@ -8,15 +8,14 @@ passes of a threshold search are assumptions, which the table's caption states.
 
 import argparse
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import sides
 from rem.checkpoints import build
-from rem.config import Config, overlay
-from rem.sections import parse, read_yaml
+from rem.config import Config
 from rem.settings import Run
 
 BATCH = 8
@@ -75,8 +74,7 @@ def main() -> None:
     parser.add_argument("--tflops", type=float, default=15, help="operations a second that are sustained, in 10^12")
     parser.add_argument("--epochs", type=int, default=390, help="of every run: the best one and 200 of patience")
     options = parser.parse_args()
-    values = overlay(read_yaml(Path("config/config.yaml")), read_yaml(Path("config/paper.yaml")))
-    table = estimate(parse(Config, values, "config/paper.yaml"), options.epochs, options.tflops)
+    table = estimate(sides.paper_config(), options.epochs, options.tflops)
     print(f"At {options.tflops:g} TFLOP/s sustained, {options.epochs} epochs a run, {SEARCH_PASSES} passes a search:\n")
     print(table.astype(object).fillna("").to_markdown(index=False, floatfmt=("", "", ".2f", ".2f", ".0f")))
 

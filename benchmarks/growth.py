@@ -35,11 +35,8 @@ AXES = {
 def routing(batch: int, capsules: int, classes: int) -> tuple[float, float]:
     """Seconds and MB of routing a batch there and back."""
     torch.set_num_threads(os.cpu_count())
-    draw = torch.Generator().manual_seed(0)
-    weight = (0.1 * torch.randn(capsules, classes, 16, 8, generator=draw)).requires_grad_()
-    poses = (torch.randn(batch, capsules, 8, generator=draw) / 8).requires_grad_()
-    bias = torch.full((classes, 16), 0.1, requires_grad=True)
-    return taken(lambda: route(weight, poses, bias, 3)[0].sum().backward())
+    inputs = sides.routed(capsules, classes, batch)
+    return taken(lambda: route(*inputs, 3)[0].sum().backward())
 
 
 def keys(images: int) -> tuple[float, float]:

@@ -55,10 +55,15 @@ class Epoch:
         return self.training + self.search + self.validation
 
 
+def paper_config() -> Config:
+    """The paper's protocol."""
+    values = overlay(read_yaml(Path("config/config.yaml")), read_yaml(Path("config/paper.yaml")))
+    return parse(Config, values, "config/paper.yaml")
+
+
 def paper_run(precision: str = "float32") -> Run:
     """The paper's pruned MNIST network, on the sample's images."""
-    values = overlay(read_yaml(Path("config/config.yaml")), read_yaml(Path("config/paper.yaml")))
-    run = parse(Config, values, "config/paper.yaml").run("mnist", "rem", 42)
+    run = paper_config().run("mnist", "rem", 42)
     data = run.data.model_copy(update={"source": "mnist-sample", "validation": VALIDATION})
     training = run.training.model_copy(update={"precision": precision})
     return run.model_copy(update={"data": data, "training": training})
@@ -79,17 +84,17 @@ def write_inputs(folder: Path) -> None:
     save(folder / "masks.pt", training.masks.kept)
 
 
-def routed(shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+def routed(capsules: int, classes: int, batch: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
     """Weights, poses and a bias to route a batch with."""
-    draw, (capsules, classes) = torch.Generator().manual_seed(0), shape
+    draw = torch.Generator().manual_seed(0)
     weight = 0.1 * torch.randn(capsules, classes, 16, 8, generator=draw)
-    poses = torch.randn(BATCH, capsules, 8, generator=draw) / 8
+    poses = torch.randn(batch, capsules, 8, generator=draw) / 8
     return weight.requires_grad_(), poses.requires_grad_(), torch.full((classes, 16), 0.1, requires_grad=True)
 
 
 def route_and_back(how: Callable[..., tuple[Tensor, Tensor]], shape: str) -> list[Tensor]:
     """Route one of the shapes, forward and backward: the class capsules and the gradients."""
-    inputs = routed(SHAPES[shape])
+    inputs = routed(*SHAPES[shape])
     poses, _ = how(*inputs, 3)
     (poses * torch.linspace(-1, 1, poses.shape[-1])).sum().backward()
     return [poses.detach(), *(tensor.grad for tensor in inputs)]

@@ -105,7 +105,7 @@ def routings(own: Side, other: Side) -> Iterator[Row]:
 def memory_of_routing(side: str, shape: str) -> float:
     """Peak memory of routing there and back, in MB; for a new process, in which nothing lies about."""
     how = {"rem": route, "textbook": textbook.route}[side]
-    inputs = sides.routed(sides.SHAPES[shape])
+    inputs = sides.routed(*sides.SHAPES[shape])
 
     def there_and_back() -> None:
         poses, _ = how(*inputs, 3)
