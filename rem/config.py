@@ -64,6 +64,7 @@ class Config(Section):
 
     name: Name = Field(description="Results go to results/<name>/.")
     device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU if there is one.")
+    slots_per_gpu: int = Field(ge=1, description="Jobs that share a GPU; on Slurm, the shards of each GPU.")
     mirror: str | None = Field(
         description="Folder or URL prefix searched as <mirror>/<source>/<file> instead of the official addresses."
     )

@@ -36,6 +36,15 @@ TABLES = expand("tables/table{which}.{suffix}", which=[*range(2, 8), "_decoder"]
 TABLES += expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"])
 TESTS = expand("tables/{table}.{suffix}", table=["paired", "claims"], suffix=["csv", "md"])
 
+ON_CLUSTER = workflow.nodes is not None  # jobs are submitted to other machines
+if ON_CLUSTER and CONFIG.device == "auto":
+    raise WorkflowError(
+        "device is auto, which looks for a GPU on this machine, but the jobs run on others; "
+        "say --config device=cuda or --config device=cpu."
+    )
+if gpus := workflow.global_resources.get("gpu").value:  # `--resources gpu=1` counts GPUs, of which each job takes a slot
+    workflow.register_resource("gpu", gpus * CONFIG.slots_per_gpu)
+
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)
 
@@ -119,10 +128,18 @@ def modules(*names):
     return [f"rem/{name}.py" for name in names]
 
 
+def uses_gpu():
+    return CONFIG.device == "cuda" or (CONFIG.device == "auto" and shutil.which("nvidia-smi") is not None)
+
+
 def gpu_slots(wildcards):
-    """1 where the device in use is a GPU; a machine without one is not held to a GPU at a time."""
-    present = shutil.which("nvidia-smi") is not None
-    return int(CONFIG.device == "cuda" or (CONFIG.device == "auto" and present))
+    """1 where the device in use is a GPU; a machine without one is not held to a GPU at a time. Of Slurm: a whole GPU."""
+    return int(uses_gpu() and not gpu_shards(wildcards))
+
+
+def gpu_shards(wildcards):
+    """One of a GPU's shards, where jobs share the GPUs of a cluster: Slurm's way of handing out slots."""
+    return "shard:1" if ON_CLUSTER and uses_gpu() and CONFIG.slots_per_gpu > 1 else None
 
 
 def data_settings_text(wildcards):

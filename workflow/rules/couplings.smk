@@ -20,6 +20,7 @@ rule extract_couplings:
     threads: 1
     resources:
         gpu=gpu_slots,
+        gres=gpu_shards,
     params:
         checkpoints=input_folder,
         folder="results/{name}/couplings/{dataset}/{variant}/seed{seed}",

@@ -1,6 +1,10 @@
 # Dataset files from their official addresses or a mirror, and one HDF5 file of splits per dataset.
 
 
+localrules:
+    fetch,  # a cluster's nodes seldom reach the network
+
+
 rule fetch:
     output:
         "data/raw/{source}/{file}",

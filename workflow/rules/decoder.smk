@@ -35,6 +35,7 @@ rule stack_decoder:
     threads: 1
     resources:
         gpu=gpu_slots,
+        gres=gpu_shards,
     params:
         device=CONFIG.device,
     shell:
@@ -65,6 +66,7 @@ rule perturb:
     threads: 1
     resources:
         gpu=gpu_slots,
+        gres=gpu_shards,
     params:
         device=CONFIG.device,
     shell:

@@ -43,6 +43,7 @@ rule train:
     threads: 1
     resources:
         gpu=gpu_slots,
+        gres=gpu_shards,
     params:
         followed=followed_option,
         backbone=backbone_option,

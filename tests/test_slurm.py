@@ -1,0 +1,175 @@
+"""The profile for Slurm: what it asks for, by dry runs, and the smoke config through a real Slurm of one node.
+
+`make test-slurm` boots that node (tests/slurm.sh); without it the tests that need one are skipped.
+"""
+
+import itertools
+import os
+import re
+import subprocess
+from collections import Counter
+from datetime import datetime
+
+import pytest
+import tiny
+import yaml
+from test_workflow import copied
+
+PROFILE = ["--workflow-profile", "profiles/slurm"]
+ON_DEVICE = {"train", "extract_couplings", "extract_transfer", "extract_trajectory", "stack_decoder", "perturb"}
+LOCAL = {"all", "fetch", "data_settings", "run_settings", "stacked_settings"}
+POLL = ["--slurm-init-seconds-before-status-checks", "2", "--slurm-status-command", "squeue", "--latency-wait", "5"]
+TRAINING = "train:\n    mem_mb"  # where the profile says what training needs
+
+needs_slurm = pytest.mark.skipif(
+    "ONE_NODE_SLURM" not in os.environ, reason="needs the Slurm that make test-slurm boots"
+)
+
+
+def snakemake(folder, *arguments, device="cpu"):
+    """Run Snakemake on the smoke config: the finished process, its output in one string."""
+    command = ["snakemake", "--configfile", "config/smoke.yaml", "--config", f"device={device}", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    return subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800
+    )
+
+
+def asked(folder, *arguments, **options):
+    """What a dry run says each rule's jobs ask for, as {rule: {resource: value}}, and how many there are."""
+    done = snakemake(folder, *PROFILE, "--dry-run", *arguments, **options)
+    assert done.returncode == 0, done.stdout
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.MULTILINE)
+    resources = {rule: dict(item.split("=") for item in text.split(", ")) for rule, text in jobs}
+    return resources, Counter(rule for rule, _ in jobs)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A copy of the project in which nothing has run."""
+    return copied(tmp_path_factory.mktemp("a fresh project"))
+
+
+def profile(name):
+    return yaml.safe_load((tiny.ROOT / "profiles" / name / "config.yaml").read_text())
+
+
+def test_files_are_compared_and_jobs_chosen_as_without_slurm():
+    default = {key: value for key, value in profile("default").items() if key not in ("cores", "resources")}
+    assert default.items() <= profile("slurm").items()
+
+
+def test_every_job_says_how_much_memory_and_time_it_needs(fresh):
+    resources, _ = asked(fresh)
+    assert all(values.keys() >= {"mem_mb", "runtime"} for values in resources.values())
+    assert profile("slurm")["set-resources"].keys() <= resources.keys() - LOCAL
+    assert all(int(resources[rule]["runtime"]) > 60 for rule in ("prepare", "train", "extract_couplings"))
+
+
+def test_only_downloads_are_tried_again(fresh):
+    rules = [text for path in (fresh / "workflow/rules").glob("*.smk") for text in path.read_text().split("\nrule ")]
+    assert [text.split(":")[0] for text in rules if "retries:" in text] == ["fetch"]
+    assert profile("slurm")["retries"] == 0
+
+
+@pytest.mark.parametrize(("device", "expected"), [("cpu", set()), ("cuda", ON_DEVICE)])
+def test_a_gpu_is_asked_for_by_jobs_that_use_one_alone(fresh, device, expected):
+    resources, _ = asked(fresh, device=device)
+    assert {rule for rule, values in resources.items() if int(values.get("gpu", 0))} == expected
+    assert not any("gres" in values for values in resources.values())
+
+
+def test_jobs_that_share_a_gpu_ask_for_a_shard_of_it(fresh):
+    config = fresh / "config/smoke.yaml"
+    text = config.read_text()
+    config.write_text(f"slots_per_gpu: 4\n{text}")
+    resources, _ = asked(fresh, device="cuda")
+    config.write_text(text)
+    assert {rule for rule, values in resources.items() if values.get("gres") == "shard:1"} == ON_DEVICE
+    assert not any(int(values.get("gpu", 0)) for values in resources.values())
+
+
+def test_where_jobs_run_elsewhere_the_device_must_be_said(fresh):
+    done = snakemake(fresh, *PROFILE, "--dry-run", device="auto")
+    assert done.returncode != 0
+    assert "say --config device=cuda or --config device=cpu" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_gpu_of_this_machine_takes_as_many_jobs_as_it_has_slots(fresh, slots, tmp_path, monkeypatch):
+    stub = tmp_path / "rem"
+    stub.write_text(f'#!/bin/sh\necho 1 >> "{tmp_path}/running"; sleep 1; echo -1 >> "{tmp_path}/running"; touch "$3"')
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    limits = ["--cores", "4", "--resources", "gpu=1", "--set-resources", "prepare:gpu=1"]
+    done = snakemake(fresh, f"slots_per_gpu={slots}", *limits, "--forceall", "--", "data")
+    assert done.returncode == 0, done.stdout
+    changes = [int(line) for line in (tmp_path / "running").read_text().split()]
+    assert len(changes) == 2 * 4
+    assert max(itertools.accumulate(changes)) == slots
+
+
+# Through Slurm
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project in which the smoke config has run through Slurm, where training asks for half a GPU."""
+    folder = copied(tmp_path_factory.mktemp("a project"))
+    edited = folder / "profiles/slurm/config.yaml"
+    text = edited.read_text()
+    assert TRAINING in text
+    edited.write_text(text.replace(TRAINING, TRAINING.replace("mem_mb", "gres: shard:1\n    mem_mb")))
+    _, planned = asked(folder)
+    done = snakemake(folder, *PROFILE, *POLL)
+    assert done.returncode == 0, done.stdout
+    return folder, planned
+
+
+@pytest.fixture(scope="module")
+def submitted(project):
+    """Slurm's own record of every job: rule, state, start, end and what generic resources it asked for."""
+    lines = subprocess.run(
+        ["squeue", "--states=all", "--noheader", "--format=%k|%T|%S|%e|%b"], text=True, capture_output=True, check=True
+    ).stdout.splitlines()
+    records = []
+    for line in lines:
+        comment, state, start, end, gres = line.split("|")
+        rule = re.match(r"rule_(\w+?)(_wildcards_|$)", comment)[1]
+        records.append((rule, state, datetime.fromisoformat(start), datetime.fromisoformat(end), gres))
+    return records
+
+
+@needs_slurm
+def test_every_job_but_the_local_ones_went_through_slurm(project, submitted):
+    _, planned = project
+    assert Counter(rule for rule, *_ in submitted) == {rule: n for rule, n in planned.items() if rule not in LOCAL}
+    assert {state for _, state, *_ in submitted} == {"COMPLETED"}
+
+
+@needs_slurm
+def test_trainings_share_the_one_gpu(submitted):
+    assert {gres for rule, *_, gres in submitted if rule == "train"} == {"gres:shard:1"}
+    assert {gres for rule, *_, gres in submitted if rule != "train"} == {"N/A"}
+    spans = [(start, end) for rule, _, start, end, _ in submitted if rule == "train"]
+    running = [sum(start <= moment < end for start, end in spans) for moment, _ in spans]
+    assert max(running) == 2  # shards
+
+
+@needs_slurm
+def test_a_second_run_does_nothing_through_slurm_or_here(project):
+    folder, _ = project
+    assert "Nothing to be done" in snakemake(folder, *PROFILE, *POLL).stdout
+    assert "Nothing to be done" in snakemake(folder, "--cores", "2").stdout
+
+
+@needs_slurm
+def test_the_results_are_those_of_a_run_without_slurm(project, tmp_path):
+    folder, _ = project
+    here = copied(tmp_path / "without slurm")
+    done = snakemake(here, "--cores", "2")
+    assert done.returncode == 0, done.stdout
+    tables = [path.relative_to(here) for path in here.glob("results/smoke/**/*.csv") if path.name != "history.csv"]
+    assert len(tables) > 50
+    assert [table for table in tables if (here / table).read_bytes() != (folder / table).read_bytes()] == []
