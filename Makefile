@@ -5,13 +5,16 @@ CORES ?= $(shell nproc)
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test bench lint environment clean
+.PHONY: reproduce test test-slurm bench lint environment clean
 
 reproduce: environment  ## the main job: results/sample/
 	snakemake --cores $(CORES) --resources gpu=1 -- all
 
 test: environment lint  ## all tests
 	pytest
+
+test-slurm: environment  ## the smoke config through a Slurm of one node, which it boots from Debian's packages
+	tests/slurm.sh pytest tests/test_slurm.py
 
 bench: environment  ## speed against a textbook form, growth of time and memory: results/bench/
 	python -m benchmarks.speed results/bench

@@ -16,11 +16,16 @@ for program in munged slurmctld slurmd sbatch; do
 done
 
 folder=$(mktemp -d)
+export SLURM_CONF=$folder/slurm.conf ONE_NODE_SLURM=1 # from here on no command can mean another Slurm
 daemons=()
+command=()
 
 clean() {
-    scancel --user="$(id -un)" 2>/dev/null || true # a slurmd leaves its jobs running when it stops
-    patiently no_jobs || true
+    for running in "${command[@]}"; do
+        kill -KILL -- "-$running" 2>/dev/null || true
+        scancel --user="$(id -un)" 2>/dev/null || true # a slurmd that stops leaves its jobs running
+        patiently no_jobs || true
+    done
     for ((last = ${#daemons[@]} - 1; last >= 0; last--)); do
         kill "${daemons[last]}" 2>/dev/null || true
         wait "${daemons[last]}" 2>/dev/null || true
@@ -53,12 +58,12 @@ sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 print(*(opened.getsockname()[1] for opened in sockets))')
 
 chmod 711 "$folder" # munged wants its socket within everybody's reach
-mkdir "$folder/state" "$folder/spool"
+mkdir "$folder/state" "$folder/spool" "$folder/bin"
 cat >"$folder/gres.conf" <<END
 Name=gpu File=/dev/zero
 Name=shard Count=2
 END
-cat >"$folder/slurm.conf" <<END
+cat >"$SLURM_CONF" <<END
 ClusterName=rem
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$controller
@@ -81,7 +86,10 @@ GresTypes=gpu,shard
 $(slurmd -C | head -n 1) NodeAddr=127.0.0.1 Gres=gpu:1,shard:2
 PartitionName=all Nodes=$host Default=YES
 END
-export SLURM_CONF=$folder/slurm.conf ONE_NODE_SLURM=1
+# Snakemake hides SLURM_CONF from srun, which finds a cluster's own in /etc.
+printf '#!/bin/sh\nSLURM_CONF=%q exec %q "$@"\n' "$SLURM_CONF" "$(command -v srun)" >"$folder/bin/srun"
+chmod +x "$folder/bin/srun"
+export PATH=$folder/bin:$PATH
 
 (umask 077 && head -c 1024 /dev/urandom >"$folder/munge.key")
 munged --foreground --socket "$folder/munge.socket" --key-file "$folder/munge.key" --seed-file "$folder/munge.seed" \
@@ -94,4 +102,7 @@ slurmd -D >"$folder/slurmd.log" 2>&1 &
 daemons+=($!)
 patiently sh -c 'sinfo --noheader --format %T | grep -qx idle' || fail "Slurm's node was not idle"
 
-"$@"
+set -m # a process group of its own, to be ended as a whole
+"$@" </dev/null &
+command+=($!)
+wait "$!"
