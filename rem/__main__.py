@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rem import commands
-from rem.files import RemError
+from rem.files import RemError, unwritable
 
 FIGURES = {  # how many files each is drawn from, and which
     "fig4": (2, "couplings of CapsNet+Q after its first and at its best epoch"),
@@ -157,10 +157,27 @@ def main() -> int:
     except RemError as error:
         print(f"rem: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if not (reason := unwritable(error)):
+            raise
+        print(f"rem: {error.filename or 'a file'} cannot be written: {reason}.", file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if not str(error).startswith(("CUDA", "cuDNN")):
+            raise
+        reason = str(error).split("\n")[0].rstrip(".")
+        print(f"rem: the GPU failed ({reason}); {_remedy(reason)}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("rem: interrupted; give the same command again to go on.", file=sys.stderr)
         return 130  # as a shell reports SIGINT
     return 0
+
+
+def _remedy(reason: str) -> str:
+    if "out of memory" in reason:
+        return "lower training.batch_size, or free its memory"
+    return "see that it works, then give the same command again: what is done is kept"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Trained networks on disk."""
 
+import io
 import pickle
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +15,9 @@ from rem.files import RemError, whole
 from rem.provenance import provenance
 from rem.settings import Run
 from rem.sources import checksum, find_source
+
+UNREADABLE = (OSError, RuntimeError, EOFError, LookupError, ValueError)
+UNREADABLE += (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 
 
 class Checkpoint(NamedTuple):
@@ -87,21 +93,32 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write plain values and tensors, whole or not at all."""
+    """Write plain values and tensors, whole or not at all; the same content is the same bytes."""
+    packed = io.BytesIO()  # of a file torch would keep the name, which is that of a process
+    torch.save(content, packed)
     with whole(path) as partial:
-        torch.save(content, partial)
+        partial.write_bytes(packed.getbuffer())
 
 
 def load(path: Path, device: torch.device) -> dict[str, Any]:
     """Read what `save` wrote, without executing any code in it.
 
     Raises:
-        RemError: the file is missing, cut short or holds anything but tensors and plain values.
+        RemError: the file is missing, damaged or holds anything but tensors and plain values.
     """
     if not path.is_file():
         raise RemError(f"{path} is missing; train the network first.")
     try:
+        _check_sums(path)
         return torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         reason = str(error).strip().split("\n")[0]
         raise RemError(f"{path} is not a whole checkpoint ({reason}); delete it and train again.") from error
+
+
+def _check_sums(path: Path) -> None:
+    """Raise where a part of a zip, which PyTorch writes, is not what its checksum is of; PyTorch does not look."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise OSError(f"the checksum of {damaged} is wrong")

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rem.files import RemError
+from rem.files import RemError, alone
 
 if TYPE_CHECKING:
     import torch
@@ -37,14 +37,9 @@ def train(arguments: argparse.Namespace) -> None:
     from rem.settings import read_run
     from rem.train import train
 
-    train(
-        read_run(arguments.run),
-        arguments.data,
-        arguments.run.parent,
-        _device(arguments),
-        arguments.followed,
-        arguments.backbone_weights,
-    )
+    run, device, folder = read_run(arguments.run), _device(arguments), arguments.run.parent
+    with alone(folder):
+        train(run, arguments.data, folder, device, arguments.followed, arguments.backbone_weights)
 
 
 def decoder(arguments: argparse.Namespace) -> None:

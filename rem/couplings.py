@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ from tqdm import tqdm
 from rem.batches import find_split, stream_batches
 from rem.capsnet import CapsNet, quantized_poses, route, votes
 from rem.checkpoints import load_checkpoint
-from rem.files import open_hdf5, whole
+from rem.files import open_hdf5, whole_hdf5
 from rem.lobster import sparsity
 from rem.losses import margin_losses
 from rem.provenance import record
@@ -48,7 +47,7 @@ def extract(
     sums = torch.zeros(classes, capsules, dtype=torch.float64, device=device)
     predictions = torch.zeros(classes, dtype=torch.int64, device=device)
 
-    with whole(target) as partial, h5py.File(partial, "w") as file:
+    with whole_hdf5(target) as file:
         chunks = {
             "chunks": (min(batch, count), capsules),
             "compression": "gzip",

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from rem import shapes
-from rem.files import RemError, whole
+from rem.files import RemError, whole_hdf5
 from rem.images import Images, Placed, Resized
 from rem.readers import Contents, Part, read
 from rem.settings import Data
@@ -48,7 +48,7 @@ def prepare(data: Data, files: Sequence[str | Path], target: str | Path) -> None
     contents = read(data, own)
     train, test = _check_contents(data, contents)
     rest, val = _draw_validation(data, len(train.labels))
-    with whole(target) as partial, h5py.File(partial, "w") as file:
+    with whole_hdf5(target) as file:
         _write_split(file, "train", train, train.images if data.view == "place" else _seen(data, train, 3), rest)
         _write_split(file, "test", test, _seen(data, test, 4), np.arange(len(test.labels)))
         if data.validation == "test":

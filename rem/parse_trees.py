@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rem import entropy
-from rem.files import RemError, open_hdf5, whole
+from rem.files import RemError, open_hdf5, whole, whole_hdf5
 from rem.provenance import origin, record
 from rem.quantize import indices
 
@@ -91,7 +91,7 @@ def write_entropies(couplings: list[Path], levels: list[int], folder: Path, targ
 
 
 def _write_dictionaries(couplings: Path, levels: list[int], target: Path) -> Iterator[dict[str, object]]:
-    with open_hdf5(couplings) as source, whole(target) as partial, h5py.File(partial, "w") as file:
+    with open_hdf5(couplings) as source, whole_hdf5(target) as file:
         run, where = origin(source)
         record(file, run, checkpoint=where["checkpoint"], split=where["split"])
         predicted = source["predicted"][:]

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import torch
@@ -16,7 +15,7 @@ from rem.capsnet import CapsNet
 from rem.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from rem.decoder import Decoder, perturb
 from rem.equivariance import PROPERTIES, equivariance
-from rem.files import RemError, open_hdf5, whole
+from rem.files import RemError, open_hdf5, whole, whole_hdf5
 from rem.losses import reconstruction_losses
 from rem.provenance import record
 from rem.settings import Run, Stacked
@@ -109,7 +108,7 @@ def write_perturbations(checkpoint: Path, prepared: Path, images: int, target: P
     drawn = perturb(model.decoder, test.poses[chosen], test.predicted[chosen], torch.from_numpy(OFFSETS).to(device))
     with open_hdf5(prepared) as file:
         class_names = file.attrs["class_names"]
-    with whole(target) as partial, h5py.File(partial, "w") as file:
+    with whole_hdf5(target) as file:
         file["reconstructions"] = drawn.cpu().numpy()
         file["images"] = test.images[chosen].cpu().numpy().astype(np.float32) / 255
         file["label"], file["predicted"] = test.labels[chosen].cpu().numpy(), test.predicted[chosen].cpu().numpy()

@@ -19,11 +19,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rem.batches import epoch_batches, eval_batches, load_split, reconstruction_targets
-from rem.checkpoints import build, load, load_backbone, save, save_checkpoint
+from rem.checkpoints import build, load_backbone, save_checkpoint
 from rem.files import RemError, whole
 from rem.lobster import REGULARIZERS, Masks, search, threshold_at
 from rem.losses import margin_loss, margin_losses, reconstruction_losses
 from rem.settings import Run
+from rem.state import StateFile
 
 
 class Training:
@@ -58,6 +59,7 @@ class Training:
         self.generator = torch.Generator().manual_seed(run.seed)
         self.history: list[dict[str, float]] = []
         self.kept: dict[str, dict[str, Any]] = {}  # checkpoint -> its `epoch` and `model`, but for the last
+        self.seconds = 0.0, 0.0  # that the last epoch's training and search took
 
     @property
     def epoch(self) -> int:
@@ -101,10 +103,9 @@ class Training:
             "validation_accuracy": 100 * float(correct.double().mean()),
             "threshold": threshold,
             "sparsity": 100 * self.masks.sparsity() if self.masks else 0.0,
-            "training_seconds": trained - start,
-            "search_seconds": pruned - trained,
         }
         self.history.append(row)
+        self.seconds = trained - start, pruned - trained
         self._keep()
 
     def _keep(self) -> None:
@@ -203,7 +204,6 @@ class Training:
     def state(self) -> dict[str, Any]:
         """All that the next epoch depends on."""
         return {
-            "run": self.run.model_dump_json(),
             "model": self.model.state_dict(),
             "masks": self.masks.kept if self.masks else {},
             "optimizer": self.optimizer.state_dict(),
@@ -236,7 +236,8 @@ def train(
     lowest validation loss, at the first epoch that `training.early_accuracy` describes, after the last
     epoch), `history.csv` (a row an epoch; with a decoder, `reconstruction_loss` is a training image's sum
     of squared errors) and the folder `epochs` with the checkpoints that
-    `training.keep_every` asks for. Until then `state.pt` holds the state after the last whole epoch.
+    `training.keep_every` asks for. Until then `state.pt` holds the state after the last whole epoch, which is
+    gone on from where settings, data, code and kind of device are the same.
 
     Args:
         run: the settings.
@@ -247,21 +248,18 @@ def train(
         backbone_weights: the file that `network.weights: pretrained` needs.
 
     Raises:
-        RemError: the loss is not finite, and `state.pt` keeps the last good epoch; or `followed` or
-            `backbone_weights` is not given where it is needed.
+        RemError: the loss is not finite, or the code was edited meanwhile, and `state.pt` keeps the last good epoch;
+            or `followed` or `backbone_weights` is not given where it is needed.
     """
     if run.pruning and run.pruning.follows and followed is None:
         raise RemError(f"pruning.follows is {run.pruning.follows}; give that run's history.csv by --followed.")
     sparsities = pd.read_csv(followed)["sparsity"].tolist() if followed else ()
     training = Training(run, prepared, device, sparsities, backbone_weights)
-    state_file, partial_epochs = folder / "state.pt", folder / "epochs.partial"
-    if state_file.exists():
-        state = load(state_file, device)
-        if state["run"] == run.model_dump_json():
-            training.resume(state)
-            tqdm.write(f"going on after epoch {training.epoch}", file=sys.stderr)
-        else:
-            tqdm.write(f"{state_file} belongs to other settings: starting over", file=sys.stderr)
+    files = [file for file in (prepared, followed, backbone_weights) if file]
+    state_file, partial_epochs = StateFile(folder, run, files, device), folder / "epochs.partial"
+    if state := state_file.read():
+        training.resume(state)
+        tqdm.write(f"going on after epoch {training.epoch}", file=sys.stderr)
     if training.epoch == 0:
         shutil.rmtree(partial_epochs, ignore_errors=True)
     partial_epochs.mkdir(parents=True, exist_ok=True)
@@ -272,26 +270,29 @@ def train(
         if run.training.keep_every and (training.epoch - 1) % run.training.keep_every == 0:
             kept = partial_epochs / f"epoch{training.epoch:04d}.pt"
             save_checkpoint(kept, training.model.state_dict(), run, training.epoch)
-        save(state_file, training.state())
-        tqdm.write(_line(run, training.history[-1]), file=sys.stderr)
+        state_file.write(training.state())
+        tqdm.write(_line(run, training.history[-1], *training.seconds), file=sys.stderr)
         progress.update()
     progress.close()
 
+    state_file.require_same_code()
     for name, kept in training.kept.items():
         save_checkpoint(folder / f"{name}.pt", kept["model"], run, kept["epoch"])
     save_checkpoint(folder / "last.pt", training.model.state_dict(), run, training.epoch)
     with whole(folder / "history.csv") as partial:
         pd.DataFrame(training.history).to_csv(partial, index=False)
-    shutil.rmtree(folder / "epochs", ignore_errors=True)
-    shutil.copytree(partial_epochs, folder / "epochs")
-    state_file.unlink()
+    copied_epochs = folder / "epochs.copied"
+    for old in (copied_epochs, folder / "epochs"):
+        shutil.rmtree(old, ignore_errors=True)
+    shutil.copytree(partial_epochs, copied_epochs).rename(folder / "epochs")
+    state_file.remove()
     shutil.rmtree(partial_epochs)  # only now: a run that is killed before starts from the state, and needs them
 
 
-def _line(run: Run, row: dict[str, float]) -> str:
+def _line(run: Run, row: dict[str, float], trained: float, searched: float) -> str:
     return (
         f"{run.dataset} {run.variant} seed {run.seed}  epoch {row['epoch']}/{run.training.epochs}  "
         f"train loss {row['train_loss']:.4f} accuracy {row['train_accuracy']:.2f}%  "
         f"validation loss {row['validation_loss']:.4f} accuracy {row['validation_accuracy']:.2f}%  "
-        f"sparsity {row['sparsity']:.2f}%  {row['training_seconds']:.1f} s + search {row['search_seconds']:.1f} s"
+        f"sparsity {row['sparsity']:.2f}%  {trained:.1f} s + search {searched:.1f} s"
     )

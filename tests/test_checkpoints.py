@@ -4,6 +4,7 @@ import json
 import pickle
 import re
 import zipfile
+from pathlib import Path
 
 import pytest
 import tiny
@@ -100,11 +101,11 @@ def test_the_trap_would_spring_without_that_care(tmp_path):
 def test_an_interrupted_write_keeps_the_old_checkpoint(checkpoint, monkeypatch):
     before = checkpoint.read_bytes()
 
-    def killed(content, path):
-        path.write_bytes(b"half")
+    def killed(path, content):
+        path.write_text("half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(torch, "save", killed)
+    monkeypatch.setattr(Path, "write_bytes", killed)
     with pytest.raises(KeyboardInterrupt):
         save(checkpoint, {"epoch": 8})
     assert checkpoint.read_bytes() == before
