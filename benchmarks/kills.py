@@ -1,7 +1,7 @@
 """A run of the smoke config killed at random moments, again and again: is what it makes that of an undisturbed one?
 
-`python -m benchmarks.kills 20` prints a line a kill; the last says how many were gone on from, and whether every file of
-results is the same, byte for byte. It works in two copies of the project in a temporary folder.
+`python -m benchmarks.kills 20` prints a line a kill; the last says how many were gone on from, and whether every file
+of results is the same, byte for byte. It works in two copies of the project in a temporary folder.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +52,9 @@ def made(folder: Path) -> dict[str, str]:
     return {
         str(name): hashlib.blake2b(path.read_bytes()).hexdigest()
         for path, name in sorted(names.items())
-        if not BESIDE & set(name.parts) and path.name != "state.pt" and not {"epochs.partial", "epochs.copied"} & set(name.parts)
+        if not BESIDE & set(name.parts)
+        and path.name != "state.pt"
+        and not {"epochs.partial", "epochs.copied"} & set(name.parts)
     }
 
 

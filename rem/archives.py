@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from rem.files import RemError
 
+RATIO = 100  # of content to archive, above which it is refused; images and their likes hardly shrink
+SIZE = 1 << 28  # bytes of content below which it never is
+
 
 class Files(NamedTuple):
     """The files under a folder or in an archive.
@@ -50,6 +53,7 @@ def first_line(error: Exception) -> str:
 def _open_zip(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
     archive = zipfile.ZipFile(path)
     _check_names(path, archive.namelist())
+    _check_size(path, sum(info.file_size for info in archive.infolist()))  # zipfile reads no more than it says
 
     def read(name: str) -> bytes:
         try:
@@ -61,10 +65,11 @@ def _open_zip(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
 
 
 def _open_tar(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
-    contents = {}
+    contents, size = {}, 0
     with tarfile.open(path, "r|*") as archive:
         for member in archive:
             _check_names(path, [member.name])
+            _check_size(path, size := size + member.size)
             if member.isfile() and (stream := archive.extractfile(member)):
                 contents[PurePosixPath(member.name).as_posix()] = stream.read()  # "./a" is "a"
     return list(contents), contents.__getitem__
@@ -75,6 +80,14 @@ def _check_names(path: Path, names: list[str]) -> None:
         parts = name.replace("\\", "/").split("/")
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
             raise RemError(f"{path} holds {name!r}, a path that leads out of the archive; do not use that archive.")
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > max(SIZE, RATIO * path.stat().st_size):
+        raise RemError(
+            f"{path} unpacks to {size:,} bytes or more, over {RATIO} times its size, as a decompression bomb does; "
+            "do not use that archive."
+        )
 
 
 def _without_top(path: Path, names: list[str], read: Callable[[str], bytes]) -> Files:

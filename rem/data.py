@@ -133,6 +133,9 @@ def _check_contents(data: Data, contents: Contents) -> tuple[Part, Part]:
         raise RemError(f"source {data.source} has test images only; name it in data.transfer.")
     if len(class_names) != data.classes:
         raise RemError(f"source {data.source} has {len(class_names)} classes, but data.classes is {data.classes}.")
+    for name in class_names:
+        if not name.isprintable():
+            raise RemError(f"source {data.source} has a class named {name!r}, which cannot be printed; rename it.")
     for name, part in (("training", train), ("test", test)):
         _check_part(data, name, part)
         height, width = part.images.shape[2:]

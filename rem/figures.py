@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from rem.files import RemError, open_hdf5
 from rem.results import model_name, read_table
 from rem.settings import Run, read_run
-from rem.style import BLUE, COLUMN, GREY, PAGE, SMALL, VERMILION, run_title, save, shown_classes
+from rem.style import BLUE, COLUMN, GREY, PAGE, SMALL, VERMILION, class_names, run_title, save, shown_classes
 
 FLOOR = 0.5  # where the logarithmic axis of counts ends, so that a count of 1 shows
 TRAJECTORY = ("epoch", "sparsity", "accuracy", "entropy", "levels")
@@ -182,7 +182,7 @@ def _couplings(files: Mapping[str, Path], colours: tuple[str, str], what: str, l
             if "class_mean" not in file:
                 raise RemError(f"{path} has no dataset class_mean; make it again.")
             series[label] = file["class_mean"][:]
-            names = list(file.attrs["class_names"])
+            names = class_names(file)
             runs.append(Run.model_validate_json(file.attrs["run"]))
     if len({(run.dataset, run.seed) for run in runs}) > 1:
         raise RemError(f"{' and '.join(map(str, files.values()))} are of different datasets or seeds; give two of one.")

@@ -3,14 +3,16 @@
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import h5py
+if TYPE_CHECKING:
+    import h5py
 
 UNWRITABLE = {
     errno.ENOSPC: "make room",
@@ -59,7 +61,8 @@ def _remove_abandoned(path: Path) -> None:
             try:
                 os.kill(int(match[1]), 0)
             except ProcessLookupError:
-                file.unlink(missing_ok=True)
+                with suppress(OSError):
+                    file.unlink()
             except PermissionError:  # somebody else's, and at work
                 pass
 
@@ -95,12 +98,34 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole_hdf5(path: str | Path) -> Iterator[h5py.File]:
+def whole_hdf5(path: str | Path) -> Iterator["h5py.File"]:
     """Yield a new HDF5 file that becomes `path`, as in `whole`; its user block then holds its digest."""
+    import h5py
+
     with whole(path) as partial:
-        with h5py.File(partial, "w", userblock_size=USER_BLOCK) as file:
-            yield file
+        with _Unfailing(partial, "w+") as raw:
+            try:
+                with h5py.File(raw, "w", userblock_size=USER_BLOCK) as file:
+                    yield file
+            finally:
+                if raw.error:
+                    raise raw.error
         seal(partial)
+
+
+class _Unfailing(io.FileIO):
+    """A file that keeps to itself that it could not be written: HDF5 does not get over it, and may crash."""
+
+    error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        left = memoryview(data)
+        try:
+            while left and not self.error:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.error = error
+        return len(data)
 
 
 def seal(path: Path) -> None:
@@ -126,7 +151,7 @@ def _check_seal(path: Path) -> None:
 
 
 @contextmanager
-def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+def open_hdf5(path: str | Path) -> Iterator["h5py.File"]:
     """Open an HDF5 file for reading.
 
     A file of `whole_hdf5` is read through first and must have the digest that it was given. One without user block
@@ -135,6 +160,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     Raises:
         RemError: the file is missing, damaged or not HDF5.
     """
+    import h5py
+
     path = Path(path)
     if not path.is_file():
         raise RemError(f"{path} is missing; run the command that makes it.")

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from rem.files import RemError, open_hdf5
 from rem.results import model_name, read_table
 from rem.settings import Run
-from rem.style import PAGE, SMALL, VERMILION, draw_image, run_title, save, shown_classes
+from rem.style import PAGE, SMALL, VERMILION, class_names, draw_image, run_title, save, shown_classes
 
 RANKS = {1: (10,), 2: (8, 4)}  # clusters a class that Figure 7 shows of one network, and of two
 DIGITS = 3  # images that Figure 8 perturbs
@@ -55,7 +55,7 @@ def figure7(dictionaries: Sequence[Path], prepared: Path, levels: int, target_st
                     raise RemError(
                         f"{dictionary} has no levels{levels}, or {prepared} no split {split}; make it again."
                     )
-                images, names = data[split]["images"], list(data.attrs["class_names"])
+                images, names = data[split]["images"], class_names(data)
                 clusters = largest_clusters(file[f"levels{levels}"], images, names, ranks)
             blocks[model_name(run.variant, quantized=True)] = clusters
             titles.append(f"{run_title(run)}, {split} images, {levels} levels: means of the images that share a key")
@@ -151,7 +151,7 @@ def figure8(perturbations: Path, target_stem: Path, equivariance: Path | None = 
                 raise RemError(f"{perturbations} has no dataset {part}; make it again.")
         shown = shown_classes(len(file["label"]), DIGITS)
         reconstructions, images, label = (file[part][shown] for part in parts[:3])
-        names = [file.attrs["class_names"][own] for own in label]
+        names = [class_names(file)[own] for own in label]
         offsets, run = file["offsets"][:], Run.model_validate_json(file.attrs["run"])
     moves = _moves(equivariance, label.tolist()) if equivariance else [{} for _ in label]
     title = f"{model_name(run.variant, quantized=True)}, {run_title(run)}"

@@ -5,6 +5,7 @@ Imported by the workflow, so it loads nothing heavy.
 
 import gzip
 import hashlib
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -237,7 +238,7 @@ def folder_state(path: str | Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(Path(path).rglob("*")):
         state = file.stat()
-        digest.update(f"{file.relative_to(path)}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+        digest.update(os.fsencode(f"{file.relative_to(path)}\0{state.st_size}\0{state.st_mtime_ns}\0"))
     return digest.hexdigest()
 
 
@@ -269,7 +270,7 @@ def _digest_all(path: Path) -> str:
         return checksum(path, "sha256", unpacked=False)
     digest = hashlib.sha256()
     for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        digest.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode())
+        digest.update(os.fsencode(f"{file.relative_to(path)}\0{file.stat().st_size}\0"))
         digest.update(file.read_bytes())
     return f"sha256:{digest.hexdigest()}"
 

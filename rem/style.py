@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
@@ -85,6 +86,11 @@ def looks(variants: Iterable[str]) -> dict[str, Look]:
 def shown_classes(classes: int, most: int = PANELS) -> np.ndarray:
     """The classes that a figure shows: all of them, or `most` at even distances."""
     return np.unique(np.linspace(0, classes - 1, min(classes, most)).round().astype(int))
+
+
+def class_names(file: h5py.File) -> list[str]:
+    """The names of a file's classes, in which no sign begins a formula."""
+    return [name.replace("$", r"\$") for name in file.attrs["class_names"]]
 
 
 def panel_title(dataset: str, panels: int, *more: str) -> str:

@@ -17,7 +17,7 @@ from matplotlib.path import Path as Curve
 from rem.files import RemError, open_hdf5
 from rem.results import model_name
 from rem.settings import Run
-from rem.style import PAGE, PANELS, SMALL, draw_image, run_title, save
+from rem.style import PAGE, PANELS, SMALL, class_names, draw_image, run_title, save
 
 BRANCHES = 24  # couplings drawn as curves at the most
 WIDTH, HEIGHT = 30.0, 10.0  # of a tree, in units of its axes
@@ -67,7 +67,7 @@ def parse_tree(
         if not 0 <= image < len(label):
             raise RemError(f"{couplings_q} has no image {image}, only 0 to {len(label) - 1}; name one of those.")
         trees = [_tree(file, run, image) for file, run in zip((one, other), runs, strict=True)]
-        names, pixels = list(one.attrs["class_names"]), data[split]["images"][image]
+        names, pixels = class_names(one), data[split]["images"][image]
     title = f"{run_title(runs[0])}, {split} image {image}: {names[label[image]]}"
     save(tree_pictures(trees, pixels, names, title), target_stem)
 

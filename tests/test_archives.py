@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import stat
 import tarfile
 import zipfile
 
@@ -69,12 +70,49 @@ def test_names_that_lead_out_of_an_archive_are_refused(tmp_path, write, name):
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_links_in_a_tar_lead_nowhere(tmp_path):
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_lead_nowhere(tmp_path, kind):
     with tarfile.open(tmp_path / "set", "w") as archive:
         link = tarfile.TarInfo("train/secret.png")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        link.type, link.linkname, link.devmajor, link.devminor = kind, "/etc/passwd", 1, 3
         archive.addfile(link)
-    assert open_files(tmp_path / "set").names == []
+        below = tarfile.TarInfo("train/secret.png/below")  # written through the link, if anything were written
+        archive.addfile(below)
+    assert open_files(tmp_path / "set").names == ["secret.png/below"]
+    assert open_files(tmp_path / "set").read("secret.png/below") == b""
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_link_in_a_zip_is_read_as_the_text_it_is(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set", "w") as archive:
+        link = zipfile.ZipInfo("secret.png")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    assert open_files(tmp_path / "set").read("secret.png") == b"/etc/passwd"
+
+
+@pytest.mark.parametrize("form", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
+def test_a_decompression_bomb_is_named_before_it_bursts(tmp_path, monkeypatch, form):
+    monkeypatch.setattr("rem.archives.SIZE", 1 << 20)
+    bomb = {f"train/cat/{number}.png": bytes(1 << 20) for number in range(3)}
+    path = tmp_path / "set"
+    if form == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in bomb.items():
+                archive.writestr(name, content)
+    else:
+        write_tar(path, bomb, f"w:{form.removeprefix('tar.')}")
+    with pytest.raises(RemError, match=r"set unpacks to [\d,]+ bytes or more, over 100 times its size, as a .* bomb"):
+        open_files(path)
+
+
+def test_a_zip_that_tells_too_small_a_size_is_not_read_beyond_it(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(1 << 20))
+    told = (1 << 20).to_bytes(4, "little")
+    (tmp_path / "set").write_bytes((tmp_path / "set").read_bytes().replace(told, (10).to_bytes(4, "little")))
+    with pytest.raises(OSError, match="CRC"):
+        open_files(tmp_path / "set").read("a.png")
 
 
 @pytest.mark.parametrize("write", [write_zip, write_tar])

@@ -1,9 +1,12 @@
 """Checkpoints: what is saved comes back, and damaged or hostile files are refused."""
 
 import json
+import os
 import pickle
 import re
+import subprocess
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import torch
 
 from rem.checkpoints import build, load, load_checkpoint, save, save_checkpoint
 from rem.files import RemError
+from rem.published_checkpoint import import_checkpoint
 
 CPU = torch.device("cpu")
 
@@ -71,6 +75,27 @@ def test_a_missing_file_and_a_file_of_another_kind_are_refused(tmp_path):
     assert_refused(tmp_path / "text.pt", load_checkpoint)
 
 
+def test_a_flipped_bit_never_passes_for_the_network(tmp_path):
+    save(tmp_path / "a.pt", {"weight": torch.arange(30.0), "name": "a"})
+    content = (tmp_path / "a.pt").read_bytes()
+    refused = 0
+    for place in range(0, len(content), 3):
+        (tmp_path / "a.pt").write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        try:
+            found = load(tmp_path / "a.pt", CPU)
+            assert torch.equal(found["weight"], torch.arange(30.0))  # the bit was in no content, but between
+            assert found["name"] == "a"
+        except RemError:
+            refused += 1
+    assert refused > len(content) / 6
+
+
+def test_the_same_network_is_the_same_file(checkpoint, tmp_path):
+    content = load(checkpoint, CPU)
+    save(tmp_path / "other.pt", content)
+    assert (tmp_path / "other.pt").read_bytes() == checkpoint.read_bytes()
+
+
 class Trap:
     """Unpickled, it would make the file `sprung`."""
 
@@ -81,15 +106,41 @@ class Trap:
         return open, (str(self.sprung), "w")
 
 
-@pytest.mark.parametrize("form", ["zip", "plain pickle"])
-def test_code_in_a_file_is_refused_and_not_run(tmp_path, form):
-    if form == "zip":
-        torch.save({"model": Trap(tmp_path / "sprung"), "epoch": 1}, tmp_path / "trap.pt")
-        assert zipfile.is_zipfile(tmp_path / "trap.pt")
+def calls(function, *arguments):
+    """What unpickles to a call."""
+
+    class Called:
+        def __reduce__(self):
+            return function, arguments
+
+    return Called()
+
+
+TRAPS = {
+    "open": lambda sprung: Trap(sprung),
+    "os.system": lambda sprung: calls(os.system, f"touch {sprung}"),
+    "eval": lambda sprung: calls(eval, f"open({str(sprung)!r}, 'w')"),
+    "exec": lambda sprung: calls(exec, f"open({str(sprung)!r}, 'w')"),
+    "subprocess": lambda sprung: calls(subprocess.Popen, ["touch", str(sprung)]),
+    "getattr": lambda sprung: calls(getattr, calls(__import__, "os"), "system"),
+    "torch": lambda sprung: calls(torch.load, calls(open, str(sprung), "w")),
+    "within": lambda sprung: {"weight": [torch.zeros(3), OrderedDict(a=Trap(sprung))]},
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("form", ["zip", "old zip", "plain pickle", "pickle 4"])
+def test_code_in_a_file_is_refused_and_not_run(tmp_path, trap, form):
+    content = {"model": TRAPS[trap](tmp_path / "sprung"), "epoch": 1}
+    if form.endswith("zip"):
+        torch.save(content, tmp_path / "trap.pt", _use_new_zipfile_serialization=form == "zip")
+        assert zipfile.is_zipfile(tmp_path / "trap.pt") == (form == "zip")
     else:
-        (tmp_path / "trap.pt").write_bytes(pickle.dumps(Trap(tmp_path / "sprung"), protocol=2))
+        (tmp_path / "trap.pt").write_bytes(pickle.dumps(content, protocol=4 if form == "pickle 4" else 2))
     assert_refused(tmp_path / "trap.pt", load_checkpoint)
-    assert not (tmp_path / "sprung").exists()
+    with pytest.raises(RemError, match=r"trap\.pt is not a file of tensors"):
+        import_checkpoint(tmp_path / "trap.pt", tiny.run(), tmp_path / "run", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["trap.pt"]
 
 
 def test_the_trap_would_spring_without_that_care(tmp_path):

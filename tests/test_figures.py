@@ -1,5 +1,7 @@
 """Figures 4 to 6: what they count, what they show, and that they are written whole and alike."""
 
+import html
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -18,6 +20,14 @@ def couplings(path, class_mean, names=None, **of):
         file.attrs["class_names"] = names or [str(label) for label in range(len(class_mean))]
         file.attrs["run"] = run(**of).model_dump_json()
     return path
+
+
+def test_class_names_are_drawn_as_they_are(class_mean, tmp_path):
+    hostile = [r"$\frac", "$x$ <b>&amp;</b>", 'a "b" %s {c} \\ _^~#']
+    one = couplings(tmp_path / "one.h5", class_mean, hostile)
+    figure4(one, one, 7, tmp_path / "fig4")
+    text = html.unescape((tmp_path / "fig4.svg").read_text())
+    assert all(f"<!-- {name} -->" in text for name in hostile)
 
 
 def drawn(stem):

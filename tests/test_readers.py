@@ -166,6 +166,22 @@ def test_image_folder_is_read_with_sorted_classes(folder, target):
         assert json.loads(file.attrs["checksums"])["pictures"] != first
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "bell\a", "\x1b[31mred", b"\xff".decode(errors="surrogateescape")])
+def test_a_class_whose_name_cannot_be_printed_is_refused(folder, target, name):
+    for part in ("train", "test"):
+        (folder / part / "cat").rename(folder / part / name)
+    fails("has a class named '.*', which cannot be printed; rename it", pictures(folder), [folder], target)
+
+
+def test_a_class_may_have_any_name_that_can_be_printed(folder, target):
+    name = "$(touch x) `y` 'a' \"b\" \\frac{%s} <b>| & ünï"
+    for part in ("train", "test"):
+        (folder / part / "cat").rename(folder / part / name)
+    prepare(pictures(folder), [folder], target)
+    with h5py.File(target) as file:
+        assert name in file.attrs["class_names"]
+
+
 def test_image_folder_is_cut_to_the_middle_square_and_made_grey(folder, target):
     pixels = np.zeros((10, 14, 3), np.uint8)
     pixels[:, 2:12] = 200
