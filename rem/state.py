@@ -39,12 +39,18 @@ class StateFile:
         """The state, or None where there is none, or only that of another training, which is told.
 
         Raises:
-            RemError: it is damaged.
+            RemError: it is damaged, or from another kind of device.
         """
         if not self.path.exists():
             return None
         state = load(self.path, self.device)
-        other = [name for name, value in self.origin.items() if state.get("origin", {}).get(name) != value]
+        origin = state.get("origin", {})
+        other = [name for name, value in self.origin.items() if origin.get(name) != value]
+        if other == ["device"]:  # a GPU that has vanished, for one
+            raise RemError(
+                f"{self.path} is of a training on {origin['device']}, not {self.device.type}; set device to "
+                f"{origin['device']} and see that it works, or delete {self.path} to train anew."
+            )
         if other:
             tqdm.write(f"{self.path} belongs to other {' and '.join(other)}: starting over", file=sys.stderr)
             return None

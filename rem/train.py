@@ -237,7 +237,7 @@ def train(
     epoch), `history.csv` (a row an epoch; with a decoder, `reconstruction_loss` is a training image's sum
     of squared errors) and the folder `epochs` with the checkpoints that
     `training.keep_every` asks for. Until then `state.pt` holds the state after the last whole epoch, which is
-    gone on from where settings, data, code and kind of device are the same.
+    gone on from where settings, data and code are the same.
 
     Args:
         run: the settings.

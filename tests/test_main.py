@@ -149,6 +149,40 @@ def test_faults_of_the_program_are_not_hidden(rem, monkeypatch):
         rem("schema")
 
 
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (
+            OSError(28, "No space left on device", "a.csv"),
+            "a.csv cannot be written: no space left on device; make room",
+        ),
+        (
+            RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors"),
+            "the GPU failed (CUDA error: unsp",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), "; lower training.batch_size"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "then give the same command again: what is done"),
+    ],
+)
+def test_a_full_disk_and_a_failed_gpu_are_one_line(rem, monkeypatch, capfd, fault, line):
+    def fails(*arguments):
+        raise fault
+
+    monkeypatch.setattr("rem.levels.choose_levels", fails)
+    assert rem("levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--published-levels", 11) == 1
+    assert_one_line(capfd, line)
+
+
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), RuntimeError("shapes do not match")])
+def test_other_errors_of_files_and_tensors_are_not_hidden(rem, monkeypatch, fault):
+    def fails(*arguments):
+        raise fault
+
+    monkeypatch.setattr("rem.levels.choose_levels", fails)
+    with pytest.raises(type(fault)):
+        rem("levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--published-levels", 11)
+
+
 # The chain
 
 
