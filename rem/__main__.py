@@ -158,7 +158,8 @@ def main() -> int:
         print(f"rem: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        if not (reason := unwritable(error)):
+        reason = unwritable(error)
+        if reason is None or isinstance(error, PermissionError):  # that might be of reading
             raise
         print(f"rem: {error.filename or 'a file'} cannot be written: {reason}.", file=sys.stderr)
         return 1

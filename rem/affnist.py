@@ -7,6 +7,7 @@ the 40x40 pixels stand row after row: so the transposed matrix, reshaped, is upr
 
 import io
 import re
+import struct
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,8 @@ from rem.files import RemError
 
 BATCHES, BATCH, SIDE = 32, 10_000, 40
 DIGITS = np.array([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])  # MNIST's test digits of each class
+HEADER, COMPRESSED = 128, 15  # bytes before the first element of a MATLAB file; the type of those that are packed
+LARGEST = 1 << 28  # bytes that an element may unpack to; a batch's images are 16 MB
 
 
 class AffNIST:
@@ -59,7 +62,9 @@ def _batch_names(files: Files) -> list[str]:
 def _read_batch(files: Files, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (10000, 1, 40, 40) and labels (10000,) of a batch."""
     try:
-        content = loadmat(io.BytesIO(files.read(name)), variable_names="affNISTdata")["affNISTdata"]
+        packed = files.read(name)
+        _require_no_bomb(packed)
+        content = loadmat(io.BytesIO(packed), variable_names="affNISTdata")["affNISTdata"]
         images, labels = content["image"][0, 0], content["label_int"][0, 0]
     except (OSError, ValueError, TypeError, LookupError, zlib.error, MatReadError) as error:
         raise RemError(f"{files.where}: {name} is no batch of affNIST ({first_line(error)}); get it again.") from error
@@ -70,3 +75,15 @@ def _read_batch(files: Files, name: str) -> tuple[np.ndarray, np.ndarray]:
     if labels.size != BATCH or labels.min() < 0 or labels.max() > 9:
         raise RemError(f"{files.where}: {name} has {labels.size} labels for {BATCH} images, or some beyond 0 to 9.")
     return images.T.reshape(-1, 1, SIDE, SIDE), labels.ravel().astype(np.int64)
+
+
+def _require_no_bomb(packed: bytes) -> None:
+    """Raise OSError where an element of a MATLAB file unpacks to more than any of affNIST's: no checksum guards it."""
+    order = "<" if packed[HEADER - 2 : HEADER] == b"IM" else ">"
+    place = HEADER
+    while place + 8 <= len(packed):
+        kind, size = struct.unpack_from(f"{order}II", packed, place)
+        unpacker = zlib.decompressobj()
+        if kind == COMPRESSED and len(unpacker.decompress(packed[place + 8 : place + 8 + size], LARGEST)) == LARGEST:
+            raise OSError(f"it unpacks to over {LARGEST:,} bytes, as a decompression bomb does")
+        place += 8 + size

@@ -1,6 +1,8 @@
 """affNIST's archive as its authors describe it, made small: 3 batches of 30 images of 40x40."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -84,3 +86,16 @@ def test_what_is_not_affnist_is_refused(official, tmp_path, name, content, reaso
     with pytest.raises(RemError, match=reason) as raised:
         AffNIST(path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_decompression_bomb_is_named_before_it_bursts(official, tmp_path, monkeypatch, order):
+    monkeypatch.setattr(affnist, "LARGEST", 1 << 20)
+    monkeypatch.setattr(affnist, "loadmat", None)
+    bomb = zlib.compress(bytes(1 << 22))
+    header = bytes(126) + (b"IM" if order == "<" else b"MI")
+    content = header + struct.pack(f"{order}II", 15, len(bomb)) + bomb
+    with pytest.raises(
+        RemError, match=r"1\.mat is no batch of affNIST \(it unpacks to over 1,048,576 bytes, as a .* bomb"
+    ):
+        AffNIST(write_zip(tmp_path / "a.zip", official[2] | {"test_batches/1.mat": content}))
