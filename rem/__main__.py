@@ -140,6 +140,9 @@ def parser() -> argparse.ArgumentParser:
         added.add_argument("--levels", type=Path, nargs="*", default=[], help="levels.csv, where the shared K is shown")
         added.add_argument("--image", type=int, help="of parse_tree; default: the first that both classify correctly")
 
+    added = command(commands.trace)
+    added.add_argument("file", type=Path)
+
     added = command(commands.sample)
     added.add_argument("fashion_mnist", type=Path, help="folder with the four official Fashion-MNIST files")
     added.add_argument("--folder", type=Path, default=Path("data/sample"))
@@ -153,7 +156,10 @@ def main() -> int:
     """Run a command; a mistake the user can mend is one sentence and exit status 1, Ctrl-C one and 130."""
     arguments = parser().parse_args()
     try:
-        arguments.function(arguments)
+        from rem.trace import recorded
+
+        with recorded(arguments, ["rem", *sys.argv[1:]]):
+            arguments.function(arguments)
     except RemError as error:
         print(f"rem: {error}", file=sys.stderr)
         return 1

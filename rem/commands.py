@@ -85,15 +85,17 @@ def couplings(arguments: argparse.Namespace) -> None:
     """Write the couplings of checkpoints on splits, with the accuracy at every K, as <checkpoint>.<split>.h5."""
     from rem.couplings import extract
 
-    device = _device(arguments)
+    device, asked = _device(arguments), []
     for name in arguments.files:
         checkpoint, _, split = name.partition(".")
         found = sorted(arguments.checkpoints.glob(f"{checkpoint}.pt"))
         if not found:
             raise RemError(f"{arguments.checkpoints} has no checkpoint {checkpoint}.pt; train first (rem train).")
-        for path in found:
-            target = arguments.folder / f"{path.stem}.{split}.h5"
-            extract(path, arguments.data, split, arguments.maximum_levels, target, device)
+        asked += [(path, split) for path in found]
+    arguments.checkpoints = [path for path, _ in asked]  # what is read of the folder
+    for path, split in asked:
+        target = arguments.folder / f"{path.stem}.{split}.h5"
+        extract(path, arguments.data, split, arguments.maximum_levels, target, device)
 
 
 def levels(arguments: argparse.Namespace) -> None:
@@ -132,7 +134,8 @@ def trajectory(arguments: argparse.Namespace) -> None:
     from rem.levels import shared_levels
     from rem.parse_trees import write_trajectory
 
-    write_trajectory(sorted(arguments.couplings.glob("*.h5")), shared_levels(arguments.levels), arguments.target)
+    arguments.couplings = sorted(arguments.couplings.glob("*.h5"))  # what is read of the folder
+    write_trajectory(arguments.couplings, shared_levels(arguments.levels), arguments.target)
 
 
 def tables(arguments: argparse.Namespace) -> None:
@@ -210,6 +213,18 @@ def _one_levels(arguments: argparse.Namespace) -> int:
     if len(arguments.levels) != 1:
         raise RemError(f"{arguments.which} is drawn at the shared K of one dataset; give its levels.csv as --levels.")
     return shared_levels(arguments.levels[0])
+
+
+def trace(arguments: argparse.Namespace) -> None:
+    """Print where a file comes from, and check all it was made of, back to the raw data."""
+    from rem.trace import told, trace
+
+    found = trace([arguments.file])
+    print(told(arguments.file, found))
+    if found.faults:
+        first, *others = found.faults.values()
+        raise RemError(first + (f" {len(others)} more files are not as recorded." if others else ""))
+    print("all of them are as recorded")
 
 
 def sources(arguments: argparse.Namespace) -> None:

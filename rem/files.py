@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,9 @@ class RemError(Exception):
     """A mistake the user can mend: one sentence that says what is wrong, where, and what to do."""
 
 
+made: list[Path] = []  # the files that this process has made whole, in their order
+
+
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path` that becomes `path` only if the block succeeds.
@@ -44,6 +48,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         _remove_abandoned(path)
         yield partial
         os.replace(partial, path)
+        made.append(path)
     except OSError as error:
         foreign = error.filename is not None and Path(error.filename) not in (partial, *path.parents)
         if not foreign and (reason := unwritable(error)):
@@ -74,6 +79,15 @@ def unwritable(error: OSError) -> str | None:
     if number not in UNWRITABLE:
         return None
     return f"{os.strerror(number).lower()}; {UNWRITABLE[number]}, then give the same command again"
+
+
+def copy_folder_whole(source: Path, target: Path) -> None:
+    """Copy a folder to `target`, in the place of what is there, with all of its files or not at all."""
+    copied = target.with_name(f"{target.name}.copied")
+    for old in (copied, target):
+        shutil.rmtree(old, ignore_errors=True)
+    shutil.copytree(source, copied).rename(target)
+    made.extend(path for path in sorted(target.rglob("*")) if path.is_file())
 
 
 @contextmanager

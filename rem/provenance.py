@@ -2,9 +2,11 @@
 
 import json
 import platform
+import re
 import subprocess
+import sys
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import h5py
@@ -14,9 +16,15 @@ from rem.settings import Run
 
 @cache
 def provenance() -> dict[str, str]:
-    """Git revision (with `+` where the tree differs from it), Python and package versions, machine."""
-    packages = {name: version(name) for name in ("rem", "torch", "torchvision", "numpy", "h5py")}
-    return {"revision": _revision(), "python": platform.python_version(), "machine": platform.machine()} | packages
+    """Git revision (with `+` where the tree differs from it), machine, Python and package versions.
+
+    The machine is its architecture, processor and, where this process has computed on one, GPU: what decides how
+    sums are rounded.
+    """
+    needed = [re.match(r"[\w.-]+", text)[0] for text in requires("rem") if "extra ==" not in text]
+    machine = {"machine": platform.machine(), "processor": _processor()} | _gpu()
+    packages = {name: version(name) for name in ("rem", *needed)}
+    return {"revision": _revision(), **machine, "python": platform.python_version(), **packages}
 
 
 def _revision() -> str:
@@ -26,6 +34,21 @@ def _revision() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"  # an installed package has no repository around it
     return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _gpu() -> dict[str, str]:
+    torch = sys.modules.get("torch")  # not imported for this: a process without it has used no GPU
+    used = torch is not None and torch.cuda.is_initialized()
+    return {"gpu": torch.cuda.get_device_name()} if used else {}
 
 
 def record(file: h5py.File, run: Run, **attributes: object) -> None:

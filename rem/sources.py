@@ -250,7 +250,7 @@ def check_files(source: str, files: Sequence[Path]) -> dict[str, str]:
     """
     known = find_source(source)
     if known.own:
-        return {files[0].name: _digest_all(files[0])}
+        return {files[0].name: digest_all(files[0])}
     expected = list((known.files or {}).values())
     missing = [file for file in files if not file.is_file()]
     if missing or len(files) != len(expected):
@@ -265,7 +265,12 @@ def check_files(source: str, files: Sequence[Path]) -> dict[str, str]:
     return sums
 
 
-def _digest_all(path: Path) -> str:
+def digest_all(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of the files below a folder, as "sha256:<hex>".
+
+    Raises:
+        RemError: the file cannot be read.
+    """
     if path.is_file():
         return checksum(path, "sha256", unpacked=False)
     digest = hashlib.sha256()

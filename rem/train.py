@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from rem.batches import epoch_batches, eval_batches, load_split, reconstruction_targets
 from rem.checkpoints import build, load_backbone, save_checkpoint
-from rem.files import RemError, whole
+from rem.files import RemError, copy_folder_whole, whole
 from rem.lobster import REGULARIZERS, Masks, search, threshold_at
 from rem.losses import margin_loss, margin_losses, reconstruction_losses
 from rem.settings import Run
@@ -281,10 +281,7 @@ def train(
     save_checkpoint(folder / "last.pt", training.model.state_dict(), run, training.epoch)
     with whole(folder / "history.csv") as partial:
         pd.DataFrame(training.history).to_csv(partial, index=False)
-    copied_epochs = folder / "epochs.copied"
-    for old in (copied_epochs, folder / "epochs"):
-        shutil.rmtree(old, ignore_errors=True)
-    shutil.copytree(partial_epochs, copied_epochs).rename(folder / "epochs")
+    copy_folder_whole(partial_epochs, folder / "epochs")
     state_file.remove()
     shutil.rmtree(partial_epochs)  # only now: a run that is killed before starts from the state, and needs them
 

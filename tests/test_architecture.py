@@ -13,7 +13,16 @@ PACKAGE = Path(rem.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 PURE = {"capsnet", "backbone", "decoder", "losses", "lobster", "quantize", "entropy", "equivariance"}
 STEPS = {"train", "data", "couplings", "levels", "parse_trees", "metrics", "tables", "paired", "sample"}
-STEPS |= {"reconstruct", "published_checkpoint", "figures", "comparisons", "pictures", "tree_picture", "claims"}
+STEPS |= {
+    "reconstruct",
+    "published_checkpoint",
+    "figures",
+    "comparisons",
+    "pictures",
+    "tree_picture",
+    "claims",
+    "trace",
+}
 LENGTH = 300
 
 

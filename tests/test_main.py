@@ -59,7 +59,7 @@ def test_help_of_every_command(rem, capsys, command):
 
 def test_the_commands_are_the_steps():
     steps = "fetch prepare train couplings levels entropy sweep metrics trajectory tables paired figure sample sources "
-    steps += "schema decoder perturb equivariance import controls claims"
+    steps += "schema decoder perturb equivariance import controls claims trace"
     assert set(COMMANDS) == set(steps.split())
 
 
@@ -210,7 +210,7 @@ def test_prepare_writes_the_dataset_of_the_settings(rem, tmp_path):
         }
 
 
-def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
+def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     models, files, levels = tmp_path / "models", tmp_path / "couplings", tmp_path / "levels.csv"
     computing = ["--data", prepared, "--device", "cpu", "--threads", 1]
     run = made_run(models, tiny.run("rem", training={"epochs": 2, "keep_every": 1}))
@@ -219,7 +219,7 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     names = ["best.test", "last.test", "last.val"]
     more = ["--files", *names, "--maximum-levels", 6]
     assert rem("couplings", files, "--checkpoints", models, *more, *computing) == 0
-    assert sorted(path.name for path in files.iterdir()) == [f"{name}.h5" for name in names]
+    assert sorted(path.name for path in files.glob("[!.]*")) == [f"{name}.h5" for name in names]
 
     searched = ["--tolerance", 100, "--published-levels", 6]
     assert rem("levels", levels, "--couplings", files / "last.val.h5", *searched) == 0
@@ -231,7 +231,7 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     assert rem("entropy", entropies, *trees, "--levels", levels) == 0
     shared = chosen.loc[chosen["shared"], "levels"].item()
     assert pd.read_csv(entropies)["levels"].unique().tolist() == [shared, 6]
-    assert [path.name for path in (tmp_path / "dictionaries").iterdir()] == ["last.test.h5"]
+    assert [path.name for path in (tmp_path / "dictionaries").glob("[!.]*")] == ["last.test.h5"]
 
     assert rem("sweep", tmp_path / "by_levels.csv", "--couplings", files / "last.test.h5") == 0
     assert pd.read_csv(tmp_path / "by_levels.csv")["levels"].tolist() == [2, 3, 4, 5, 6]
@@ -258,11 +258,24 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path):
     epochs = tmp_path / "epochs"
     more = ["--files", "*.test", "--maximum-levels", 6]
     assert rem("couplings", epochs, "--checkpoints", models / "epochs", *more, *computing) == 0
-    assert sorted(path.name for path in epochs.iterdir()) == ["epoch0001.test.h5", "epoch0002.test.h5"]
+    assert sorted(path.name for path in epochs.glob("[!.]*")) == ["epoch0001.test.h5", "epoch0002.test.h5"]
     assert rem("trajectory", tmp_path / "trajectory.csv", "--couplings", epochs, "--levels", levels) == 0
     trajectory = pd.read_csv(tmp_path / "trajectory.csv")
     assert trajectory["epoch"].tolist() == [1, 2]
     assert trajectory["levels"].tolist() == [shared, shared]
+
+    capfd.readouterr()
+    assert rem("trace", tmp_path / "trajectory.csv") == 0
+    out = capfd.readouterr().out
+    assert f"rem trajectory {tmp_path / 'trajectory.csv'} --couplings" in out.replace("\n" + " " * 8, "")
+    assert "     4 by rem train, revision" in out  # best.pt and last.pt, from which K was chosen, and two epochs
+    assert "all of them are as recorded" in out
+    with h5py.File(prepared, "a") as file:
+        file.attrs["class_names"] = ["other"] * 3
+    assert rem("trace", tmp_path / "trajectory.csv") == 1
+    error = capfd.readouterr().err
+    assert error.startswith(f"rem: {prepared} has changed since {models}/")
+    assert error.count("\n") == 1
 
 
 def test_a_run_is_trained_as_sparse_as_the_one_it_follows(rem, prepared, tmp_path):

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+
+from rem.trace import record_file, trace
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "workflow", "profiles", "config", "rem", "data/sample", "environment.yml")
@@ -216,3 +219,45 @@ def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
     done = snakemake(folder, "--dry-run")
     assert set(re.findall(r"figures/(\w+)\.png", done.stdout)) == {"fig4", "by_levels", "overview"}
     assert "trajectory" not in done.stdout
+
+
+# Where files come from
+
+
+def made_files(folder):
+    """Every file that a command of rem has made, but for the settings, which Snakemake writes."""
+    results = folder / "results/smoke"
+    made = [*results.rglob("*"), *(folder / "data/prepared").rglob("*")]
+    besides = {results / "logs", results / "benchmarks"}
+    return [
+        path
+        for path in made
+        if path.is_file() and path.suffix != ".yaml" and path.name[0] != "." and not besides & set(path.parents)
+    ]
+
+
+def test_every_table_figure_and_artifact_is_traced_back_to_the_images_in_git(project):
+    found = trace(made_files(project))
+    assert found.faults == {}
+    assert {path.suffix for path in found.records} >= {".h5", ".pt", ".csv", ".md", ".tex", ".png", ".svg"}
+    assert {path.parent for path in found.sources if path.suffix != ".yaml"} == {project / "data/sample/mnist"}
+    assert len([path for path in found.sources if path.name == "run.yaml"]) == RUNS
+
+
+def test_a_copy_of_the_results_elsewhere_can_be_traced(project, tmp_path):
+    copied(tmp_path)
+    for part in ("data/prepared", "results"):
+        shutil.copytree(project / part, tmp_path / part)
+    assert trace(made_files(tmp_path)).faults == {}
+    with (tmp_path / "data/sample/mnist/t10k-labels-idx1-ubyte.gz").open("ab") as file:
+        file.write(b"!")
+    (fault,) = trace([tmp_path / "results/smoke/tables/table4.md"]).faults.values()
+    assert "t10k-labels-idx1-ubyte.gz has changed since" in fault
+
+
+def test_dvc_keeps_every_record_that_it_keeps_the_file_of(project):
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    outs = [next(iter(out)).replace("sample", "smoke") for stage in stages for out in stage["outs"]]
+    for path in made_files(project):
+        kept = [any(one.is_relative_to(project / out) for out in outs) for one in (path, record_file(path))]
+        assert kept == [True, True], path

@@ -1,0 +1,172 @@
+"""Where a file comes from: a record beside each file that a command makes, and the check of all it was made of.
+
+The record of `table4.md` is `.table4.md.origin.json`: a file of its own, since CSV, Markdown and images carry none.
+It holds no time, no process and no path that is not relative to its folder, so that the same command on the same
+inputs leaves the same record, and neither Snakemake nor DVC, which compare contents, sees a change where there is none.
+"""
+
+import argparse
+import functools
+import json
+import os
+import shlex
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rem import files
+from rem.files import RemError, whole
+from rem.provenance import provenance
+from rem.sources import digest_all
+
+WRITTEN_TO = ("target", "folder", "stem")  # the arguments that say where a command writes; all other paths it reads
+KEYS = {"digest", "command", "inputs", "sources", "provenance"}
+MACHINE = ("machine", "processor", "gpu")
+
+
+def record_file(path: Path) -> Path:
+    """Where a file's record lies."""
+    return path.with_name(f".{path.name}.origin.json")
+
+
+@contextmanager
+def recorded(arguments: argparse.Namespace, command: Sequence[str]) -> Iterator[None]:
+    """Leave a record beside every file that the block makes whole, if it succeeds.
+
+    They were made of every path among the arguments but those of `WRITTEN_TO`, as it was before the block; a folder
+    counts as one, unless the block puts the files that it reads of it in its place.
+
+    Args:
+        arguments: of the command.
+        command: its words.
+    """
+    files.made.clear()
+    read = {path: digest_all(path) for path in _read_by(arguments) if path.is_file()}
+    yield
+    made = [path for path in dict.fromkeys(files.made) if path.is_file()]
+    if made:
+        read |= {path: digest_all(path) for path in _read_by(arguments) if path not in read and path.exists()}
+    for path in made:
+        _write_record(path, {one: digest for one, digest in read.items() if one not in made}, shlex.join(command))
+
+
+def _read_by(arguments: argparse.Namespace) -> list[Path]:
+    values = [value for name, value in vars(arguments).items() if name not in WRITTEN_TO]
+    each = [path for value in values for path in (value if isinstance(value, list) else [value])]
+    return [path for path in each if isinstance(path, Path)]
+
+
+def _write_record(path: Path, read: dict[Path, str], command: str) -> None:
+    record = {"digest": digest_all(path), "command": command, "inputs": {}, "sources": {}, "provenance": provenance()}
+    for one, digest in read.items():
+        kind = "inputs" if record_file(one).is_file() else "sources"
+        record[kind][Path(os.path.relpath(one, path.parent)).as_posix()] = digest
+    with whole(record_file(path)) as partial:
+        partial.write_text(json.dumps(record, indent=1) + "\n")
+
+
+@dataclass
+class Trace:
+    """All that files come from.
+
+    Attributes:
+        records: of every file that a command made: its digest, the command, the provenance, and the digests of what
+            it was made of, `inputs` (which commands made too) and `sources`, by their paths from its folder.
+        sources: the digests of the files that no command made.
+        faults: a sentence for each file that is not what something was made of.
+    """
+
+    records: dict[Path, dict[str, Any]] = field(default_factory=dict)
+    sources: dict[Path, str] = field(default_factory=dict)
+    faults: dict[Path, str] = field(default_factory=dict)
+
+
+def trace(paths: Sequence[Path]) -> Trace:
+    """Follow files back to their sources by the records, and hold each against the digests recorded on the way.
+
+    Content alone counts: a file that is newer than what was made of it, but the same, is no fault.
+
+    Raises:
+        RemError: one of the files has no record, or a record cannot be read.
+    """
+    found = Trace()
+    digest = functools.cache(digest_all)
+    for path in paths:
+        if not record_file(path).is_file():
+            raise RemError(f"{path} has no record ({record_file(path)}): only what a command of rem made has one.")
+        _follow(path, found, digest)
+    return found
+
+
+def _follow(path: Path, found: Trace, digest: Callable[[Path], str]) -> None:
+    """Add a file, and all it was made of, to what was found."""
+    if path in found.records:
+        return
+    found.records[path] = record = _read_record(path)
+    if not path.exists():
+        found.faults[path] = f"{path} is missing; make it again."
+    elif digest(path) != record["digest"]:
+        found.faults[path] = f"{path} has changed since `{name_of(record)}` made it; make it again."
+    for one, expected in paths_in(path, record["inputs"]):
+        if not record_file(one).is_file():
+            found.faults.setdefault(one, f"{one}, of which {path} was made, has lost its record; make it again.")
+            continue
+        _follow(one, found, digest)
+        if one not in found.faults and digest(one) != expected:
+            found.faults[one] = f"{one} was made anew, and differently, after {path}; make {path} again."
+    for one, expected in paths_in(path, record["sources"]):
+        found.sources[one] = expected
+        if one not in found.faults and not one.exists():
+            found.faults[one] = f"{one}, of which {path} was made, is missing; bring it back."
+        elif one not in found.faults and digest(one) != expected:
+            found.faults[one] = f"{one} has changed since {path} was made of it; restore it or make {path} again."
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(record_file(path).read_text())
+        if record.keys() != KEYS:
+            raise ValueError("its keys are others")
+    except (OSError, ValueError, AttributeError) as error:
+        raise RemError(f"{record_file(path)} is not a whole record ({error}); make {path} again.") from error
+    return record
+
+
+def paths_in(path: Path, digests: dict[str, str]) -> list[tuple[Path, str]]:
+    """The inputs or sources in a file's record, by paths as the file's own."""
+    return [(Path(os.path.normpath(path.parent / name)), digest) for name, digest in digests.items()]
+
+
+def name_of(record: dict[str, Any]) -> str:
+    """A record's command without its arguments, e.g. "rem train"."""
+    return " ".join(record["command"].split()[:2])
+
+
+def told(path: Path, found: Trace) -> str:
+    """What was found of one file, for people."""
+    record = found.records[path]
+    origin = dict(record["provenance"])
+    revision, machine = origin.pop("revision"), [origin.pop(name) for name in MACHINE if name in origin]
+    clean = "the tree differed from it" if revision.endswith("+") else "the tree was clean"
+    rows = {
+        "file": f"{path} {record['digest']}",
+        "command": record["command"],
+        "revision": revision if revision == "unknown" else f"{revision.rstrip('+')}, {clean}",
+        "machine": ", ".join(machine),
+        "versions": ", ".join(f"{name} {version}" for name, version in origin.items()),
+    }
+    wrap = textwrap.TextWrapper(120, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False)
+    lines = [wrap.fill(f"{name:8} {text}") for name, text in rows.items()]
+    steps = Counter((name_of(one), one["provenance"]["revision"], _machine(one)) for one in found.records.values())
+    lines += ["", "it and what it was made of, back to what no command made:"]
+    lines += [f"{number:6} by {name}, revision {revision}, {on}" for (name, revision, on), number in steps.items()]
+    lines += [f"       {source} {digest}" for source, digest in sorted(found.sources.items())]
+    return "\n".join(lines)
+
+
+def _machine(record: dict[str, Any]) -> str:
+    return ", ".join(record["provenance"][name] for name in MACHINE[1:] if name in record["provenance"])
