@@ -5,10 +5,13 @@ CORES ?= $(shell nproc)
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce test test-slurm bench lint environment clean
+.PHONY: reproduce report test test-slurm bench lint environment clean
 
 reproduce: environment  ## the main job: results/sample/
 	snakemake --cores $(CORES) --resources gpu=1 -- all
+
+report: environment  ## the main job as one file to read: results/sample/report.html
+	snakemake --cores $(CORES) --resources gpu=1 -- report_html
 
 test: environment lint  ## all tests
 	pytest

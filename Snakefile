@@ -1,6 +1,7 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls. The config's keys are explained by `rem schema`.
+Targets: all (the default), data, models, couplings, entropies; controls; report_html. The config's keys are explained
+by `rem schema`.
 """
 
 
@@ -16,6 +17,7 @@ include: "workflow/rules/entropy.smk"
 include: "workflow/rules/decoder.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/controls.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:

@@ -140,6 +140,14 @@ def parser() -> argparse.ArgumentParser:
         added.add_argument("--levels", type=Path, nargs="*", default=[], help="levels.csv, where the shared K is shown")
         added.add_argument("--image", type=int, help="of parse_tree; default: the first that both classify correctly")
 
+    added = command(commands.report)
+    added.add_argument("target", type=Path, help="the HTML file")
+    added.add_argument("--tables", type=Path, nargs="+", required=True, help="Markdown of tables, claims and paired")
+    added.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files")
+    added.add_argument("--runs", type=Path, nargs="+", required=True, help="run.yaml of every run")
+    added.add_argument("--timings", type=Path, help="Snakemake's folder of benchmarks")
+    added.add_argument("--name", required=True, help="of the config, to be told")
+
     added = command(commands.trace)
     added.add_argument("file", type=Path)
 

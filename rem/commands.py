@@ -215,6 +215,15 @@ def _one_levels(arguments: argparse.Namespace) -> int:
     return shared_levels(arguments.levels[0])
 
 
+def report(arguments: argparse.Namespace) -> None:
+    """Write the tables, figures, claims, timings and provenance of a run of the workflow as one HTML file."""
+    from rem.report import write_report
+
+    timings = sorted(arguments.timings.rglob("*.tsv")) if arguments.timings else []
+    arguments.timings = timings  # what is read of the folder
+    write_report(arguments.name, arguments.tables, arguments.figures, arguments.runs, timings, arguments.target)
+
+
 def trace(arguments: argparse.Namespace) -> None:
     """Print where a file comes from, and check all it was made of, back to the raw data."""
     from rem.trace import told, trace

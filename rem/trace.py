@@ -11,12 +11,11 @@ import json
 import os
 import shlex
 import textwrap
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rem import files
 from rem.files import RemError, whole
@@ -146,27 +145,53 @@ def name_of(record: dict[str, Any]) -> str:
     return " ".join(record["command"].split()[:2])
 
 
+class Step(NamedTuple):
+    """How often a command ran by one revision on one machine, and how many of the files found it made."""
+
+    name: str
+    revision: str
+    machine: str
+    runs: int
+    made: int
+
+
+def steps(found: Trace) -> list[Step]:
+    """The commands behind what was found, the last first."""
+    commands: dict[tuple[str, str, str], list[str]] = {}
+    for record in found.records.values():
+        machine = ", ".join(record["provenance"][name] for name in MACHINE if name in record["provenance"])
+        key = (name_of(record), record["provenance"]["revision"], machine)
+        commands.setdefault(key, []).append(record["command"])
+    return [Step(*key, len(set(ran)), len(ran)) for key, ran in commands.items()]
+
+
+def revision_told(revision: str) -> str:
+    """A revision, and whether the tree differed from it."""
+    if revision == "unknown":
+        return revision
+    return f"{revision.rstrip('+')}, {'the tree differed from it' if revision.endswith('+') else 'the tree was clean'}"
+
+
+def versions_told(provenance: dict[str, str]) -> str:
+    """Python and its packages."""
+    told = (f"{name} {version}" for name, version in provenance.items() if name not in ("revision", *MACHINE))
+    return ", ".join(told)
+
+
 def told(path: Path, found: Trace) -> str:
     """What was found of one file, for people."""
     record = found.records[path]
-    origin = dict(record["provenance"])
-    revision, machine = origin.pop("revision"), [origin.pop(name) for name in MACHINE if name in origin]
-    clean = "the tree differed from it" if revision.endswith("+") else "the tree was clean"
     rows = {
         "file": f"{path} {record['digest']}",
         "command": record["command"],
-        "revision": revision if revision == "unknown" else f"{revision.rstrip('+')}, {clean}",
-        "machine": ", ".join(machine),
-        "versions": ", ".join(f"{name} {version}" for name, version in origin.items()),
+        "revision": revision_told(record["provenance"]["revision"]),
+        "versions": versions_told(record["provenance"]),
     }
     wrap = textwrap.TextWrapper(120, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False)
     lines = [wrap.fill(f"{name:8} {text}") for name, text in rows.items()]
-    steps = Counter((name_of(one), one["provenance"]["revision"], _machine(one)) for one in found.records.values())
     lines += ["", "it and what it was made of, back to what no command made:"]
-    lines += [f"{number:6} by {name}, revision {revision}, {on}" for (name, revision, on), number in steps.items()]
-    lines += [f"       {source} {digest}" for source, digest in sorted(found.sources.items())]
+    for step in steps(found):
+        made = f"{step.made} {'file' if step.made == 1 else 'files'} by {step.runs} {step.name}"
+        lines.append(f"  {made}, revision {step.revision}, on {step.machine}")
+    lines += [f"  {source} {digest}" for source, digest in sorted(found.sources.items())]
     return "\n".join(lines)
-
-
-def _machine(record: dict[str, Any]) -> str:
-    return ", ".join(record["provenance"][name] for name in MACHINE[1:] if name in record["provenance"])

@@ -59,7 +59,7 @@ def test_help_of_every_command(rem, capsys, command):
 
 def test_the_commands_are_the_steps():
     steps = "fetch prepare train couplings levels entropy sweep metrics trajectory tables paired figure sample sources "
-    steps += "schema decoder perturb equivariance import controls claims trace"
+    steps += "schema decoder perturb equivariance import controls claims trace report"
     assert set(COMMANDS) == set(steps.split())
 
 
@@ -268,7 +268,7 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     assert rem("trace", tmp_path / "trajectory.csv") == 0
     out = capfd.readouterr().out
     assert f"rem trajectory {tmp_path / 'trajectory.csv'} --couplings" in out.replace("\n" + " " * 8, "")
-    assert "     4 by rem train, revision" in out  # best.pt and last.pt, from which K was chosen, and two epochs
+    assert "4 files by 1 rem train, revision" in out  # best.pt and last.pt, from which K was chosen, and two epochs
     assert "all of them are as recorded" in out
     with h5py.File(prepared, "a") as file:
         file.attrs["class_names"] = ["other"] * 3

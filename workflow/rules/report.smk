@@ -1,0 +1,37 @@
+# All that `all` makes, as one HTML file to read.
+
+
+localrules:
+    report_html,
+
+
+rule report_html:
+    input:
+        f"results/{CONFIG.name}/report.html",
+
+
+rule report:
+    input:
+        tables=[f"results/{{name}}/{table}" for table in (*TABLES, *TESTS) if table.endswith(".md")],
+        figures=expand("results/{{name}}/figures/{figure}.svg", figure=FIGURES),
+        runs=run_files("models", "run.yaml"),
+        template="rem/report.html.j2",
+        code=modules("report", "rule_graph", "trace"),
+    output:
+        "results/{name}/report.html",
+    log:
+        "results/{name}/logs/report.log",
+    conda:
+        "../../environment.yml"
+    params:
+        timings="results/{name}/benchmarks",
+    shell:
+        """
+        rem report {output:q} \
+            --tables {input.tables:q} \
+            --figures {input.figures:q} \
+            --runs {input.runs:q} \
+            --timings {params.timings:q} \
+            --name {wildcards.name:q} \
+            2>&1 | tee {log:q}
+        """
