@@ -21,7 +21,7 @@ STEPS |= {
     "pictures",
     "tree_picture",
     "claims",
-    "trace",
+    "report",
 }
 LENGTH = 300
 

@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import browser
 import pandas as pd
 import pytest
 import yaml
@@ -261,3 +262,19 @@ def test_dvc_keeps_every_record_that_it_keeps_the_file_of(project):
     for path in made_files(project):
         kept = [any(one.is_relative_to(project / out) for out in outs) for one in (path, record_file(path))]
         assert kept == [True, True], path
+
+
+def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(project, tmp_path):
+    assert snakemake(project).returncode == 0  # what other tests have made anew
+    done = snakemake(project, "--", "report_html")
+    assert done.returncode == 0, done.stdout
+    report = project / "results/smoke/report.html"
+    text = report.read_text()
+    assert text.count("data:image/svg+xml;base64,") == 8
+    assert f"{RUNS} networks on 4 datasets" in text
+    assert "was traced back to the raw data when this file was" in text
+    assert planned(project, "--", "report_html") == {}
+    assert trace([report]).faults == {}
+    if browser.CHROMIUM:
+        found = browser.found_in(report, 375, tmp_path)
+        assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (8, 0, [], 0)
