@@ -21,7 +21,7 @@ def provenance() -> dict[str, str]:
     The machine is its architecture, processor and, where this process has computed on one, GPU: what decides how
     sums are rounded.
     """
-    needed = [re.match(r"[\w.-]+", text)[0] for text in requires("rem") if "extra ==" not in text]
+    needed = [re.match(r"[\w.-]+", text)[0] for text in requires("rem") or [] if "extra ==" not in text]
     machine = {"machine": platform.machine(), "processor": _processor()} | _gpu()
     packages = {name: version(name) for name in ("rem", *needed)}
     return {"revision": _revision(), **machine, "python": platform.python_version(), **packages}

@@ -1,8 +1,9 @@
 """Where a file comes from: a record beside each file that a command makes, and the check of all it was made of.
 
 The record of `table4.md` is `.table4.md.origin.json`: a file of its own, since CSV, Markdown and images carry none.
-It holds no time, no process and no path that is not relative to its folder, so that the same command on the same
-inputs leaves the same record, and neither Snakemake nor DVC, which compare contents, sees a change where there is none.
+It holds no time and no process, and names what was read by its path from the record's folder: the same command on the
+same inputs leaves the same record, DVC, which compares contents, sees no change where there is none, and a project that
+was moved or cloned can still be traced.
 """
 
 import argparse
