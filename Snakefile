@@ -8,6 +8,7 @@ by `rem schema`.
 configfile: "config/config.yaml"
 
 
+include: "workflow/rules/records.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/interrupted.smk"
 include: "workflow/rules/data.smk"
@@ -53,6 +54,7 @@ rule couplings:
 rule entropies:
     input:
         entropy_files(),
+        by_levels_files(),
 
 
 rule controls:

@@ -34,6 +34,7 @@ COUPLINGS = ["first.test", "best.val", "best.test", "last.val", "last.test"]
 TRANSFER = ["early.test", "early.transfer", "best.transfer", "last.transfer"]
 TABLES = expand("tables/table{which}.{suffix}", which=[*range(2, 8), "_decoder"], suffix=["csv", "md", "tex"])
 TABLES += expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"])
+TABLES += expand("tables/summary/{dataset}.json", dataset=dict.fromkeys(dataset for dataset, _, _ in RUNS))
 TESTS = expand("tables/{table}.{suffix}", table=["paired", "claims"], suffix=["csv", "md"])
 
 ON_CLUSTER = workflow.nodes is not None  # jobs are submitted to other machines
@@ -80,6 +81,10 @@ def entropy_files(runs=RUNS):
     return run_files("entropies", "entropy.csv", runs) + run_files(
         "entropies", "entropy_transfer.csv", with_transfer(runs)
     )
+
+
+def by_levels_files():
+    return run_files("entropies", "by_levels.csv", runs_of(CONFIG.levels.variants))
 
 
 def levels_files(runs=RUNS):
@@ -201,7 +206,7 @@ def shown(stage, variant, split="test", checkpoint=None):
 def figures():
     """The inputs of every figure that the selected runs allow, in the order in which `rem figure` takes them."""
     prepared = f"data/prepared/{CONFIG.name}/{CONFIG.figures.dataset}.h5"
-    made = {"by_levels": run_files("entropies", "by_levels.csv", runs_of(CONFIG.levels.variants))}
+    made = {"by_levels": by_levels_files()}
     if runs_of(["baseline", "rem"]):
         made["overview"] = [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]
     if figure_run("baseline"):

@@ -56,20 +56,38 @@ use rule extract_couplings as extract_transfer with:
         "results/{name}/benchmarks/transfer/{dataset}-{variant}-seed{seed}.tsv"
 
 
-use rule extract_couplings as extract_trajectory with:
+# Snakemake tells a folder's change by its date alone, which a clone does not keep. So what is made of a folder waits for
+# a file beside it, whose content changes with it.
+rule extract_trajectory:
     input:
-        epochs="results/{name}/models/{dataset}/{variant}/seed{seed}/epochs",
+        epochs=ancient("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
+        history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
         data="data/prepared/{name}/{dataset}.h5",
         code=modules("couplings", "capsnet", "quantize", "lobster", "losses", "batches"),
     output:
-        directory("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
+        folder=directory("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
+        checksums="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings.sha256",
     log:
         "results/{name}/logs/trajectory_couplings/{dataset}-{variant}-seed{seed}.log",
     benchmark:
         "results/{name}/benchmarks/trajectory_couplings/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=gpu_slots,
     params:
-        checkpoints=lambda wildcards, input: input.epochs,
-        folder="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings",
-        files=["*.test"],
         levels=CONFIG.levels.maximum,
         device=CONFIG.device,
+    shell:
+        """
+        rem couplings {output.folder:q} \
+            --checkpoints {input.epochs:q} \
+            --files '*.test' \
+            --data {input.data:q} \
+            --maximum-levels {params.levels} \
+            --device {params.device} \
+            --threads {threads} \
+            2>&1 | tee {log:q}
+        sha256sum {output.folder:q}/*.h5 >{output.checksums:q}
+        """

@@ -89,7 +89,8 @@ rule sweep:
 
 rule trajectory:
     input:
-        couplings="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings",
+        couplings=ancient("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
+        checksums="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings.sha256",
         levels="results/{name}/entropies/{dataset}/levels.csv",
         code=modules("parse_trees", "entropy", "quantize"),
     output:

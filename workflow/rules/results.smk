@@ -6,7 +6,7 @@ rule tables:
         metrics="results/{name}/metrics.csv",
         runs=run_files("models", "run.yaml"),
         published="config/published.yaml",
-        code=modules("tables", "layout", "selection", "published", "results"),
+        code=modules("tables", "layout", "selection", "published", "summary", "results"),
     output:
         expand("results/{{name}}/{table}", table=TABLES),
     log:

@@ -1,0 +1,31 @@
+"""The few numbers that say how a dataset went, as JSON, for `dvc metrics`."""
+
+import json
+from pathlib import Path
+
+from rem.files import whole
+from rem.layout import Quantity
+from rem.results import Results
+from rem.selection import plain_variants
+
+
+def write_summaries(results: Results, quantities: tuple[Quantity, ...], folder: Path) -> None:
+    """Write `<dataset>.json` of every dataset: `levels`, the shared K, and per variant without decoder its quantities.
+
+    Each is taken on the test set at the shared K and at the checkpoint that tables show, as its own statistic over seeds.
+
+    Args:
+        results: the measurements.
+        quantities: what is summed up; a value is named by its metric.
+        folder: made if it is missing.
+    """
+    for dataset in results.datasets:
+        levels = results.shared[dataset]
+        summary: dict[str, object] = {"levels": levels}
+        for variant in plain_variants(results, dataset):
+            where = (dataset, variant, results.checkpoint(dataset, variant), levels)
+            summary[variant] = {
+                quantity.metric: results.cell(*where, quantity.metric)[quantity.statistic] for quantity in quantities
+            }
+        with whole(folder / f"{dataset}.json") as path:
+            path.write_text(json.dumps(summary, indent=2) + "\n")
