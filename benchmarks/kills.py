@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "workflow", "profiles", "config", "rem", "data/sample", "environment.yml")
-BESIDE = {"logs", "benchmarks"}  # in a folder of results, what is no result
+BESIDE = {"logs", "benchmarks", ".records"}  # in a folder of results, what is no result
 
 
 def copied(folder: Path) -> Path:

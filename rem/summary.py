@@ -12,7 +12,7 @@ from rem.selection import plain_variants
 def write_summaries(results: Results, quantities: tuple[Quantity, ...], folder: Path) -> None:
     """Write `<dataset>.json` of every dataset: `levels`, the shared K, and per variant without decoder its quantities.
 
-    Each is taken on the test set at the shared K and at the checkpoint that tables show, as its own statistic over seeds.
+    They are of the test set, at the shared K and the checkpoint that tables show, as their own statistics over seeds.
 
     Args:
         results: the measurements.

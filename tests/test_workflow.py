@@ -36,9 +36,9 @@ def planned(folder, *arguments):
     return {rule: count for rule, count in jobs.items() if rule != "all" and "_settings" not in rule}
 
 
-def copied(folder):
+def copied(folder, parts=PARTS):
     """A folder with a copy of the project in it, where nothing has run."""
-    for part in PARTS:
+    for part in parts:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / part, folder / part)
@@ -226,14 +226,14 @@ def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
 
 
 def made_files(folder):
-    """Every file that a command of rem has made, but for the settings, which Snakemake writes."""
-    results = folder / "results/smoke"
-    made = [*results.rglob("*"), *(folder / "data/prepared").rglob("*")]
-    besides = {results / "logs", results / "benchmarks"}
+    """Every file that a command of rem has made: all but settings and checksums, which rules write, and records."""
+    tops = [folder / "data/prepared", *(folder / "results/smoke").iterdir()]
+    paths = [path for top in tops if top.name not in ("logs", "benchmarks") for path in (top, *top.rglob("*"))]
+    hidden = [path for path in paths if any(part[0] == "." for part in path.relative_to(folder).parts)]
     return [
         path
-        for path in made
-        if path.is_file() and path.suffix != ".yaml" and path.name[0] != "." and not besides & set(path.parents)
+        for path in paths
+        if path.is_file() and path.suffix not in (".yaml", ".sha256") and path not in hidden
     ]
 
 
@@ -258,7 +258,7 @@ def test_a_copy_of_the_results_elsewhere_can_be_traced(project, tmp_path):
 
 def test_dvc_keeps_every_record_that_it_keeps_the_file_of(project):
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
-    outs = [next(iter(out)).replace("sample", "smoke") for stage in stages for out in stage["outs"]]
+    outs = [next(iter(out)).replace("${config}", "smoke") for stage in stages for out in stage["outs"]]
     for path in made_files(project):
         kept = [any(one.is_relative_to(project / out) for out in outs) for one in (path, record_file(path))]
         assert kept == [True, True], path
