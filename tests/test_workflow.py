@@ -229,11 +229,12 @@ def made_files(folder):
     """Every file that a command of rem has made: all but settings and checksums, which rules write, and records."""
     tops = [folder / "data/prepared", *(folder / "results/smoke").iterdir()]
     paths = [path for top in tops if top.name not in ("logs", "benchmarks") for path in (top, *top.rglob("*"))]
-    hidden = [path for path in paths if any(part[0] == "." for part in path.relative_to(folder).parts)]
     return [
         path
         for path in paths
-        if path.is_file() and path.suffix not in (".yaml", ".sha256") and path not in hidden
+        if path.is_file()
+        and path.suffix not in (".yaml", ".sha256")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 
 
