@@ -43,7 +43,8 @@ if ON_CLUSTER and CONFIG.device == "auto":
         "device is auto, which looks for a GPU on this machine, but the jobs run on others; "
         "say --config device=cuda or --config device=cpu."
     )
-if gpus := workflow.global_resources.get("gpu").value:  # `--resources gpu=1` counts GPUs, of which each job takes a slot
+# `--resources gpu=1` counts GPUs, of which each job takes a slot.
+if gpus := workflow.global_resources.get("gpu").value:
     workflow.register_resource("gpu", gpus * CONFIG.slots_per_gpu)
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
