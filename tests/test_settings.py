@@ -314,7 +314,10 @@ def test_only_the_followed_run_keeps_checkpoints(overlays):
 @pytest.mark.parametrize(
     ("path", "valid"),
     [
-        ("colour", "name, device, slots_per_gpu, mirror, select, experiments, levels, figures, stacked, defaults, datasets, variants"),
+        (
+            "colour",
+            "name, device, slots_per_gpu, mirror, select, experiments, levels, figures, stacked, defaults, datasets, variants",
+        ),
         ("experiments.main.colour", "datasets, variants, seeds"),
         ("levels.colour", "maximum, tolerance, skip_edges, published, published_of, variants"),
         ("figures.colour", "dataset, seed, every"),

@@ -93,6 +93,7 @@ def test_where_jobs_run_elsewhere_the_device_must_be_said(fresh):
     assert done.returncode != 0
     assert "say --config device=cuda or --config device=cpu" in done.stdout
     assert "Traceback" not in done.stdout
+    assert snakemake(fresh, "--dry-run", "--jobs", "2", device="auto").returncode == 0
 
 
 def test_a_gpu_of_this_machine_takes_as_many_jobs_as_it_has_slots(fresh, tmp_path, monkeypatch):

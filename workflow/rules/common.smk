@@ -37,7 +37,7 @@ TABLES += expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"])
 TABLES += expand("tables/summary/{dataset}.json", dataset=dict.fromkeys(dataset for dataset, _, _ in RUNS))
 TESTS = expand("tables/{table}.{suffix}", table=["paired", "claims"], suffix=["csv", "md"])
 
-ON_CLUSTER = workflow.nodes is not None  # jobs are submitted to other machines
+ON_CLUSTER = workflow.resource_scopes.is_local("gpu")  # as profiles/slurm says: GPUs are those of the nodes
 if ON_CLUSTER and CONFIG.device == "auto":
     raise WorkflowError(
         "device is auto, which looks for a GPU on this machine, but the jobs run on others; "
