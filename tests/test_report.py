@@ -220,7 +220,7 @@ def test_steps_stand_below_what_they_read_and_no_arrow_crosses_one(steps):
 
 
 @pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.WITHOUT)
-@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("width", [320, 375, 1280])
 def test_a_browser_shows_it_whole_at_the_width_of_a_phone_and_of_a_desk(given, tmp_path, width):
     report_of(given)
     found = browser.found_in(given["target"], width, tmp_path)
