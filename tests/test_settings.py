@@ -316,7 +316,8 @@ def test_only_the_followed_run_keeps_checkpoints(overlays):
     [
         (
             "colour",
-            "name, device, slots_per_gpu, mirror, select, experiments, levels, figures, stacked, defaults, datasets, variants",
+            "name, device, slots_per_gpu, mirror, select, experiments, levels, figures, stacked, defaults, datasets, "
+            "variants",
         ),
         ("experiments.main.colour", "datasets, variants, seeds"),
         ("levels.colour", "maximum, tolerance, skip_edges, published, published_of, variants"),
