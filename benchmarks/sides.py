@@ -30,7 +30,7 @@ from rem.train import Training
 BATCH = 128
 SHAPES = {"I 1152, J 10": (1152, 10), "I 4608, J 10": (4608, 10), "I 36, J 200": (36, 200)}
 LEVELS = 128  # the largest K
-VALIDATION = 768  # images of the sample to validate with, six batches; 2,732 are left to train with
+VALIDATION = 2_048  # images of the sample to validate with, sixteen batches; 1,452 are left to train with
 PAPERS = 54_500, 5_500  # images to train and to validate with of MNIST in full
 RATE, PENALTY = 1e-3, 1e-4
 CPU = torch.device("cpu")
