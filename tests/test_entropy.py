@@ -207,6 +207,13 @@ def test_estimators_agree_with_the_reference(counts: np.ndarray):
     assert chao_shen(counts) == pytest.approx(reference.chao_shen(counts.tolist()), abs=1e-10)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("estimate", [entropy, miller_madow, coverage, chao_shen])
+def test_no_image_counts_as_nothing(estimate):
+    assert estimate(np.array([], dtype=np.int64)) == 0.0
+    assert ceiling(0) == 0.0
+
+
 @pytest.mark.parametrize("images", [1, 2, 40])
 def test_estimators_are_finite_where_every_key_is_new(images: int):
     counts = np.ones(images, dtype=np.int64)
