@@ -1,4 +1,4 @@
-"""The few numbers that say how a dataset went, as JSON, for `dvc metrics`."""
+"""The few numbers that say how each dataset went, as JSON, for `dvc metrics`."""
 
 import json
 from pathlib import Path
@@ -9,23 +9,24 @@ from rem.results import Results
 from rem.selection import plain_variants
 
 
-def write_summaries(results: Results, quantities: tuple[Quantity, ...], folder: Path) -> None:
-    """Write `<dataset>.json` of every dataset: `levels`, the shared K, and per variant without decoder its quantities.
+def write_summary(results: Results, quantities: tuple[Quantity, ...], target: Path) -> None:
+    """Write, for every dataset, `levels`, the shared K, and per variant without decoder its quantities.
 
     They are of the test set, at the shared K and the checkpoint that tables show, as their own statistics over seeds.
 
     Args:
         results: the measurements.
         quantities: what is summed up; a value is named by its metric.
-        folder: made if it is missing.
+        target: the JSON file.
     """
+    summary: dict[str, dict[str, object]] = {}
     for dataset in results.datasets:
         levels = results.shared[dataset]
-        summary: dict[str, object] = {"levels": levels}
+        summary[dataset] = {"levels": levels}
         for variant in plain_variants(results, dataset):
             where = (dataset, variant, results.checkpoint(dataset, variant), levels)
-            summary[variant] = {
+            summary[dataset][variant] = {
                 quantity.metric: results.cell(*where, quantity.metric)[quantity.statistic] for quantity in quantities
             }
-        with whole(folder / f"{dataset}.json") as path:
-            path.write_text(json.dumps(summary, indent=2) + "\n")
+    with whole(target) as partial:
+        partial.write_text(json.dumps(summary, indent=2) + "\n")

@@ -9,7 +9,7 @@ from rem.published import compare, read_published, write_comparison
 from rem.results import STANDS_FOR, UNQUANTIZED, Results, display_name, model_name, read_results
 from rem.selection import every, main_dataset, others, transfer_sources, with_decoder, with_transfer
 from rem.settings import Run, read_run
-from rem.summary import write_summaries
+from rem.summary import write_summary
 
 EPOCH = Quantity("epoch", "Epoch", "median", spec=".9g", caption="epoch: median over seeds")
 ACCURACY = Quantity(
@@ -167,7 +167,7 @@ def write_tables(
     dataset: str,
     target_folder: str | Path,
 ) -> None:
-    """Write `table2` .. `table7`, `table_decoder` (.csv, .md, .tex), `paper_vs_ours` (.csv, .md), `summary/` (.json).
+    """Write `table2` .. `table7`, `table_decoder` (.csv, .md, .tex), `paper_vs_ours` (.csv, .md), `summary.json`.
 
     Args:
         metrics_csv: the tidy table that `rem.results` describes.
@@ -188,7 +188,7 @@ def write_tables(
         write_table(table, results, dataset, target, note)
     comparison = compare(read_published(published_yaml), results, transfer_sources(runs))
     write_comparison(comparison, config_name, target)
-    write_summaries(results, (ACCURACY, ENTROPY, SPARSITY), target / "summary")
+    write_summary(results, (ACCURACY, ENTROPY, SPARSITY), target / "summary.json")
 
 
 def write_controls(metrics_csv: str | Path, run_yamls: Sequence[str | Path], target_folder: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""The summary of a dataset: the numbers of the tables, under names that `dvc metrics` can compare."""
+"""The summary: the numbers of the tables, under names that `dvc metrics` can compare."""
 
 import json
 
@@ -6,19 +6,19 @@ import pytest
 from measurements import made_results, metrics, run_yaml
 
 from rem.results import read_results
-from rem.summary import write_summaries
+from rem.summary import write_summary
 from rem.tables import ACCURACY, ENTROPY, SPARSITY
 
 
-def summaries(results, folder):
-    write_summaries(results, (ACCURACY, ENTROPY, SPARSITY), folder)
-    return {path.stem: json.loads(path.read_text()) for path in folder.iterdir()}
+def summary(results, folder):
+    write_summary(results, (ACCURACY, ENTROPY, SPARSITY), folder / "summary.json")
+    return json.loads((folder / "summary.json").read_text())
 
 
 def test_every_dataset_has_its_levels_and_its_networks_at_them(tmp_path):
     runs = [("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)]
     yamls = [run_yaml(tmp_path, *run) for run in [*runs, ("shapes", "baseline", 42)]]
-    assert summaries(read_results(metrics(tmp_path), yamls), tmp_path / "summary") == {
+    assert summary(read_results(metrics(tmp_path), yamls), tmp_path) == {
         "mnist": {
             "levels": 7,
             "baseline": {"accuracy": 95, "entropy": 5, "sparsity": 0},
@@ -38,6 +38,6 @@ def test_a_network_counts_at_the_shared_levels_of_its_own_checkpoint_without_dec
             for metric in ("accuracy", "entropy"):
                 measured["mnist", variant, checkpoint, split, levels, metric] = [value]
         measured["mnist", variant, "last", "", 0, "sparsity"] = [50]
-    written = summaries(made_results(measured, shared=shared), tmp_path)
+    written = summary(made_results(measured, shared=shared), tmp_path)
     network = {"accuracy": accuracy, "entropy": accuracy, "sparsity": 50}
     assert written == {"mnist": {"levels": shared, "rem": network}}

@@ -79,7 +79,7 @@ def test_files(tmp_path):
     assert written == {f"table{which}{suffix}" for which in tables for suffix in SUFFIXES} | {
         "paper_vs_ours.csv",
         "paper_vs_ours.md",
-        "summary",
+        "summary.json",
     }
     text = {suffix: (tmp_path / "tables" / f"table6{suffix}").read_text() for suffix in SUFFIXES}
     assert text[".md"].startswith("Table 6.")
