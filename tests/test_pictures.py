@@ -8,7 +8,7 @@ from test_figures import drawn
 from tiny import COUNTS, run, write_couplings, write_prepared
 
 from rem import pictures
-from rem.files import RemError, open_hdf5
+from rem.files import RemError, open_hdf5, seal
 from rem.parse_trees import write_entropies
 from rem.pictures import _moves, cluster_rows, figure7, figure8, largest_clusters, mosaic, perturbation_grids
 
@@ -59,6 +59,7 @@ def test_a_class_without_images_has_an_empty_row(files):
         for part in ("counts", "members", "images"):
             del file[f"levels3/class1/{part}"]
             file[f"levels3/class1/{part}"] = np.zeros(0, int)
+    seal(dictionary)
     with open_hdf5(dictionary) as file, open_hdf5(prepared) as data:
         shown = largest_clusters(file["levels3"], data["test/images"], ["top", "middle", "bottom"], 8)
     figure = cluster_rows({"model": shown}, "title")
@@ -86,6 +87,7 @@ def test_dictionaries_that_do_not_do_are_refused(files, tmp_path):
         figure7([dictionary], few, 3, tmp_path / "figure")
     with h5py.File(other, "a") as file:
         file.attrs["run"] = run(seed=43).model_dump_json()
+    seal(other)
     with pytest.raises(RemError, match="not of the same images"):
         figure7([dictionary, other], prepared, 3, tmp_path / "figure")
     assert not list(tmp_path.glob("figure*"))
