@@ -76,6 +76,7 @@ rule extract_trajectory:
     threads: 1
     resources:
         gpu=gpu_slots,
+        gres=gpu_shards,
     params:
         levels=CONFIG.levels.maximum,
         device=CONFIG.device,
