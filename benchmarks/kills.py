@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -21,9 +22,9 @@ PARTS = ("Snakefile", "workflow", "profiles", "config", "rem", "data/sample", "e
 BESIDE = {"logs", "benchmarks", ".records"}  # in a folder of results, what is no result
 
 
-def copied(folder: Path) -> Path:
+def copied(folder: Path, parts: Sequence[str] = PARTS) -> Path:
     """A folder with a copy of the project in it, where nothing has run."""
-    for part in PARTS:
+    for part in parts:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / part, folder / part)

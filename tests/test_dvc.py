@@ -6,7 +6,8 @@ import re
 import subprocess
 
 import pytest
-from test_workflow import PARTS, copied
+
+from benchmarks.kills import PARTS, copied
 
 DVC = ("dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore")
 STAGES = ["data", "models", "couplings", "entropies", "tables"]

@@ -13,7 +13,8 @@ from datetime import datetime
 import pytest
 import tiny
 import yaml
-from test_workflow import copied
+
+from benchmarks.kills import copied
 
 PROFILE = ["--workflow-profile", "profiles/slurm"]
 ON_DEVICE = {"train", "extract_couplings", "extract_transfer", "extract_trajectory", "stack_decoder", "perturb"}

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from benchmarks.kills import copied
 from rem.trace import record_file, trace
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("Snakefile", "workflow", "profiles", "config", "rem", "data/sample", "environment.yml")
 RUNS = 2 * 2 * 2 + 2 * 2 + 2 + 2  # of the experiments main, decoder, affine and deep
 
 
@@ -34,15 +34,6 @@ def planned(folder, *arguments):
     assert done.returncode == 0, done.stdout
     jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", done.stdout, re.MULTILINE))
     return {rule: count for rule, count in jobs.items() if rule != "all" and "_settings" not in rule}
-
-
-def copied(folder, parts=PARTS):
-    """A folder with a copy of the project in it, where nothing has run."""
-    for part in parts:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
-        (folder / part).parent.mkdir(parents=True, exist_ok=True)
-        copy(ROOT / part, folder / part)
-    return folder
 
 
 @pytest.fixture(scope="module")
