@@ -32,6 +32,7 @@ SHAPES = {"I 1152, J 10": (1152, 10), "I 4608, J 10": (4608, 10), "I 36, J 200":
 LEVELS = 128  # the largest K
 VALIDATION = 2_048  # images of the sample to validate with, sixteen batches; 1,452 are left to train with
 PAPERS = 54_500, 5_500  # images to train and to validate with of MNIST in full
+EPOCHS = 8  # before the measured one; only the last of them prunes, for at chance nearly every weight can go
 RATE, PENALTY = 1e-3, 1e-4
 CPU = torch.device("cpu")
 
@@ -70,8 +71,9 @@ def paper_run(precision: str = "float32") -> Run:
 
 
 def write_inputs(folder: Path) -> None:
-    """Write the images of an epoch, `epoch.h5`, and those of one batch, `batch.h5`; and a network after an epoch."""
+    """Write the images of an epoch, `epoch.h5`, and those of one batch, `batch.h5`; and a network that has learnt."""
     run = paper_run()
+    run = run.model_copy(update={"pruning": run.pruning.model_copy(update={"start": EPOCHS - 1})})
     prepare(run.data, data_files(run.data.source, None, None), folder / "epoch.h5")
     with h5py.File(folder / "epoch.h5") as source, h5py.File(folder / "batch.h5", "w") as target:
         for split in ("train", "val", "test"):
@@ -79,8 +81,9 @@ def write_inputs(folder: Path) -> None:
                 target[f"{split}/{name}"] = source[f"{split}/{name}"][:BATCH]
         target.attrs["class_names"] = source.attrs["class_names"]
     training = Training(run, folder / "epoch.h5", CPU)
-    training.run_epoch()
-    save_checkpoint(folder / "best.pt", training.model.state_dict(), run, 1)
+    while training.epoch < EPOCHS:
+        training.run_epoch()
+    save_checkpoint(folder / "best.pt", training.model.state_dict(), run, EPOCHS)
     save(folder / "masks.pt", training.masks.kept)
 
 
@@ -125,7 +128,7 @@ def of_full_mnist(training: float, search: float, validation: float, passes: flo
 
 
 def resumed(folder: Path, precision: str, images: str = "epoch") -> Training:
-    """A training of rem's from the network after an epoch."""
+    """A training of rem's from that network."""
     training = Training(paper_run(precision), folder / f"{images}.h5", CPU)
     training.model.load_state_dict(load_checkpoint(folder / "best.pt", CPU).model.state_dict())
     training.masks.kept = load(folder / "masks.pt", CPU)
@@ -213,7 +216,7 @@ def textbook_side(folder: Path) -> Calls:
 
 
 def textbook_training(folder: Path) -> textbook.TextbookTraining:
-    """A training of the textbook's from the network after an epoch."""
+    """A training of the textbook's from that network."""
     model = textbook.TextbookCapsNet(load_checkpoint(folder / "best.pt", CPU).model)
     training = textbook.TextbookTraining(model, PENALTY)
     training.masks = [kept.float() for kept in load(folder / "masks.pt", CPU).values()]

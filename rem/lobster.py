@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from rem.capsnet import CapsNet
 from rem.files import RemError
 
-STRIDES = (16, 4, 1)  # the threshold is searched on every 16th validation batch, on every 4th, and on all
-STEP = 1 / 1024  # share of the weights by which that search first steps aside
+STRIDE = 16  # a threshold is first searched on every 16th validation batch
+SHARE = 1 / 128  # of the weights, to which that search is exact
 
 
 @torch.no_grad()
@@ -137,17 +137,17 @@ def threshold_at(masks: Masks, sparsity: float) -> float:
     return float(magnitudes.kthvalue(more + 1).values) if more < len(magnitudes) else math.inf
 
 
-def largest_threshold(magnitudes: Tensor, holds: Callable[[float, int], bool], resolution: float = 0.0) -> float:
+def largest_threshold(magnitudes: Tensor, excess: Callable[[float, int], float], resolution: float = 0.0) -> float:
     """The largest T such that zeroing the magnitudes below T keeps the loss within its bound.
 
-    Bisects on the number of distinct magnitudes pruned, first on a few of the validation batches, then from where that
-    ended on more, and last on all of them, which alone decide. Where the loss grows with the number of pruned weights
-    the answer is exact to the resolution; elsewhere it is a T at which the loss crosses the bound, to the resolution.
+    Searches on the number of distinct magnitudes pruned, first on a few of the validation batches, then from where that
+    ended on all of them, which alone decide. Where the loss grows with the number of pruned weights the answer is exact
+    to the resolution; elsewhere it is a T at which the loss crosses the bound, to the resolution.
 
     Args:
         magnitudes: (n,), of the weights that may be pruned.
-        holds: (T, stride) -> whether the loss of every stride-th batch keeps within its bound with all magnitudes
-            below T zeroed.
+        excess: (T, stride) -> by how much the loss of every stride-th batch exceeds its bound with all magnitudes below
+            T zeroed, a mean over those batches.
         resolution: the share of the magnitudes to which the search is exact; 0: to one.
 
     Returns:
@@ -155,37 +155,54 @@ def largest_threshold(magnitudes: Tensor, holds: Callable[[float, int], bool], r
     """
     candidates = torch.cat([magnitudes.unique(), magnitudes.new_tensor([math.inf])])  # ascending; the first prunes none
     end = len(candidates)
-    step = max(1, int(max(resolution, STEP) * end))
-
-    def probe(stride: int) -> Callable[[int], bool]:
-        return lambda place: holds(float(candidates[place]), stride)
-
-    place = _crossing(probe(STRIDES[0]), 0, end, end, step)
-    for stride in STRIDES[1:]:
-        tolerance = max(1, int(resolution * end)) if stride == 1 else step
-        place = _crossing(probe(stride), place, step, end, tolerance)
+    fine, coarse = (max(1, int(share * end)) for share in (resolution, max(resolution, SHARE)))
+    start, slope = _crossing(lambda place: excess(float(candidates[place]), STRIDE), end, coarse, end / 2)
+    place, _ = _crossing(lambda place: excess(float(candidates[place]), 1), end, fine, start + coarse / 2, slope)
     return float(candidates[place])
 
 
-def _crossing(holds: Callable[[int], bool], guess: int, step: int, end: int, tolerance: int) -> int:
-    """A place that holds, at the most `tolerance` below one that does not; 0 holds and `end` does not, unasked.
+def _crossing(
+    excess: Callable[[int], float], end: int, tolerance: int, place: float, slope: float | None = None
+) -> tuple[int, float | None]:
+    """Where the excess crosses 0, by regula falsi in its Illinois variant.
 
-    Looks from the guess outwards, twice as far each time, until it is between two places, and bisects from there.
+    Until there is a place on either side, steps along the slope, twice as far each time, or halves what is left. From
+    the fourth probe on every second one halves it too, so that a loss that wavers takes few more.
+
+    Args:
+        excess: at a place; 0 has none and `end` has some, unasked.
+        end: the number of places.
+        tolerance: the most by which the place found may lie below one with an excess.
+        place: the first to try.
+        slope: of the excess, about there.
+
+    Returns:
+        The place, without excess, and the slope about it, if known.
     """
-    low, high, place = 0, end, guess or step
-    while low < place < high:
-        if holds(place):
-            low, place = place, place + step
-        else:
-            high, place = place, place - step
-        step *= 2
+    low, high, below, above = 0, end, math.nan, math.nan  # below and above: the excess at low and at high
+    held_before, probes, step = None, 0, tolerance
     while high - low > tolerance:
-        middle = (low + high) // 2
-        if holds(middle):
-            low = middle
+        place = min(max(round(place), low + tolerance), high - tolerance)
+        value, probes = excess(place), probes + 1
+        held = value <= 0
+        if held:
+            low, below = place, value
+            above /= 2 if held_before else 1  # Illinois: an end that stays counts half
         else:
-            high = middle
-    return low
+            high, above = place, value
+            below /= 2 if held_before is False else 1
+        held_before = held
+        bracketed = not math.isnan(above - below)
+        if bracketed:
+            slope = (above - below) / (high - low)
+        if bracketed and (probes <= 3 or probes % 2):
+            place = low - below / slope
+        elif slope and not bracketed:
+            step = max(2 * step, abs(value) / slope)
+            place += step if held else -step
+        else:
+            place = (low + high) / 2
+    return low, slope
 
 
 @torch.no_grad()
@@ -207,20 +224,19 @@ def search(masks: Masks, losses: Callable[[int], Iterable[Tensor]], resolution: 
     weights = masks.weights
     saved = {name: weight.clone() for name, weight in weights.items()}
     unpruned = [float(batch.double().sum()) for batch in losses(1)]
-    bounds = {stride: sum(unpruned[::stride]) for stride in STRIDES}
 
-    def holds(threshold: float, stride: int) -> bool:
+    def excess(threshold: float, stride: int) -> float:
         for name, weight in weights.items():
             weight.copy_(saved[name] * (saved[name].abs() >= threshold))
-        total = 0.0
-        for batch in losses(stride):
-            total += float(batch.double().sum())
-            if total > bounds[stride]:
-                return False
-        return True
+        before, pruned = unpruned[::stride], 0.0
+        for done, batch in enumerate(losses(stride), start=1):
+            pruned += float(batch.double().sum())
+            if pruned > sum(before):
+                return (pruned - sum(before[:done])) / done
+        return (pruned - sum(before)) / len(before)
 
     try:
-        return largest_threshold(masks.magnitudes(), holds, resolution)
+        return largest_threshold(masks.magnitudes(), excess, resolution)
     finally:
         for name, weight in weights.items():
             weight.copy_(saved[name])
