@@ -142,7 +142,8 @@ def parser() -> argparse.ArgumentParser:
 
     added = command(commands.report)
     added.add_argument("target", type=Path, help="the HTML file")
-    added.add_argument("--tables", type=Path, nargs="+", required=True, help="Markdown of tables, claims and paired")
+    added.add_argument("--tables", type=Path, nargs="+", required=True, help="Markdown of tables and paired")
+    added.add_argument("--claims", type=Path, required=True, help="claims.csv")
     added.add_argument("--figures", type=Path, nargs="+", required=True, help="SVG files")
     added.add_argument("--runs", type=Path, nargs="+", required=True, help="run.yaml of every run")
     added.add_argument("--timings", type=Path, help="Snakemake's folder of benchmarks")

@@ -1,14 +1,15 @@
-"""The paper's claims and the verdicts on them: `claims.csv`, a row a finding, and `claims.md`, a row a claim."""
+"""The paper's claims and the verdicts on them: `claims.csv`, a row a finding, and `claims.md`, to be read."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from rem import evidence
 from rem.evidence import Evidence
-from rem.files import whole
+from rem.files import RemError, whole
 from rem.results import RUN, display_name, read_results, read_table
 from rem.selection import transfer_sources
 from rem.settings import read_run
@@ -222,15 +223,47 @@ def table(decisions: list[tuple[Claim, list[Finding]]]) -> pd.DataFrame:
 
 
 def _markdown(decisions: list[tuple[Claim, list[Finding]]], config_name: str, found: Evidence) -> str:
-    lines = []
-    for claim, findings in decisions:
-        numbers = "<br>".join(map(_told, findings)) or f"none: {claim.needs}"
-        sentence = f"“{claim.sentence}” ({claim.section})"
-        lines.append(f"| {claim.name} | {sentence} | {claim.measurement} | {numbers} | **{decided(findings)}** |")
+    verdicts = [f"| {claim.name} | {claim.section} | **{decided(findings)}** |" for claim, findings in decisions]
+    details = [
+        DETAILS.format(claim=claim, findings="\n".join(f"- {line}" for line in told(claim, findings)))
+        for claim, findings in decisions
+    ]
     data = ", ".join(dict.fromkeys([*map(found.results.source, found.results.datasets), *found.transfers.values()]))
     return MARKDOWN.format(
-        name=config_name, data=data, dataset=display_name(found.dataset), rules=RULES, claims="\n".join(lines)
+        name=config_name,
+        data=data,
+        dataset=display_name(found.dataset),
+        rules=RULES,
+        verdicts="\n".join(verdicts),
+        details="\n".join(details),
     )
+
+
+def told(claim: Claim, findings: list[Finding]) -> list[str]:
+    """A claim's findings in words, as Markdown, or what is lacking for any."""
+    return [_told(finding) for finding in findings] or [f"none: {claim.needs}"]
+
+
+def read_claims(path: Path) -> list[tuple[Claim, list[Finding], str]]:
+    """The claims in a `claims.csv`, each with its findings and the verdict on it.
+
+    Raises:
+        RemError: the file cannot be read, or lacks a column or a claim.
+    """
+    found, decisions = read_table(path, COLUMNS), []
+    for claim in CLAIMS:
+        rows = found[found["claim"] == claim.name]
+        if rows.empty:
+            raise RemError(f"{path} lacks the claim that {claim.name}; make it again (rem claims).")
+        findings = [_finding(row) for row in rows[rows["metric"].notna()].to_dict("records")]
+        decisions.append((claim, findings, rows["claim_verdict"].iloc[0]))
+    return decisions
+
+
+def _finding(row: dict[str, Any]) -> Finding:
+    levels, note = (None if pd.isna(row[name]) else row[name] for name in ("levels", "note"))
+    typed = {"levels": None if levels is None else int(levels), "seeds": int(row["seeds"]), "note": note or ""}
+    return Finding(**{field.name: row[field.name] for field in fields(Finding)} | typed)
 
 
 def _told(finding: Finding) -> str:
@@ -253,13 +286,24 @@ MARKDOWN = """# The paper's claims and what was measured here
 Measured under config `{name}` on the data sources {data}. Where the paper speaks of MNIST alone, {dataset} is meant. \
 Every verdict is worked out from the measurements by the rules below; `claims.csv` has the numbers in full.
 
+| claim | the paper | verdict |
+|---|---|---|
+{verdicts}
+
+## Findings
+
+What stands *beside it* does not decide.
+
+{details}
 ## Rules
 
 {rules}
+"""
+DETAILS = """### {claim.name}
 
-## Claims
+> “{claim.sentence}” ({claim.section})
 
-| claim | the paper | decided by | numbers | verdict |
-|---|---|---|---|---|
-{claims}
+Decided by: {claim.measurement}.
+
+{findings}
 """

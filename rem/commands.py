@@ -221,7 +221,15 @@ def report(arguments: argparse.Namespace) -> None:
 
     timings = sorted(arguments.timings.rglob("*.tsv")) if arguments.timings else []
     arguments.timings = timings  # what is read of the folder
-    write_report(arguments.name, arguments.tables, arguments.figures, arguments.runs, timings, arguments.target)
+    write_report(
+        arguments.name,
+        arguments.tables,
+        arguments.claims,
+        arguments.figures,
+        arguments.runs,
+        timings,
+        arguments.target,
+    )
 
 
 def trace(arguments: argparse.Namespace) -> None:

@@ -15,9 +15,9 @@ def paired_test(differences: np.ndarray) -> dict[str, float]:
     found = {"seeds": len(differences), "difference": differences.mean()}
     if len(differences) < 2:
         return found
-    found["std"] = differences.std(ddof=1)
     if np.ptp(differences) < 1e-9:  # the same up to rounding: nothing to measure the difference by
-        return found
+        return found | {"std": 0.0}
+    found["std"] = differences.std(ddof=1)
     test = stats.ttest_1samp(differences, 0)
     low, high = test.confidence_interval(0.95)
     effect = found["difference"] / found["std"]

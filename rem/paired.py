@@ -121,8 +121,13 @@ def _readable(table: pd.DataFrame) -> str:
     def printed(column: str, spec: str) -> pd.Series:
         return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
 
-    spread = printed("std", ".3g")
-    interval = printed("low", "+.3g") + " .. " + printed("high", "+.3g")
+    keys = table["metric"] == "keys"  # a count: hundreds and thousands
+
+    def measured(column: str, sign: str = "") -> pd.Series:
+        return printed(column, f"{sign}.3g").where(~keys, printed(column, f"{sign}.1f"))
+
+    spread = measured("std")
+    interval = measured("low", "+") + " .. " + measured("high", "+")
     text = {
         "Dataset": table["dataset"].map(display_name),
         "Split": table["split"],
@@ -131,7 +136,7 @@ def _readable(table: pd.DataFrame) -> str:
         "Reference": [model_name(variant, True) for variant in table["baseline"]],
         "Metric": table["metric"].map(METRICS),
         "Seeds": table["seeds"],
-        "Difference": printed("difference", "+.3g") + spread.where(spread == "", " ± " + spread),
+        "Difference": measured("difference", "+") + spread.where(spread == "", " ± " + spread),
         "95% interval": interval.where(table["low"].notna(), ""),
         "t": printed("t", ".2f"),
         "p": printed("p", ".2g"),

@@ -11,11 +11,13 @@ import jinja2
 import pandas as pd
 from markdown_it import MarkdownIt
 
+from rem.claims import read_claims, told
 from rem.files import RemError, whole
 from rem.results import display_name
 from rem.rule_graph import svg
 from rem.settings import Run, read_run
 from rem.trace import Trace, revision_told, steps, trace, versions_told
+from rem.verdicts import FAILS, HOLDS
 
 CAPTIONS = {  # in the order in which they are shown
     "overview": "Routing entropy and accuracy on the test set of every dataset, at the K that its networks share.",
@@ -69,6 +71,7 @@ class ClaimShown(NamedTuple):
 def write_report(
     name: str,
     tables: Sequence[Path],
+    claims_csv: Path,
     figures: Sequence[Path],
     runs: Sequence[Path],
     timings: Sequence[Path],
@@ -78,22 +81,23 @@ def write_report(
 
     Args:
         name: of the config.
-        tables: the Markdown files of `rem tables`, `rem claims` and `rem paired`.
+        tables: the Markdown files of `rem tables` and `rem paired`.
+        claims_csv: of `rem claims`.
         figures: SVG files.
         runs: `run.yaml` of every run.
         timings: Snakemake's benchmarks, <rule>/<job>.tsv or <rule>.tsv; may be none.
         target: the HTML file.
 
     Raises:
-        RemError: a file cannot be read, or claims.md has no table of claims.
+        RemError: a file cannot be read.
     """
     texts = {path.stem: _read(path) for path in tables}
-    claims = claims_of(texts.pop("claims")) if "claims" in texts else []
+    claims = claims_of(claims_csv)
     compared = comparison(texts.pop("paper_vs_ours")) if "paper_vs_ours" in texts else []
     drawn = {path.stem: path for path in figures}
     order = [stem for stem in CAPTIONS if stem in drawn] + [stem for stem in drawn if stem not in CAPTIONS]
     try:
-        found, untraced = trace([*tables, *figures]), ""
+        found, untraced = trace([*tables, claims_csv, *figures]), ""
     except RemError as error:  # of files that were made before there were records
         found, untraced = Trace(), str(error)
     html = ENVIRONMENT.get_template("report.html.j2").render(
@@ -112,7 +116,7 @@ def write_report(
         versions=dict.fromkeys(versions_told(record["provenance"]) for record in found.records.values()),
         settings=sorted((path, digest) for path, digest in found.sources.items() if path.suffix == ".yaml"),
         data=sorted((path, digest) for path, digest in found.sources.items() if path.suffix != ".yaml"),
-        commands=[(path, found.records[path]) for path in [*tables, *figures] if path in found.records],
+        commands=[(path, found.records[path]) for path in [*tables, claims_csv, *figures] if path in found.records],
         graph=svg(found) if found.records else "",
         timings=timing_rows(timings),
     )
@@ -152,21 +156,14 @@ class Compared(NamedTuple):
     closed: bool
 
 
-def claims_of(text: str) -> list[ClaimShown]:
-    """The claims in a text of `rem claims`.
-
-    Raises:
-        RemError: the text has no table of five columns.
-    """
-    tables = _cells(text)
-    if len(tables) != 1 or len(tables[0][0]) != 5:
-        raise RemError("claims.md has no table of claims; make it again (rem claims).")
+def claims_of(path: Path) -> list[ClaimShown]:
+    """The claims in a `claims.csv`, the errors those of `rem.claims.read_claims`."""
     claims = []
-    for name, sentence, decided_by, numbers, verdict in tables[0][1]:
-        verdict = verdict.strip("*")
-        kind = "holds" if verdict.startswith("holds") else "not" if verdict.startswith("does not hold") else "open"
-        findings = [MARKDOWN.renderInline(line) for line in numbers.split("<br>")]
-        claims.append(ClaimShown(name, sentence, decided_by, findings, verdict, kind))
+    for claim, findings, verdict in read_claims(path):
+        kind = "holds" if verdict.startswith(HOLDS) else "not" if verdict.startswith(FAILS) else "open"
+        lines = [MARKDOWN.renderInline(line) for line in told(claim, findings)]
+        sentence = f"“{claim.sentence}” ({claim.section})"
+        claims.append(ClaimShown(claim.name, sentence, claim.measurement, lines, verdict, kind))
     return claims
 
 

@@ -5,7 +5,7 @@ import pytest
 from measurements import made_results, metrics, run_yaml
 
 from rem import evidence
-from rem.claims import CLAIMS, COLUMNS, write_claims
+from rem.claims import CLAIMS, COLUMNS, read_claims, told, write_claims
 from rem.evidence import Evidence
 from rem.files import RemError
 from rem.verdicts import FAILS, HOLDS, MISSING, UNDECIDED, decided
@@ -225,18 +225,37 @@ def test_the_csv_has_every_finding_and_every_claim(written):
     assert unmeasured["metric"].isna().all()
 
 
-def test_the_markdown_has_a_row_a_claim_with_its_sentence_and_verdict(written):
+def test_the_markdown_has_every_verdict_and_then_the_findings_by_claim(written):
     text = (written / "claims.md").read_text()
-    rows = text[text.index("| claim |") :].splitlines()[2:]
-    assert len(rows) == len(CLAIMS)
-    for row, claim in zip(rows, CLAIMS, strict=True):
-        cells = row.strip("| ").split(" | ")
-        assert len(cells) == 5
-        assert claim.sentence in cells[1]
-        assert cells[4].strip("*").startswith((HOLDS, FAILS, UNDECIDED, MISSING))
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    sections = text.split("\n### ")[1:]
+    assert len(rows) == len(sections) == len(CLAIMS)
+    for row, section, claim in zip(rows, sections, CLAIMS, strict=True):
+        name, where, said = row.strip("| ").split(" | ")
+        assert (name, where) == (claim.name, claim.section)
+        assert said.strip("*").startswith((HOLDS, FAILS, UNDECIDED, MISSING))
+        assert section.startswith(f"{claim.name}\n\n> “{claim.sentence}” ({claim.section})")
+        assert "\n- " in section
     assert "`snakemake controls`" in text
     assert "config `trial` on the data sources mnist-sample" in text
     assert "nan" not in text.lower()
+
+
+def test_what_is_written_is_read_again(written):
+    rows = pd.read_csv(written / "claims.csv")
+    for claim, findings, verdict in read_claims(written / "claims.csv"):
+        own = rows[rows["claim"] == claim.name]
+        assert verdict == decided(findings) == own["claim_verdict"].iloc[0]
+        assert [finding.value for finding in findings] == own["value"].dropna().tolist()
+        for line in told(claim, findings):
+            assert f"- {line}\n" in (written / "claims.md").read_text()
+
+
+def test_a_csv_that_lacks_a_claim_is_named(written):
+    rows = pd.read_csv(written / "claims.csv")
+    rows[rows["claim"] != "entropy falls"].to_csv(written / "claims.csv", index=False)
+    with pytest.raises(RemError, match=r"claims.csv lacks the claim that entropy falls; make it again"):
+        read_claims(written / "claims.csv")
 
 
 def test_an_unreadable_file_is_named(tmp_path):

@@ -1,26 +1,42 @@
 """The report: everything it is given is in the one file, which asks for nothing else and can be read at any width."""
 
 import argparse
+import itertools
 import re
 
 import browser
 import pytest
 import tiny
 
+from rem.claims import CLAIMS, table
 from rem.files import RemError, whole
 from rem.report import claims_of, comparison, run_rows, shown, timing_rows, write_report
 from rem.rule_graph import WIDTH, arrows, layout, svg
 from rem.sections import to_yaml
 from rem.trace import recorded, trace
+from rem.verdicts import FAILS, HOLDS, UNDECIDED, Finding, decided
 
-CLAIMS = """# Claims
 
-| claim | the paper | decided by | numbers | verdict |
-|---|---|---|---|---|
-| entropy falls | “it falls” (4.1) | entropy: falls | 7; holds<br>*beside it* 5 <script>alert(1)</script> | **holds** |
-| couplings grow | “they grow” (4.1) | their mean | mnist: -1; does not hold | **does not hold on the stand-in** |
-| a third | “so it is” (5) | seeds | none: run more | **not measured** |
-"""
+def finding(verdict, dataset="mnist", decides=True):
+    """Of entropy at K = 7: 7 bits fall to 3."""
+    numbers = (3.0, 7.0, -4.0, -5.0, -3.0, 0.01, 3)
+    return Finding(dataset, dataset, "test", 7, "entropy", "REM", "CapsNet+Q", *numbers, verdict, decides)
+
+
+DECISIONS = [  # findings of all claims: two, one and none in turn
+    (claim, findings)
+    for claim, findings in zip(
+        CLAIMS,
+        itertools.cycle(
+            [
+                [finding(HOLDS), finding(UNDECIDED, dataset="<script>alert(1)</script>", decides=False)],
+                [finding(FAILS, dataset="shapes")],
+                [],
+            ]
+        ),
+        strict=False,
+    )
+]
 COMPARISON = """# Numbers
 
 | Table | Column | Published | Ours | ± classes | Note |
@@ -57,15 +73,17 @@ def given(tmp_path):
     """What `write_report` takes, of the smallest kind."""
     (tmp_path / "raw.gz").write_text("raw")
     metrics = made(tmp_path / "metrics.csv", "", tmp_path / "raw.gz", command="rem metrics")
-    texts = {"claims": CLAIMS, "paper_vs_ours": COMPARISON, "table4": TABLE}
+    texts = {"paper_vs_ours": COMPARISON, "table4": TABLE}
     tables = [made(tmp_path / f"{stem}.md", text, metrics) for stem, text in texts.items()]
+    claims = made(tmp_path / "claims.csv", table(DECISIONS).to_csv(index=False), metrics, command="rem claims")
     figures = [made(tmp_path / f"{stem}.svg", FIGURE, metrics, command="rem figure") for stem in ("fig4", "overview")]
     (tmp_path / "run.yaml").write_text(to_yaml(tiny.run("rem")))
     (tmp_path / "benchmarks/train").mkdir(parents=True)
     timing = tmp_path / "benchmarks/train/thirds-rem-seed42.tsv"
     timing.write_text("s\th:m:s\tmax_rss\n90.0\t0:01:30\t512.0\n")
     return {
-        "name": "trial", "tables": tables, "figures": figures, "runs": [tmp_path / "run.yaml"], "timings": [timing],
+        "name": "trial", "tables": tables, "claims_csv": claims, "figures": figures,
+        "runs": [tmp_path / "run.yaml"], "timings": [timing],
         "target": tmp_path / "report.html",
     }  # fmt: skip
 
@@ -78,7 +96,7 @@ def report_of(given):
 def test_everything_is_in_the_file(given):
     text = report_of(given)
     for part in (
-        "config <b>trial</b>", "entropy falls", "does not hold on the stand-in", "“they grow” (4.1)", "94.44 ± 0.32",
+        "config <b>trial</b>", CLAIMS[0].name, decided(DECISIONS[1][1]), CLAIMS[1].sentence, "94.44 ± 0.32",
         "not among this config", "Table 4. Accuracy and sparsity", "98.09 ± 0.17", "The paper's Figure 4", "thirds",
         "all with the SHA-256", "rem metrics", "raw.gz", "2 minutes of jobs",
     ):  # fmt: skip
@@ -117,11 +135,10 @@ def test_results_without_records_are_told_to_be_untraced(given, tmp_path):
     assert "all with the SHA-256" not in text
 
 
-def test_a_selection_without_claims_figures_or_timings_is_a_report_too(given):
-    text = report_of(given | {"tables": given["tables"][2:], "figures": [], "timings": []})
+def test_a_selection_without_figures_or_timings_is_a_report_too(given):
+    text = report_of(given | {"tables": given["tables"][1:], "figures": [], "timings": []})
     assert "Table 4." in text
     assert "There are no timings" in text
-    assert "The paper&#39;s claims" not in text
 
 
 def test_a_missing_table_is_one_sentence(given, tmp_path):
@@ -129,18 +146,12 @@ def test_a_missing_table_is_one_sentence(given, tmp_path):
         write_report(**given | {"tables": [tmp_path / "none.md"]})
 
 
-def test_claims_come_with_their_findings_and_the_kind_of_their_verdict():
-    claims = claims_of(CLAIMS)
-    assert [(claim.kind, claim.verdict) for claim in claims] == [
-        ("holds", "holds"), ("not", "does not hold on the stand-in"), ("open", "not measured"),
-    ]  # fmt: skip
-    assert claims[0].findings[1].startswith("<em>beside it</em> 5 &lt;script&gt;")
-
-
-@pytest.mark.parametrize("text", ["", "no table", TABLE])
-def test_a_text_without_claims_is_one_sentence(text):
-    with pytest.raises(RemError, match=r"claims.md has no table of claims"):
-        claims_of(text)
+def test_claims_come_with_their_findings_and_the_kind_of_their_verdict(given):
+    claims = claims_of(given["claims_csv"])
+    assert [claim.verdict for claim in claims] == [decided(findings) for _, findings in DECISIONS]
+    assert [claim.kind for claim in claims][:3] == ["holds", "not", "open"]
+    assert claims[0].findings[1].startswith("<em>beside it</em> &lt;script&gt;alert(1)")
+    assert claims[2].findings[0].startswith("none: run <code>baseline</code>")
 
 
 def test_numbers_of_single_classes_and_missing_ones_stand_apart_from_the_comparison():
@@ -227,7 +238,7 @@ def test_a_browser_shows_it_whole_at_the_width_of_a_phone_and_of_a_desk(given, t
     assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (2, 0, [], 0)
     assert found["smallest"] > 12
     assert found["headings"][0] == "The paper's claims"
-    assert "does not hold on the stand-in" in found["text"]
+    assert decided(DECISIONS[1][1]) in found["text"]
 
 
 @pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.WITHOUT)

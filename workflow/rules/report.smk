@@ -12,11 +12,12 @@ rule report_html:
 
 rule report:
     input:
-        tables=[f"results/{{name}}/{table}" for table in (*TABLES, *TESTS) if table.endswith(".md")],
+        tables=[f"results/{{name}}/{table}" for table in [*TABLES, "tables/paired.md"] if table.endswith(".md")],
+        claims="results/{name}/tables/claims.csv",
         figures=expand("results/{{name}}/figures/{figure}.svg", figure=FIGURES),
         runs=run_files("models", "run.yaml"),
         template="rem/report.html.j2",
-        code=modules("report", "rule_graph", "trace"),
+        code=modules("report", "rule_graph", "trace", "claims", "verdicts"),
     output:
         "results/{name}/report.html",
     log:
@@ -29,6 +30,7 @@ rule report:
         """
         rem report {output:q} \
             --tables {input.tables:q} \
+            --claims {input.claims:q} \
             --figures {input.figures:q} \
             --runs {input.runs:q} \
             --timings {params.timings:q} \
