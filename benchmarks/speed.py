@@ -151,7 +151,7 @@ def draw(rows: pd.DataFrame, target: Path) -> None:
         text = f" {row.ratio:.2f} ({row.goal}) "
         axes.annotate(text, (max(margin[place], 1), place), va="center", fontsize=style.SMALL)
     axes.set_xlabel("times better than the goal")
-    axes.set_xlim(right=2.5 * max(1, margin.max()))  # room for the longest bar's text
+    axes.set_xlim(right=3 * max(1, margin.max()))  # room for the longest bar's text
     figure.savefig(target, dpi=200)
 
 
