@@ -202,6 +202,17 @@ def test_magnitude_pruning_prunes_all_it_may_where_that_is_not_enough():
     assert all(torch.equal(weights(network)[name], before[name]) for name in PRUNABLE[:2])
 
 
+def test_magnitude_pruning_counts_a_weight_that_is_zero_already():
+    network = tiny_network()
+    total = sum(parameter.numel() for parameter in network.parameters())
+    with torch.no_grad():
+        network.weight[0] = 0
+    zeros = network.weight[0].numel()
+    masks = Masks(network, LAYERS)
+    assert threshold_at(masks, (zeros + 10) / total) == weight_of_rank(network, zeros + 10)
+    assert threshold_at(masks, len(magnitudes_of(network)) / total) == math.inf  # every weight, and no bias
+
+
 def test_weights_of_equal_magnitude_are_kept_together_rather_than_pruned_beyond_a_sparsity():
     network = tiny_network()
     with torch.no_grad():
@@ -460,6 +471,35 @@ def test_the_search_keeps_its_promise_and_leaves_the_weights_alone(seed: int):
         assert torch.equal(weight, before[name])
     masks.prune(threshold)
     assert sum(float(batch.double().sum()) for batch in losses(1)) <= unpruned
+
+
+def test_the_search_of_a_network_ends_at_the_bound_of_all_batches_after_few_passes():
+    network, seen = tiny_network(), []
+    optima = [50 if batch % 16 == 0 else 40 - batch % 2 for batch in range(32)]  # the batches of the first look mislead
+
+    def losses(stride: int):  # falls with the weights pruned to an optimum, and is at twice as many what it was
+        zeros = sum(int((weight == 0).sum()) for weight in weights(network).values())
+        for batch in range(0, 32, stride):
+            seen.append((stride, batch))
+            yield torch.full((2,), 5 + (zeros**2 - 2 * optima[batch] * zeros) / 1000)
+
+    threshold = search(Masks(network, LAYERS), losses)
+    assert (magnitudes_of(network) < threshold).sum() == int(2 * np.mean(optima))
+    assert seen.count((1, 0)) <= 5  # one of them for the bound
+    assert seen.count((16, 0)) <= 12
+
+
+@pytest.mark.parametrize("power", [0.5, 1, 2, 4])
+def test_a_curved_loss_takes_hardly_more_probes_than_a_straight_one(power: float):
+    magnitudes, asked = torch.arange(1, 100_001, dtype=torch.float64), []
+
+    def excess(threshold: float, stride: int) -> float:
+        asked.append(stride)
+        return (float((magnitudes < threshold).sum()) / 1e5) ** power - 0.3**power
+
+    assert (magnitudes < largest_threshold(magnitudes, excess)).sum() == 30_000
+    assert asked.count(16) <= 8
+    assert asked.count(1) <= 4
 
 
 def test_a_probe_stops_once_its_loss_is_beyond_the_bound():
