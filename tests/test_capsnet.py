@@ -10,6 +10,7 @@ import torch
 
 from rem import capsnet
 from rem.capsnet import CapsNet, coupling, quantized_poses, squash, votes
+from rem.files import RemError
 from rem.losses import margin_loss
 
 # batch, I primary capsules, J classes, D and P dimensions of their poses: all different, so that no axis
@@ -258,6 +259,12 @@ def tiny_network(seed: int = 0) -> CapsNet:
         network.weight.mul_(10)
         network.routing_bias.copy_(0.3 * random_tensor(3, 5, seed=9))
     return network
+
+
+def test_images_need_room_for_both_convolutions():
+    assert CapsNet(TINY, channels=1, size=17, classes=3).weight.shape[0] == TINY.primary_types  # one place a type
+    with pytest.raises(RemError, match=r"16 pixels are too small for two 9x9 convolutions; data.size must be >= 17"):
+        CapsNet(TINY, channels=1, size=16, classes=3)
 
 
 def images_for_it(count: int = 2) -> torch.Tensor:

@@ -39,3 +39,13 @@ except OSError:  # no such locks here, or nothing may be written: Snakemake's ow
 
 onerror:
     print("Not done: give the same command again to go on, once what is said above is mended.", file=sys.stderr)
+
+
+onstart:
+    for folder in (f"results/{CONFIG.name}", "data/prepared"):
+        while not os.path.exists(folder):  # made by the run, in what is above it
+            folder = os.path.dirname(folder) or "."
+        if not os.access(folder, os.W_OK):
+            raise WorkflowError(
+                f"{folder} may not be written to; make it writable, then give the same command again."
+            )
