@@ -298,6 +298,15 @@ def test_sparsity_is_the_zeros_among_all_parameters_of_the_prunable_layers():
     assert masks.sparsity() == pytest.approx(magnitudes_of(network).numel() / total, abs=1e-12)
 
 
+def test_a_block_counts_as_zero_only_if_all_of_it_is():
+    network = tiny_network()
+    with torch.no_grad():
+        network.weight[0, 0] = 0
+        network.weight[0, 1, :, 0] = 0  # a column and a row of another
+        network.weight[0, 1, 0, :] = 0
+    assert sparsity(network)["class_blocks"] == pytest.approx(1 / network.weight[..., 0, 0].numel())
+
+
 def test_pruned_weights_stay_zero_through_any_number_of_steps_with_momentum():
     network = tiny_network()
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
