@@ -30,7 +30,7 @@ class Claim:
 
 MAIN = "run `baseline` and `rem` on the main dataset"
 OTHERS = "run `baseline` and `rem` on a further dataset"
-CONTROLS = "run `snakemake controls`"
+CONTROLS = "run `snakemake controls`, whose own claims.md decides it"
 CLAIMS = (
     Claim(
         "entropy rises from the first epoch to the best",
@@ -267,7 +267,7 @@ def _finding(row: dict[str, Any]) -> Finding:
 
 
 def _told(finding: Finding) -> str:
-    """E.g. "mnist, K = 7: entropy 7.22 bits (CapsNet+Q), 4.46 bits (CapsNet+REM); -2.8 [-5.5, -0.1], n = 3: holds"."""
+    """E.g. "mnist, K = 7: entropy 7.22 bits (CapsNet+Q), 4.46 bits (REM); -2.76 [-5.50, -0.02], n = 3: holds"."""
     data = finding.dataset if finding.data == finding.dataset else f"{finding.dataset}, {finding.data}"
     levels = f", K = {finding.levels}" if finding.levels is not None else ""
     spec, unit = SPECS.get(finding.metric, ".2f"), UNITS.get(finding.metric, "")

@@ -138,7 +138,7 @@ def threshold_at(masks: Masks, sparsity: float) -> float:
 
 
 def largest_threshold(magnitudes: Tensor, excess: Callable[[float, int], float], resolution: float = 0.0) -> float:
-    """The largest T such that zeroing the magnitudes below T keeps the loss within its bound.
+    """The largest T such that zeroing the magnitudes below T keeps the loss within its bound, where there is one.
 
     Searches on the number of distinct magnitudes pruned, first on a few of the validation batches, then from where that
     ended on all of them, which alone decide. Where the loss grows with the number of pruned weights the answer is exact
@@ -148,10 +148,10 @@ def largest_threshold(magnitudes: Tensor, excess: Callable[[float, int], float],
         magnitudes: (n,), of the weights that may be pruned.
         excess: (T, stride) -> by how much the loss of every stride-th batch exceeds its bound with all magnitudes below
             T zeroed, a mean over those batches.
-        resolution: the share of the magnitudes to which the search is exact; 0: to one.
+        resolution: the share of the distinct magnitudes to which the search is exact; 0: to one.
 
     Returns:
-        T, one of the magnitudes, or infinity where every weight can go.
+        T, one of the magnitudes, or infinity where every weight can go and the resolution is one weight.
     """
     candidates = torch.cat([magnitudes.unique(), magnitudes.new_tensor([math.inf])])  # ascending; the first prunes none
     end = len(candidates)
@@ -167,7 +167,7 @@ def _crossing(
     """Where the excess crosses 0, by regula falsi in its Illinois variant.
 
     Until there is a place on either side, steps along the slope, twice as far each time, or halves what is left. From
-    the fourth probe on every second one halves it too, so that a loss that wavers takes few more.
+    the fifth probe on every second one halves it too, so that a loss that wavers or bends cannot hold it up.
 
     Args:
         excess: at a place; 0 has none and `end` has some, unasked.
@@ -192,12 +192,12 @@ def _crossing(
             high, above = place, value
             below /= 2 if held_before is False else 1
         held_before = held
-        bracketed = not math.isnan(above - below)
+        bracketed = math.isfinite(above - below)
         if bracketed:
             slope = (above - below) / (high - low)
         if bracketed and (probes <= 3 or probes % 2):
             place = low - below / slope
-        elif slope and not bracketed:
+        elif slope and not bracketed and math.isfinite(value):
             step = max(2 * step, abs(value) / slope)
             place += step if held else -step
         else:
@@ -207,7 +207,7 @@ def _crossing(
 
 @torch.no_grad()
 def search(masks: Masks, losses: Callable[[int], Iterable[Tensor]], resolution: float = 0.0) -> float:
-    """The threshold to prune with after an epoch: the largest that does not worsen the validation loss.
+    """The threshold to prune with after an epoch: one up to which the validation loss is not worse, and above it is.
 
     Leaves the weights as they were. A probe stops as soon as its partial sum of losses, none of
     which is negative, exceeds the bound.

@@ -115,6 +115,8 @@ def _sizes(weights: dict[str, Tensor], run: Run, where: str) -> dict[str, int]:
 
 def _read(file: Path) -> dict[str, Tensor]:
     """The tensors of a state dict, read without executing any code in it."""
+    if not file.is_file():
+        raise RemError(f"{file} is missing; give the file with the network's state dict.")
     try:
         weights = load(file, torch.device("cpu"))
     except RemError as error:

@@ -158,7 +158,7 @@ class Pruning(Section):
     )
     start: int = Field(ge=0, description="Epochs trained before the first threshold; the paper's has 0.")
     resolution: float = Field(
-        ge=0, lt=1, description="The share of the weights to which that search is exact; 0: to one weight."
+        ge=0, lt=1, description="The share of the weights not pruned yet to which that search is exact; 0: to one."
     )
     follows: Name | None = Field(description="The variant that `threshold: follow` follows, seed by seed; else null.")
     layers: list[Literal["convolution", "primary", "class"]] = Field(

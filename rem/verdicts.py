@@ -100,7 +100,7 @@ def compare(
     """What the difference of two networks of the same seed says; nothing where no seed has both measurements.
 
     An entropy or a number of keys at its ceiling is a lower bound of the true one: where the lower of the two is
-    there, or for `same` either, nothing is decided.
+    there nothing is decided, nor where either is that two networks are the same.
     """
 
     def measured(of: Network, what: str) -> pd.Series:
@@ -196,11 +196,11 @@ t. n is the number of seeds. The intervals are not corrected for their number.
 outside.
 - *lower at all*: holds if the whole interval lies below 0, does not hold if it lies above -{MARGINS["entropy"]:g} \
 bits.
-- Otherwise: not decidable at this scale, that is, with so few seeds. One seed decides nothing, \
-but for the trend within a run.
+- Otherwise: not decidable at this scale, that is, with so few seeds or seeds that differ all alike. One seed decides \
+nothing, but for the trend within a run.
 - An entropy within {NEAR_CEILING:g} bits of its ceiling (mean of log2 n, n the images predicted as a class), or \
 more keys than {KEYS_AT_CEILING:.0%} of the images, say only that nearly every image has a key of its own. Where the \
-lower of two is there, nothing is decided; for *the same*, where either is.
+lower of two is there, nothing is decided; where either is, no two are said to be *the same*.
 - The fall of entropy on two datasets is compared in % of CapsNet+Q's, by Welch's interval; where the smaller fall \
 could be the larger but for a ceiling, nothing is decided.
 - The trend of one run over its epochs is Kendall's tau with p < 0.05; it speaks of that run only, and its epochs \

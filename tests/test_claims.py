@@ -236,7 +236,7 @@ def test_the_markdown_has_every_verdict_and_then_the_findings_by_claim(written):
         assert said.strip("*").startswith((HOLDS, FAILS, UNDECIDED, MISSING))
         assert section.startswith(f"{claim.name}\n\n> “{claim.sentence}” ({claim.section})")
         assert "\n- " in section
-    assert "`snakemake controls`" in text
+    assert "- none: run `snakemake controls`, whose own claims.md decides it\n" in text
     assert "config `trial` on the data sources mnist-sample" in text
     assert "nan" not in text.lower()
 

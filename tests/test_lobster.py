@@ -511,6 +511,19 @@ def test_a_curved_loss_takes_hardly_more_probes_than_a_straight_one(power: float
     assert asked.count(1) <= 4
 
 
+@pytest.mark.parametrize("beyond", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_is_beyond_the_bound(beyond: float):
+    magnitudes, asked = torch.arange(1, 100_001, dtype=torch.float64), []
+
+    def excess(threshold: float, stride: int) -> float:
+        asked.append(threshold)
+        pruned = float((magnitudes < threshold).sum())
+        return pruned - 40_000 if pruned < 30_000 else beyond
+
+    assert (magnitudes < largest_threshold(magnitudes, excess)).sum() == 29_999
+    assert len(asked) < 100
+
+
 def test_a_probe_stops_once_its_loss_is_beyond_the_bound():
     network, evaluated = tiny_network(), []
 

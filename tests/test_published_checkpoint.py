@@ -156,6 +156,11 @@ def test_other_files_of_tensors_are_refused(tmp_path, content):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(RemError, match=r"none\.pt is missing; give the file with the network's state dict\.$"):
+        import_checkpoint(tmp_path / "none.pt", tiny.run(), tmp_path / "run", 0)
+
+
 def test_code_in_a_file_is_refused(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "network.pt")
     with pytest.raises(RemError, match=r"network\.pt is not a file of tensors"):

@@ -213,6 +213,12 @@ def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
     assert "trajectory" not in done.stdout
 
 
+def test_figures_of_a_seed_that_is_not_trained_are_one_sentence(fresh):
+    done = snakemake(fresh, "--dry-run", "--config", "figures={seed: 44}")
+    assert done.returncode != 0
+    assert "figures.seed is 44, but the networks of mnist have the seeds 42, 43; name one of these" in done.stdout
+
+
 # Where files come from
 
 

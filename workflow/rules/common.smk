@@ -202,6 +202,14 @@ def figure_run(variant):
     return {key: RUNS[key]} if key in RUNS else {}
 
 
+trained = {run.seed for run in RUNS.values() if run.dataset == CONFIG.figures.dataset}
+if trained and CONFIG.figures.seed not in trained:
+    raise WorkflowError(
+        f"figures.seed is {CONFIG.figures.seed}, but the networks of {CONFIG.figures.dataset} have the seeds "
+        f"{', '.join(map(str, sorted(trained)))}; name one of these, for the figures of a single network."
+    )
+
+
 def shown(stage, variant, split="test", checkpoint=None):
     """A stage's file, at its tables' checkpoint unless one is named, of the run of a variant that figures show."""
     (run,) = (runs := figure_run(variant)).values()
