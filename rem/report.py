@@ -11,8 +11,8 @@ import jinja2
 import pandas as pd
 from markdown_it import MarkdownIt
 
-from rem.claims import read_claims, told
 from rem.files import RemError, whole
+from rem.paper_claims import read_claims, told
 from rem.results import display_name
 from rem.rule_graph import svg
 from rem.settings import Run, read_run
@@ -157,7 +157,7 @@ class Compared(NamedTuple):
 
 
 def claims_of(path: Path) -> list[ClaimShown]:
-    """The claims in a `claims.csv`, the errors those of `rem.claims.read_claims`."""
+    """The claims in a `claims.csv`, the errors those of `rem.paper_claims.read_claims`."""
     claims = []
     for claim, findings, verdict in read_claims(path):
         kind = "holds" if verdict.startswith(HOLDS) else "not" if verdict.startswith(FAILS) else "open"

@@ -5,9 +5,10 @@ import pytest
 from measurements import made_results, metrics, run_yaml
 
 from rem import evidence
-from rem.claims import CLAIMS, COLUMNS, read_claims, told, write_claims
+from rem.claims import write_claims
 from rem.evidence import Evidence
 from rem.files import RemError
+from rem.paper_claims import CLAIMS, COLUMNS, read_claims, told
 from rem.verdicts import FAILS, HOLDS, MISSING, UNDECIDED, decided
 
 LAST = {"baseline": "best", "baseline-decoder": "best"}

@@ -267,6 +267,7 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     figure = ["fig5", tmp_path / "fig5", tmp_path / "trajectory.csv", run]
     assert rem("figure", *figure) == 0
     shown = ["--tables", tmp_path / "tables/table5.md", "--figures", tmp_path / "fig5.svg", "--runs", run]
+    shown += ["--claims", tmp_path / "tables/claims.csv"]
     assert rem("report", tmp_path / "report.html", *shown, "--timings", tmp_path / "none", "--name", "trial") == 0
     report = (tmp_path / "report.html").read_text()
     assert "There are no timings" in report

@@ -8,8 +8,8 @@ import browser
 import pytest
 import tiny
 
-from rem.claims import CLAIMS, table
 from rem.files import RemError, whole
+from rem.paper_claims import CLAIMS, table
 from rem.report import claims_of, comparison, run_rows, shown, timing_rows, write_report
 from rem.rule_graph import WIDTH, arrows, layout, svg
 from rem.sections import to_yaml

@@ -45,7 +45,7 @@ use rule claims as controls_claims with:
         runs=run_files("models", "run.yaml", CONTROLS),
         trajectory=[],
         equivariance=[],
-        code=modules("claims", "evidence", "verdicts", "differences", "selection", "results"),
+        code=modules("claims", "paper_claims", "evidence", "verdicts", "differences", "selection", "results"),
     output:
         expand("results/{{name}}/controls/claims.{suffix}", suffix=["csv", "md"]),
     log:

@@ -17,7 +17,7 @@ rule report:
         figures=expand("results/{{name}}/figures/{figure}.svg", figure=FIGURES),
         runs=run_files("models", "run.yaml"),
         template="rem/report.html.j2",
-        code=modules("report", "rule_graph", "trace", "claims", "verdicts"),
+        code=modules("report", "rule_graph", "trace", "paper_claims", "verdicts"),
     output:
         "results/{name}/report.html",
     log:

@@ -36,7 +36,7 @@ rule claims:
         runs=run_files("models", "run.yaml"),
         trajectory=followed_trajectory,
         equivariance=equivariance_files,
-        code=modules("claims", "evidence", "verdicts", "differences", "selection", "results"),
+        code=modules("claims", "paper_claims", "evidence", "verdicts", "differences", "selection", "results"),
     output:
         expand("results/{{name}}/tables/claims.{suffix}", suffix=["csv", "md"]),
     log:
