@@ -229,11 +229,12 @@ def search(masks: Masks, losses: Callable[[int], Iterable[Tensor]], resolution: 
         for name, weight in weights.items():
             weight.copy_(saved[name] * (saved[name].abs() >= threshold))
         before, pruned = unpruned[::stride], 0.0
+        bound = sum(before)
         for done, batch in enumerate(losses(stride), start=1):
             pruned += float(batch.double().sum())
-            if pruned > sum(before):
+            if pruned > bound:
                 return (pruned - sum(before[:done])) / done
-        return (pruned - sum(before)) / len(before)
+        return (pruned - bound) / len(before)
 
     try:
         return largest_threshold(masks.magnitudes(), excess, resolution)

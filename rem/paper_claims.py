@@ -183,8 +183,8 @@ def told(claim: Claim, findings: list[Finding]) -> list[str]:
     return [_told(finding) for finding in findings] or [f"none: {claim.needs}"]
 
 
-def read_claims(path: Path) -> list[tuple[Claim, list[Finding], str]]:
-    """The claims in a `claims.csv`, each with its findings and the verdict on it.
+def read_claims(path: Path) -> list[tuple[Claim, list[Finding]]]:
+    """The findings of every claim in a `claims.csv`: what `table` was made of.
 
     Raises:
         RemError: the file cannot be read, or lacks a column or a claim.
@@ -194,15 +194,16 @@ def read_claims(path: Path) -> list[tuple[Claim, list[Finding], str]]:
         rows = found[found["claim"] == claim.name]
         if rows.empty:
             raise RemError(f"{path} lacks the claim that {claim.name}; make it again (rem claims).")
-        findings = [_finding(row) for row in rows[rows["metric"].notna()].to_dict("records")]
-        decisions.append((claim, findings, rows["claim_verdict"].iloc[0]))
+        decisions.append((claim, [_finding(row) for row in rows[rows["metric"].notna()].to_dict("records")]))
     return decisions
 
 
 def _finding(row: dict[str, Any]) -> Finding:
-    levels, note = (None if pd.isna(row[name]) else row[name] for name in ("levels", "note"))
-    typed = {"levels": None if levels is None else int(levels), "seeds": int(row["seeds"]), "note": note or ""}
-    return Finding(**{field.name: row[field.name] for field in fields(Finding)} | typed)
+    values = {field.name: row[field.name] for field in fields(Finding)}
+    values["levels"] = None if pd.isna(row["levels"]) else int(row["levels"])
+    values["seeds"] = int(row["seeds"])
+    values["note"] = "" if pd.isna(row["note"]) else row["note"]
+    return Finding(**values)
 
 
 def _told(finding: Finding) -> str:

@@ -17,7 +17,7 @@ from rem.results import display_name
 from rem.rule_graph import svg
 from rem.settings import Run, read_run
 from rem.trace import Trace, revision_told, steps, trace, versions_told
-from rem.verdicts import FAILS, HOLDS
+from rem.verdicts import FAILS, HOLDS, decided
 
 CAPTIONS = {  # in the order in which they are shown
     "overview": "Routing entropy and accuracy on the test set of every dataset, at the K that its networks share.",
@@ -95,9 +95,10 @@ def write_report(
     claims = claims_of(claims_csv)
     compared = comparison(texts.pop("paper_vs_ours")) if "paper_vs_ours" in texts else []
     drawn = {path.stem: path for path in figures}
+    given = [*tables, claims_csv, *figures]
     order = [stem for stem in CAPTIONS if stem in drawn] + [stem for stem in drawn if stem not in CAPTIONS]
     try:
-        found, untraced = trace([*tables, claims_csv, *figures]), ""
+        found, untraced = trace(given), ""
     except RemError as error:  # of files that were made before there were records
         found, untraced = Trace(), str(error)
     html = ENVIRONMENT.get_template("report.html.j2").render(
@@ -116,7 +117,7 @@ def write_report(
         versions=dict.fromkeys(versions_told(record["provenance"]) for record in found.records.values()),
         settings=sorted((path, digest) for path, digest in found.sources.items() if path.suffix == ".yaml"),
         data=sorted((path, digest) for path, digest in found.sources.items() if path.suffix != ".yaml"),
-        commands=[(path, found.records[path]) for path in [*tables, claims_csv, *figures] if path in found.records],
+        commands=[(path, found.records[path]) for path in given if path in found.records],
         graph=svg(found) if found.records else "",
         timings=timing_rows(timings),
     )
@@ -159,7 +160,8 @@ class Compared(NamedTuple):
 def claims_of(path: Path) -> list[ClaimShown]:
     """The claims in a `claims.csv`, the errors those of `rem.paper_claims.read_claims`."""
     claims = []
-    for claim, findings, verdict in read_claims(path):
+    for claim, findings in read_claims(path):
+        verdict = decided(findings)
         kind = "holds" if verdict.startswith(HOLDS) else "not" if verdict.startswith(FAILS) else "open"
         lines = [MARKDOWN.renderInline(line) for line in told(claim, findings)]
         sentence = f"“{claim.sentence}” ({claim.section})"

@@ -244,9 +244,9 @@ def test_the_markdown_has_every_verdict_and_then_the_findings_by_claim(written):
 
 def test_what_is_written_is_read_again(written):
     rows = pd.read_csv(written / "claims.csv")
-    for claim, findings, verdict in read_claims(written / "claims.csv"):
+    for claim, findings in read_claims(written / "claims.csv"):
         own = rows[rows["claim"] == claim.name]
-        assert verdict == decided(findings) == own["claim_verdict"].iloc[0]
+        assert decided(findings) == own["claim_verdict"].iloc[0]
         assert [finding.value for finding in findings] == own["value"].dropna().tolist()
         for line in told(claim, findings):
             assert f"- {line}\n" in (written / "claims.md").read_text()
