@@ -19,12 +19,13 @@ import numpy as np
 import torch
 
 from benchmarks.measure import in_new_process
-from rem.checkpoints import build, save_checkpoint
-from rem.config import Config
-from rem.couplings import extract
-from rem.device import choose_device
-from rem.sections import parse, read_yaml
-from rem.settings import Run
+from rem.networks.build import build
+from rem.settings.config import Config
+from rem.settings.run import Run
+from rem.settings.sections import parse, read_yaml
+from rem.training.checkpoints import save_checkpoint
+from rem.training.device import choose_device
+from rem.trees.couplings import extract
 
 BLOCK = 1000  # images written at a time
 

@@ -14,9 +14,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import sides
-from rem.checkpoints import build
-from rem.config import Config
-from rem.settings import Run
+from rem.networks.build import build
+from rem.settings.config import Config
+from rem.settings.run import Run
 
 BATCH = 8
 IMAGES = {

@@ -19,8 +19,8 @@ import torch
 
 from benchmarks import extraction, sides
 from benchmarks.measure import in_new_process, peak_memory, seconds
-from rem import style
-from rem.capsnet import route
+from rem.figures import style
+from rem.networks.routing import route
 
 AXES = {
     "B": "batch size B\n(routing, I 1,152, J 10)",

@@ -18,15 +18,15 @@ import psutil
 from benchmarks.measure import seconds
 
 MODULES = {  # what a rule's command imports before it begins to work
-    "train": "rem.train",
-    "couplings": "rem.couplings",
-    "transfer": "rem.couplings",
-    "trajectory_couplings": "rem.couplings",
-    "stack_decoder": "rem.reconstruct",
-    "perturb": "rem.reconstruct",
-    "entropy": "rem.parse_trees",
-    "entropy_transfer": "rem.parse_trees",
-    "sweep": "rem.parse_trees",
+    "train": "rem.training.train",
+    "couplings": "rem.trees.couplings",
+    "transfer": "rem.trees.couplings",
+    "trajectory_couplings": "rem.trees.couplings",
+    "stack_decoder": "rem.reconstruction.perturb",
+    "perturb": "rem.reconstruction.perturb",
+    "entropy": "rem.trees.dictionaries",
+    "entropy_transfer": "rem.trees.dictionaries",
+    "sweep": "rem.trees.dictionaries",
 }
 
 

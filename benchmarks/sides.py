@@ -13,19 +13,19 @@ from torch import Tensor
 
 from benchmarks import textbook
 from benchmarks.measure import Calls
-from rem.batches import epoch_batches, eval_batches, load_split
-from rem.capsnet import route
-from rem.checkpoints import load, load_checkpoint, save, save_checkpoint
-from rem.config import Config, overlay
-from rem.couplings import extract
-from rem.data import prepare
-from rem.device import choose_device
-from rem.entropy import dictionary, entropy, mean_entropy
-from rem.quantize import indices
-from rem.sections import parse, read_yaml
-from rem.settings import Run
-from rem.sources import data_files
-from rem.train import Training
+from rem.data.batches import epoch_batches, eval_batches, load_split
+from rem.data.prepare import prepare
+from rem.data.sources import data_files
+from rem.networks.routing import route
+from rem.settings.config import Config, overlay
+from rem.settings.run import Run
+from rem.settings.sections import parse, read_yaml
+from rem.training.checkpoints import load_checkpoint, load_tensors, save_checkpoint, save_tensors
+from rem.training.device import choose_device
+from rem.training.train import Trainer
+from rem.trees import quantizer
+from rem.trees.couplings import extract
+from rem.trees.entropy import dictionary, entropy, mean_entropy
 
 BATCH = 128
 SHAPES = {"I 1152, J 10": (1152, 10), "I 4608, J 10": (4608, 10), "I 36, J 200": (36, 200)}
@@ -80,11 +80,11 @@ def write_inputs(folder: Path) -> None:
             for name in ("images", "labels"):
                 target[f"{split}/{name}"] = source[f"{split}/{name}"][:BATCH]
         target.attrs["class_names"] = source.attrs["class_names"]
-    training = Training(run, folder / "epoch.h5", CPU)
+    training = Trainer(run, folder / "epoch.h5", CPU)
     while training.epoch < EPOCHS:
         training.run_epoch()
     save_checkpoint(folder / "best.pt", training.model.state_dict(), run, EPOCHS)
-    save(folder / "masks.pt", training.masks.kept)
+    save_tensors(folder / "masks.pt", training.masks.kept)
 
 
 def routed(capsules: int, classes: int, batch: int = BATCH) -> tuple[Tensor, Tensor, Tensor]:
@@ -112,7 +112,7 @@ def keys(images: int, capsules: int) -> tuple[np.ndarray, np.ndarray]:
 
 def rem_entropy(couplings: np.ndarray, predicted: np.ndarray) -> float:
     """Eq. 8 and 9 of couplings at 11 levels."""
-    found = indices(couplings, 11)
+    found = quantizer.keys(couplings, 11)
     return mean_entropy([entropy(dictionary(found[predicted == label]).counts) for label in range(10)])
 
 
@@ -127,11 +127,11 @@ def of_full_mnist(training: float, search: float, validation: float, passes: flo
     return Epoch(training * trained, search * validated, validation * validated, passes, sparsity)
 
 
-def resumed(folder: Path, precision: str, images: str = "epoch") -> Training:
+def resumed(folder: Path, precision: str, images: str = "epoch") -> Trainer:
     """A training of rem's from that network."""
-    training = Training(paper_run(precision), folder / f"{images}.h5", CPU)
+    training = Trainer(paper_run(precision), folder / f"{images}.h5", CPU)
     training.model.load_state_dict(load_checkpoint(folder / "best.pt", CPU).model.state_dict())
-    training.masks.kept = load(folder / "masks.pt", CPU)
+    training.masks.kept = load_tensors(folder / "masks.pt", CPU)
     return training
 
 
@@ -219,7 +219,7 @@ def textbook_training(folder: Path) -> textbook.TextbookTraining:
     """A training of the textbook's from that network."""
     model = textbook.TextbookCapsNet(load_checkpoint(folder / "best.pt", CPU).model)
     training = textbook.TextbookTraining(model, PENALTY)
-    training.masks = [kept.float() for kept in load(folder / "masks.pt", CPU).values()]
+    training.masks = [kept.float() for kept in load_tensors(folder / "masks.pt", CPU).values()]
     return training
 
 

@@ -18,10 +18,10 @@ import torch
 
 from benchmarks import sides, textbook
 from benchmarks.measure import Side, in_new_process, medians, peak_memory
-from rem import style
-from rem.capsnet import route
-from rem.checkpoints import load_checkpoint
-from rem.losses import margin_loss
+from rem.figures import style
+from rem.networks.losses import margin_loss
+from rem.networks.routing import route
+from rem.training.checkpoints import load_checkpoint
 
 REPEATS = 5
 

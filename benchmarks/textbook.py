@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from rem.capsnet import CapsNet
+from rem.networks.capsnet import CapsNet
 
 Batch = tuple[Tensor, Tensor]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from rem.config import Config
-from rem.results import COLUMNS, WHOLE, Results
-from rem.sections import parse, read_yaml, to_yaml
+from rem.settings.config import Config
+from rem.settings.sections import parse, read_yaml, to_yaml
+from rem.tables.measurements import COLUMNS, WHOLE, Results
 
 CONFIG = Path(__file__).parents[1] / "config"
 

@@ -1,33 +1,43 @@
 """The house rules of the package: imports run one way, modules are short, the public is documented."""
 
 import ast
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
 
 import rem
-from rem.sections import Section
+from rem.settings.sections import Section
 
 PACKAGE = Path(rem.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
-PURE = {"capsnet", "backbone", "decoder", "losses", "lobster", "quantize", "entropy", "equivariance"}
-STEPS = {"train", "data", "couplings", "levels", "parse_trees", "metrics", "tables", "paired", "sample"}
-STEPS |= {
-    "reconstruct",
-    "published_checkpoint",
-    "figures",
-    "comparisons",
-    "pictures",
-    "tree_picture",
-    "claims",
-    "report",
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+MODULES = [".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in FILES]
+ROOMS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+FLOORS = [  # from the ground; a room imports from its own floor's rooms only itself, and else from those below
+    {"errors"},
+    {"files"},
+    {"settings"},
+    {"networks", "data"},
+    {"pruning"},
+    {"training"},
+    {"trees", "reconstruction"},
+    {"tables"},
+    {"claims", "figures"},
+    {"report"},
+    {"cli"},
+    {"__main__"},
+]
+PURE = {  # equations: they know no files and no config
+    *("networks.routing", "networks.capsnet", "networks.backbone", "networks.decoder", "networks.losses"),
+    *("pruning.lobster", "pruning.masks", "pruning.threshold"),
+    *("trees.quantizer", "trees.entropy", "reconstruction.equivariance", "data.augment"),
 }
 LENGTH = 300
 
 
 def tree(module):
-    return ast.parse((PACKAGE / f"{module}.py").read_text())
+    return ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
 
 
 def imported(module):
@@ -46,43 +56,35 @@ def siblings(module):
     """The modules of the package that a module imports from, with the names."""
     found = {}
     for source, name in imported(module):
-        if source == "rem" and name in MODULES:
-            found.setdefault(name, set())
-        elif source.startswith("rem."):
-            found.setdefault(source.removeprefix("rem."), set()).add(name)
+        if source.split(".")[0] == "rem":
+            whole = f"{source}.{name}".removeprefix("rem.")
+            if whole in MODULES:
+                found.setdefault(whole, set())
+            else:
+                found.setdefault(source.removeprefix("rem").lstrip("."), set()).add(name)
     return found
 
 
-def test_the_modules_meant_here_exist():
-    assert set(MODULES) >= PURE | STEPS
+def floor(module):
+    room = module.split(".")[0]
+    (number,) = (number for number, rooms in enumerate(FLOORS) if room in rooms)
+    return number
 
 
-@pytest.mark.parametrize("module", sorted(PURE))
-def test_pure_modules_know_no_files_and_no_config(module):
-    packages = {source.split(".")[0] for source, _ in imported(module)} - {"rem"}
-    assert packages - set(sys.stdlib_module_names) <= {"torch", "torchvision", "numpy", "scipy"}
-    assert not packages & {"io", "os", "pathlib", "json", "pickle", "shutil", "tempfile"}
-    for sibling, names in siblings(module).items():
-        if sibling == "files":
-            assert names == {"RemError"}
-        elif sibling == "settings":  # the types of settings, not the reading of them
-            assert all(issubclass(getattr(rem.settings, name), Section) for name in names)
-        else:
-            assert sibling in PURE
+def test_every_module_lies_in_a_room_that_has_a_floor():
+    assert {module.split(".")[0] for module in MODULES} == set().union(*FLOORS)
+    assert set(MODULES) >= PURE
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_only_the_command_line_imports_steps(module):
-    if module not in ("__main__", "commands"):
-        assert not siblings(module).keys() & (STEPS | {"__main__", "commands"})
+def test_rooms_import_downwards(module):
+    for sibling in siblings(module):
+        assert sibling in MODULES, f"{module} imports {sibling}"
+        same = sibling.split(".")[0] == module.split(".")[0]
+        assert same or floor(sibling) < floor(module), f"{module} imports {sibling}"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_snakemake_is_not_imported(module):
-    assert not {source.split(".")[0] for source, _ in imported(module)} & {"snakemake", "dvc"}
-
-
-def test_imports_have_no_cycle():
+def test_imports_have_no_circle():
     waiting, done = {module: set(siblings(module)) for module in MODULES}, set()
     while ready := {module for module, needs in waiting.items() if needs <= done}:
         done |= ready
@@ -90,9 +92,36 @@ def test_imports_have_no_cycle():
     assert waiting == {}
 
 
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_says_what_it_is_for_and_imports_nothing(room):
+    for path in (PACKAGE / room).rglob("__init__.py"):
+        (text,) = ast.parse(path.read_text(encoding="utf-8")).body
+        assert ast.get_docstring(ast.Module([text], [])), path
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_equations_know_no_files_and_no_config(module):
+    packages = {source.split(".")[0] for source, _ in imported(module)} - {"rem"}
+    assert packages - set(sys.stdlib_module_names) <= {"torch", "torchvision", "numpy", "scipy"}
+    assert not packages & {"io", "os", "pathlib", "json", "pickle", "shutil", "tempfile"}
+    for sibling, names in siblings(module).items():
+        if sibling == "errors":
+            assert names == {"RemError"}
+        elif sibling == "settings.run":  # the types of settings, not the reading of them
+            kinds = [getattr(importlib.import_module("rem.settings.run"), name) for name in names]
+            assert all(issubclass(kind, Section) for kind in kinds)
+        else:
+            assert sibling in PURE
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_snakemake_is_not_imported(module):
+    assert not {source.split(".")[0] for source, _ in imported(module)} & {"snakemake", "dvc"}
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_are_short(module):
-    assert len((PACKAGE / f"{module}.py").read_text().splitlines()) <= LENGTH
+    assert len((PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8").splitlines()) <= LENGTH
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -118,6 +147,14 @@ def test_each_equation_lives_in_exactly_one_function():
             if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)) and text.startswith("Eq. "):
                 number = text.removeprefix("Eq. ").split(":")[0].split(",")[0]
                 starts.setdefault(number, []).append(f"{module}.{node.name}")
-    homes = {"1": "capsnet.votes", "3": "capsnet.squash", "4": "capsnet.coupling", "7": "quantize.quantize"}
-    homes |= {"8": "entropy.entropy", "9": "entropy.mean_entropy"}
-    assert {number: starts.get(number) for number in homes} == {number: [home] for number, home in homes.items()}
+    assert starts == {
+        "1": ["networks.routing.votes"],
+        "2": ["networks.routing.weighted_votes"],
+        "3": ["networks.routing.squash"],
+        "4": ["networks.routing.coupling"],
+        "5": ["networks.routing.agreement"],
+        "7": ["trees.quantizer.quantize"],
+        "8": ["trees.entropy.entropy"],
+        "9": ["trees.entropy.mean_entropy"],
+        "16": ["pruning.lobster.lobster"],
+    }

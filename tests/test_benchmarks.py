@@ -5,9 +5,9 @@ import tiny
 import torch
 
 from benchmarks import sides, textbook
-from rem.capsnet import route
-from rem.checkpoints import build
-from rem.losses import margin_loss
+from rem.networks.build import build
+from rem.networks.losses import margin_loss
+from rem.networks.routing import route
 
 
 def test_the_textbook_routes_alike():

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import yaml
 
-from rem.config import Config, overlay
-from rem.sections import parse
-from rem.settings import Data, Run
+from rem.settings.config import Config, overlay
+from rem.settings.run import Data, Run
+from rem.settings.sections import parse
 
 ROOT = Path(__file__).parents[1]
 CLASSES = 3

@@ -6,9 +6,12 @@ import shutil
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import MaxJobsPerTimespan
 
-from rem import config as configuration
-from rem import sections, sources
-from rem.files import RemError
+from rem.data import sources
+from rem.errors import RemError
+from rem.files.code import digest as code
+from rem.files.digests import folder_state as state_of
+from rem.settings import sections
+from rem.settings.config import Config
 
 # No limit to how many jobs start in a while. Snakemake's own, which no option lifts, starts a timer with every job that
 # ends: each wakes the scheduler time and again, and the end of a run waits for the last.
@@ -21,7 +24,7 @@ def keyed(runs):
 
 
 try:
-    CONFIG = sections.parse(configuration.Config, config, "config")
+    CONFIG = sections.parse(Config, config, "config")
     # Of the targets `all` and `controls`, and of every experiment: those are what the rules can make.
     RUNS = keyed(CONFIG.selected())
     CONTROLS = keyed(CONFIG.runs(["controls"]))
@@ -126,16 +129,11 @@ def data_of(wildcards):
 def folder_state(wildcards):
     """What changes with the images of an own folder, into which Snakemake does not look; of an archive it is a file."""
     folder = data_of(wildcards).folder
-    return sources.folder_state(folder) if folder else None
+    return state_of(folder) if folder else None
 
 
 def dataset_files(wildcards):
     return FILES[wildcards.dataset]
-
-
-def modules(*names):
-    """The package's modules whose change must make a file anew."""
-    return [f"rem/{name}.py" for name in names]
 
 
 def uses_gpu():
@@ -217,38 +215,47 @@ def shown(stage, variant, split="test", checkpoint=None):
 
 
 def figures():
-    """The inputs of every figure that the selected runs allow, in the order in which `rem figure` takes them."""
+    """What every figure that the selected runs allow is drawn from: option ("" for none) of `rem figure` to files."""
     prepared = f"data/prepared/{CONFIG.name}/{CONFIG.figures.dataset}.h5"
-    made = {"by_levels": by_levels_files()}
+    baseline, rem = figure_run("baseline"), figure_run("rem")
+    levels = levels_files(baseline | rem)
+    made = {}
+    if by_levels := by_levels_files():
+        made["by_levels"] = {"": by_levels, "--levels": levels_files(runs_of(CONFIG.levels.variants))}
     if runs_of(["baseline", "rem"]):
-        made["overview"] = [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]
-    if figure_run("baseline"):
-        made["fig4"] = [*shown("couplings", "baseline", checkpoint="first"), *shown("couplings", "baseline")]
-    if figure_run("rem"):
-        followed = figure_run("rem")
-        made["fig5"] = run_files("trajectory", "trajectory.csv", followed) + run_files("models", "run.yaml", followed)
-        made["fig7"] = [prepared, *shown("entropies", "rem")]
-        made["fig8"] = run_files("decoders", "perturbations.h5", followed)
-        made["fig8"] += run_files("decoders", "equivariance.csv", followed)
-    if figure_run("baseline") and figure_run("rem"):
-        made["fig6"] = [*shown("couplings", "baseline"), *shown("couplings", "rem")]
-        made["fig7"] += shown("entropies", "baseline")
-        made["parse_tree"] = [prepared, *made["fig6"]]
-    return {figure: inputs for figure, inputs in made.items() if inputs}
+        made["overview"] = {"": [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]}
+    if baseline:
+        first_and_best = [*shown("couplings", "baseline", checkpoint="first"), *shown("couplings", "baseline")]
+        made["fig4"] = {"": first_and_best, "--levels": levels}
+    if rem:
+        made["fig5"] = {"": run_files("trajectory", "trajectory.csv", rem) + run_files("models", "run.yaml", rem)}
+        made["fig7"] = {"": [prepared, *shown("entropies", "rem")], "--levels": levels}
+        made["fig8"] = {
+            "": run_files("decoders", "perturbations.h5", rem),
+            "--equivariance": run_files("decoders", "equivariance.csv", rem),
+        }
+    if baseline and rem:
+        both = [*shown("couplings", "baseline"), *shown("couplings", "rem")]
+        made["fig6"] = {"": both, "--levels": levels}
+        made["fig7"][""] += shown("entropies", "baseline")
+        made["parse_tree"] = {"": [prepared, *both]}
+    return made
 
 
 FIGURES = figures()
 
 
-def figure_inputs(wildcards):
-    return FIGURES[wildcards.figure]
+def figure_files(wildcards):
+    return [file for files in FIGURES[wildcards.figure].values() for file in files]
 
 
-def figure_levels(wildcards):
-    """levels.csv of the datasets whose shared K a figure shows."""
-    if wildcards.figure == "by_levels":
-        return levels_files(runs_of(CONFIG.levels.variants))
-    return levels_files(figure_run("baseline") | figure_run("rem"))
+def figure_words(wildcards):
+    """The files as `rem figure` is given them, each option before its own."""
+    return [word for option, files in FIGURES[wildcards.figure].items() for word in (option, *files) if word]
+
+
+def figure_code(wildcards):
+    return code(f"figure {wildcards.figure}")
 
 
 def stacked_runs():

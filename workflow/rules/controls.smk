@@ -6,7 +6,6 @@ use rule metrics as controls_metrics with:
         couplings=couplings_files(CONTROLS),
         entropies=entropy_files(CONTROLS),
         levels=levels_files(CONTROLS),
-        code=modules("metrics"),
     output:
         "results/{name}/controls/metrics.csv",
     log:
@@ -19,7 +18,6 @@ rule controls_table:
     input:
         metrics="results/{name}/controls/metrics.csv",
         runs=run_files("models", "run.yaml", CONTROLS),
-        code=modules("tables", "layout", "selection", "results"),
     output:
         expand("results/{{name}}/controls/table_controls.{suffix}", suffix=["csv", "md", "tex"]),
     log:
@@ -29,6 +27,7 @@ rule controls_table:
     conda:
         "../../environment.yml"
     params:
+        code=code("controls"),
         folder=input_folder,
     shell:
         """
@@ -45,7 +44,6 @@ use rule claims as controls_claims with:
         runs=run_files("models", "run.yaml", CONTROLS),
         trajectory=[],
         equivariance=[],
-        code=modules("claims", "paper_claims", "evidence", "verdicts", "differences", "selection", "results"),
     output:
         expand("results/{{name}}/controls/claims.{suffix}", suffix=["csv", "md"]),
     log:
@@ -61,9 +59,8 @@ use rule claims as controls_claims with:
 
 use rule figure as controls_figure with:
     input:
-        data=["results/{name}/controls/metrics.csv", *run_files("models", "run.yaml", CONTROLS)],
-        levels=levels_files(CONTROLS),
-        code=modules("comparisons", "style", "results"),
+        metrics="results/{name}/controls/metrics.csv",
+        runs=run_files("models", "run.yaml", CONTROLS),
     output:
         "results/{name}/controls/controls.png",
         "results/{name}/controls/controls.svg",
@@ -72,5 +69,7 @@ use rule figure as controls_figure with:
     benchmark:
         "results/{name}/benchmarks/controls/figure.tsv"
     params:
+        code=code("figure controls"),
         which="controls",
         stem="results/{name}/controls/controls",
+        words=["results/{name}/controls/metrics.csv", *run_files("models", "run.yaml", CONTROLS)],

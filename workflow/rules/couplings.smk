@@ -8,7 +8,6 @@ rule extract_couplings:
             checkpoint=["first", "best", "last"],
         ),
         data="data/prepared/{name}/{dataset}.h5",
-        code=modules("couplings", "capsnet", "quantize", "lobster", "losses", "batches"),
     output:
         expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS),
     log:
@@ -22,6 +21,7 @@ rule extract_couplings:
         gpu=gpu_slots,
         gres=gpu_shards,
     params:
+        code=code("couplings"),
         checkpoints=input_folder,
         folder="results/{name}/couplings/{dataset}/{variant}/seed{seed}",
         files=stems,
@@ -47,7 +47,6 @@ use rule extract_couplings as extract_transfer with:
             checkpoint=["early", "best", "last"],
         ),
         data="data/prepared/{name}/{dataset}.h5",
-        code=modules("couplings", "capsnet", "quantize", "lobster", "losses", "batches"),
     output:
         expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
     log:
@@ -63,7 +62,6 @@ rule extract_trajectory:
         epochs=ancient("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
         history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
         data="data/prepared/{name}/{dataset}.h5",
-        code=modules("couplings", "capsnet", "quantize", "lobster", "losses", "batches"),
     output:
         folder=directory("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
         checksums="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings.sha256",
@@ -78,6 +76,7 @@ rule extract_trajectory:
         gpu=gpu_slots,
         gres=gpu_shards,
     params:
+        code=code("couplings"),
         levels=CONFIG.levels.maximum,
         device=CONFIG.device,
     shell:

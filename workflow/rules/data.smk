@@ -39,7 +39,6 @@ rule prepare:
     input:
         settings="data/prepared/{name}/{dataset}.yaml",
         files=dataset_files,
-        code=modules("data", "readers", "archives", "images", "affnist", "affine", "idx", "shapes"),
     output:
         "data/prepared/{name}/{dataset}.h5",
     log:
@@ -49,6 +48,7 @@ rule prepare:
     conda:
         "../../environment.yml"
     params:
+        code=code("prepare"),
         folder_state=folder_state,
     shell:
         """

@@ -23,7 +23,6 @@ rule stack_decoder:
         checkpoint=stacked_checkpoint,
         settings="results/{name}/decoders/stacked.yaml",
         data="data/prepared/{name}/{dataset}.h5",
-        code=modules("reconstruct", "decoder", "capsnet", "losses", "batches"),
     output:
         "results/{name}/decoders/{dataset}/{variant}/seed{seed}/decoder.pt",
     log:
@@ -37,6 +36,7 @@ rule stack_decoder:
         gpu=gpu_slots,
         gres=gpu_shards,
     params:
+        code=code("decoder"),
         device=CONFIG.device,
     shell:
         """
@@ -53,7 +53,6 @@ rule perturb:
     input:
         decoder="results/{name}/decoders/{dataset}/{variant}/seed{seed}/decoder.pt",
         data="data/prepared/{name}/{dataset}.h5",
-        code=modules("reconstruct", "equivariance", "decoder", "capsnet", "batches"),
     output:
         pictures="results/{name}/decoders/{dataset}/{variant}/seed{seed}/perturbations.h5",
         table="results/{name}/decoders/{dataset}/{variant}/seed{seed}/equivariance.csv",
@@ -68,17 +67,14 @@ rule perturb:
         gpu=gpu_slots,
         gres=gpu_shards,
     params:
+        code=code("perturb"),
+        folder="results/{name}/decoders/{dataset}/{variant}/seed{seed}",
         device=CONFIG.device,
     shell:
         """
-        rem perturb {input.decoder:q} {output.pictures:q} \
+        rem perturb {input.decoder:q} {params.folder:q} \
             --data {input.data:q} \
             --device {params.device} \
             --threads {threads} \
             2>&1 | tee {log:q}
-        rem equivariance {input.decoder:q} {output.table:q} \
-            --data {input.data:q} \
-            --device {params.device} \
-            --threads {threads} \
-            2>&1 | tee -a {log:q}
         """

@@ -4,7 +4,6 @@
 rule levels:
     input:
         couplings=checkpoint_couplings,
-        code=modules("levels", "quantize", "results"),
     output:
         "results/{name}/entropies/{dataset}/levels.csv",
     log:
@@ -14,6 +13,7 @@ rule levels:
     conda:
         "../../environment.yml"
     params:
+        code=code("levels"),
         tolerance=CONFIG.levels.tolerance,
         skip_edges="--skip-edges" if CONFIG.levels.skip_edges else "",
         published_levels=published_levels,
@@ -32,7 +32,6 @@ rule entropy:
     input:
         couplings=expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS),
         levels="results/{name}/entropies/{dataset}/levels.csv",
-        code=modules("parse_trees", "entropy", "quantize"),
     output:
         table="results/{name}/entropies/{dataset}/{variant}/seed{seed}/entropy.csv",
         dictionaries=expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS),
@@ -43,6 +42,7 @@ rule entropy:
     conda:
         "../../environment.yml"
     params:
+        code=code("entropy"),
         folder="results/{name}/entropies/{dataset}/{variant}/seed{seed}",
     shell:
         """
@@ -58,7 +58,6 @@ use rule entropy as entropy_transfer with:
     input:
         couplings=expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
         levels="results/{name}/entropies/{dataset}/levels.csv",
-        code=modules("parse_trees", "entropy", "quantize"),
     output:
         table="results/{name}/entropies/{dataset}/{variant}/seed{seed}/entropy_transfer.csv",
         dictionaries=expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
@@ -71,7 +70,6 @@ use rule entropy as entropy_transfer with:
 rule sweep:
     input:
         couplings=shown_couplings,
-        code=modules("parse_trees", "entropy", "quantize"),
     output:
         "results/{name}/entropies/{dataset}/{variant}/seed{seed}/by_levels.csv",
     log:
@@ -80,6 +78,8 @@ rule sweep:
         "results/{name}/benchmarks/sweep/{dataset}-{variant}-seed{seed}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        code=code("sweep"),
     shell:
         """
         rem sweep {output:q} --couplings {input.couplings:q} \
@@ -92,7 +92,6 @@ rule trajectory:
         couplings=ancient("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
         checksums="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings.sha256",
         levels="results/{name}/entropies/{dataset}/levels.csv",
-        code=modules("parse_trees", "entropy", "quantize"),
     output:
         "results/{name}/trajectory/{dataset}/{variant}/seed{seed}/trajectory.csv",
     log:
@@ -101,6 +100,8 @@ rule trajectory:
         "results/{name}/benchmarks/trajectory/{dataset}-{variant}-seed{seed}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        code=code("trajectory"),
     shell:
         """
         rem trajectory {output:q} \
@@ -115,7 +116,6 @@ rule metrics:
         couplings=couplings_files(),
         entropies=entropy_files(),
         levels=levels_files(),
-        code=modules("metrics", "results"),
     output:
         "results/{name}/metrics.csv",
     log:
@@ -124,6 +124,8 @@ rule metrics:
         "results/{name}/benchmarks/metrics.tsv"
     conda:
         "../../environment.yml"
+    params:
+        code=code("metrics"),
     shell:
         """
         rem metrics {output:q} \
@@ -138,7 +140,6 @@ rule paired:
     input:
         metrics="results/{name}/metrics.csv",
         runs=run_files("models", "run.yaml"),
-        code=modules("paired", "differences", "results"),
     output:
         "results/{name}/tables/paired.csv",
         "results/{name}/tables/paired.md",
@@ -149,6 +150,7 @@ rule paired:
     conda:
         "../../environment.yml"
     params:
+        code=code("paired"),
         folder="results/{name}/tables",
     shell:
         """

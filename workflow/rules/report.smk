@@ -16,8 +16,7 @@ rule report:
         claims="results/{name}/tables/claims.csv",
         figures=expand("results/{{name}}/figures/{figure}.svg", figure=FIGURES),
         runs=run_files("models", "run.yaml"),
-        template="rem/report.html.j2",
-        code=modules("report", "rule_graph", "trace", "paper_claims", "verdicts"),
+        template="rem/report/page.html.j2",
     output:
         "results/{name}/report.html",
     log:
@@ -25,6 +24,7 @@ rule report:
     conda:
         "../../environment.yml"
     params:
+        code=code("report"),
         timings="results/{name}/benchmarks",
     shell:
         """

@@ -6,7 +6,6 @@ rule tables:
         metrics="results/{name}/metrics.csv",
         runs=run_files("models", "run.yaml"),
         published="config/published.yaml",
-        code=modules("tables", "layout", "selection", "published", "summary", "results"),
     output:
         expand("results/{{name}}/{table}", table=TABLES),
     log:
@@ -16,6 +15,7 @@ rule tables:
     conda:
         "../../environment.yml"
     params:
+        code=code("tables"),
         folder="results/{name}/tables",
         dataset=CONFIG.figures.dataset,
     shell:
@@ -36,7 +36,6 @@ rule claims:
         runs=run_files("models", "run.yaml"),
         trajectory=followed_trajectory,
         equivariance=equivariance_files,
-        code=modules("claims", "paper_claims", "evidence", "verdicts", "differences", "selection", "results"),
     output:
         expand("results/{{name}}/tables/claims.{suffix}", suffix=["csv", "md"]),
     log:
@@ -46,6 +45,7 @@ rule claims:
     conda:
         "../../environment.yml"
     params:
+        code=code("claims"),
         folder="results/{name}/tables",
         dataset=CONFIG.figures.dataset,
         trajectory=trajectory_option,
@@ -65,9 +65,7 @@ rule claims:
 
 rule figure:
     input:
-        data=figure_inputs,
-        levels=figure_levels,
-        code=modules("figures", "pictures", "tree_picture", "comparisons", "style", "results"),
+        figure_files,
     output:
         "results/{name}/figures/{figure}.png",
         "results/{name}/figures/{figure}.svg",
@@ -78,11 +76,12 @@ rule figure:
     conda:
         "../../environment.yml"
     params:
+        code=figure_code,
         which="{figure}",
         stem="results/{name}/figures/{figure}",
+        words=figure_words,
     shell:
         """
-        rem figure {params.which} {params.stem:q} {input.data:q} \
-            --levels {input.levels:q} \
+        rem figure {params.which} {params.stem:q} {params.words:q} \
             2>&1 | tee {log:q}
         """

@@ -25,7 +25,6 @@ rule train:
         data="data/prepared/{name}/{dataset}.h5",
         followed=followed_history,
         backbone=backbone_weights,
-        code=modules("train", "capsnet", "backbone", "decoder", "losses", "lobster", "batches"),
     output:
         first="results/{name}/models/{dataset}/{variant}/seed{seed}/first.pt",
         best="results/{name}/models/{dataset}/{variant}/seed{seed}/best.pt",
@@ -45,6 +44,7 @@ rule train:
         gpu=gpu_slots,
         gres=gpu_shards,
     params:
+        code=code("train"),
         followed=followed_option,
         backbone=backbone_option,
         device=CONFIG.device,

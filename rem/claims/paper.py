@@ -1,0 +1,158 @@
+"""The paper's claims: what decides them, their findings as a table and back, and in words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rem.claims import evidence
+from rem.claims.evidence import Evidence
+from rem.claims.findings import Finding
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim: where the paper makes it, its words, what decides it here, by which function, and what that needs."""
+
+    name: str
+    section: str
+    sentence: str
+    measurement: str
+    decide: Callable[[Evidence], list[Finding]]
+    needs: str
+
+
+MAIN = "run `baseline` and `rem` on the main dataset"
+OTHERS = "run `baseline` and `rem` on a further dataset"
+CONTROLS = "run `snakemake controls`, whose own claims.md decides it"
+CLAIMS = (
+    Claim(
+        "entropy rises from the first epoch to the best",
+        "3.1, Table 2",
+        "a well trained CapsNet achieves higher generalization but its entropy is getting higher",
+        "entropy, best epoch against first, CapsNet+Q: rises",
+        evidence.rises_in_training,
+        "run `baseline` on the main dataset",
+    ),
+    Claim(
+        "pruning costs no accuracy",
+        "4.1, Table 4",
+        "there is no performance loss when pruning a CapsNet, even when REM is applied with its quantization levels",
+        "accuracy of REM against CapsNet+Q, and of both unquantized: no loss",
+        evidence.costs_nothing,
+        MAIN,
+    ),
+    Claim(
+        "nor on other datasets",
+        "4.2, Table 6",
+        "a CapsNet+REM has an high percentage of pruned parameters with a minimal performance loss",
+        "as above: no loss",
+        evidence.costs_nothing_elsewhere,
+        OTHERS,
+    ),
+    Claim(
+        "keys become fewer",
+        "4.1, Table 5",
+        "the dimension of the dictionary for CapsNets+REM is lower than the one for CapsNets+Q",
+        "keys of all classes, REM against CapsNet+Q: fall",
+        evidence.keys_fall,
+        MAIN,
+    ),
+    Claim(
+        "entropy falls",
+        "4.1, Table 5",
+        "the entropy measure for CapsNets+REM is lower compared to CapsNets+Q",
+        "entropy, REM against CapsNet+Q: falls",
+        evidence.entropy_falls,
+        MAIN,
+    ),
+    Claim(
+        "and on other datasets",
+        "5, Table 6",
+        "pruning methods, in low pruning regimes, naturally reduce such entropy as well as the cardinality over the "
+        "possible parse trees",
+        "entropy and keys, REM against CapsNet+Q: fall",
+        evidence.both_fall_elsewhere,
+        OTHERS,
+    ),
+    Claim(
+        "couplings become stronger",
+        "4.1, Figure 6",
+        "the distributions of the CapsNet+REM model are sparser that the ones for the CapsNet+Q model, namely we carve "
+        "a stronger parse tree",
+        "mean max_j c rises and the share of couplings in the level of 1/J falls, REM against CapsNet+Q",
+        evidence.couplings_strengthen,
+        MAIN,
+    ),
+    Claim(
+        "entropy falls late in training",
+        "4.1, Figure 5",
+        "at the end of the training process REM lowers the entropy of the network",
+        "entropy over the later half of the epochs of one pruned run: falls with the epoch",
+        evidence.falls_late,
+        "select the run that the config's `figures` names, of variant `rem`",
+    ),
+    Claim(
+        "less so on CIFAR10 and Tiny ImageNet",
+        "4.2, Table 6",
+        "for the other datasets the differences between the two approaches is less evident",
+        "fall of entropy in % of CapsNet+Q's, against that on Fashion-MNIST: smaller",
+        evidence.less_evident,
+        "run `baseline` and `rem` on fashion-mnist and on cifar10, tiny-imagenet or what stands in their place",
+    ),
+    Claim(
+        "an under-trained REM is robust to affine maps",
+        "4.2, Table 7",
+        "the under-trained CapsNet+REM can be robust to affine transformations and have a low entropy",
+        "on the transfer set at the early checkpoint, REM against CapsNet+Q: accuracy rises, entropy falls",
+        evidence.robust_when_undertrained,
+        "run `baseline` and `rem` on a dataset with a transfer set",
+    ),
+    Claim(
+        "a decoder undoes the effect",
+        "4.3",
+        "the entropy of a CapsNets+REM is almost the same as that of a CapsNet+Q",
+        "entropy of REM trained with a decoder against CapsNet+Q without: the same",
+        evidence.decoder_undoes,
+        "run `baseline` and `rem-decoder`",
+    ),
+    Claim(
+        "the frozen encoder stays equivariant",
+        "4.3, Figure 8",
+        "the output capsules are still equivariant to many transformations",
+        "dimensions of REM's poses that move the image one way: more than by chance, no less consistently than "
+        "CapsNet+Q's",
+        evidence.stays_equivariant,
+        "measure equivariance of `baseline` and `rem`",
+    ),
+    Claim(
+        "zero votes pin the couplings",
+        "3.2, Eq. 15",
+        "enforcing a vote between the i-th primary capsule and the j-th output caps to be exactly zero for any input",
+        "share of wholly zero W_ij blocks of REM's networks",
+        evidence.blocks_vanish,
+        MAIN,
+    ),
+    Claim(
+        "pruning is what lowers the entropy",
+        "1",
+        "Pruning can effectively reduce the overall entropy of the connections of the parse tree-like structure",
+        "entropy of magnitude pruning to REM's sparsity, without the penalty, against CapsNet+Q: falls",
+        evidence.pruning_lowers,
+        CONTROLS,
+    ),
+    Claim(
+        "the zeros do it, not the penalty",
+        "1",
+        "in low pruning regimes it removes noisy couplings which cause the entropy to increase considerably",
+        "entropy of REM against its penalty alone, which prunes nothing: lower at all",
+        evidence.zeros_are_needed,
+        CONTROLS,
+    ),
+    Claim(
+        "sparse W_ij do it",
+        "3.2",
+        "one efficient solution relies in enforcing sparsity in the W_ij representation",
+        "entropy of REM on the W_ij alone against CapsNet+Q: falls",
+        evidence.votes_suffice,
+        CONTROLS,
+    ),
+)

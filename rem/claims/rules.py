@@ -1,0 +1,67 @@
+"""The rules that decide a claim, and how they are worded."""
+
+from collections.abc import Callable
+
+HOLDS, FAILS, UNDECIDED, MISSING = "holds", "does not hold", "not decidable at this scale", "not measured"
+PAPERS = ("mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist", "affnist")
+MARGINS = {"accuracy": 0.5, "entropy": 0.5, "consistency": 0.1}  # a smaller difference counts as none: points, bits, 1
+ZERO_BLOCKS = 1.0  # % of the W_ij that must be wholly zero before Eq. 15 can explain anything
+BY_CHANCE = 5.0  # % of the dimensions whose consistency exceeds `chance` if none means anything
+NEAR_CEILING = 0.1  # bits below log2 n within which an entropy says only that nearly every image has its own key
+KEYS_AT_CEILING = 0.95  # keys an image from which on a number of keys says no more than that
+
+
+Rule = Callable[[float, float, float], str]  # (low, high, margin) of a 95% interval to a verdict
+
+
+def higher(low: float, high: float, margin: float) -> str:
+    """Holds where the whole interval is above 0, does not where it is below."""
+    return HOLDS if low > 0 else FAILS if high < 0 else UNDECIDED
+
+
+def lower(low: float, high: float, margin: float) -> str:
+    """Holds where the whole interval is below 0, does not where it is above."""
+    return higher(-high, -low, margin)
+
+
+def not_lower(low: float, high: float, margin: float) -> str:
+    """Holds where the whole interval is above -margin (non-inferiority); does not where it is below 0 but not that."""
+    return HOLDS if low > -margin else FAILS if high < 0 else UNDECIDED
+
+
+def lower_at_all(low: float, high: float, margin: float) -> str:
+    """Holds where the whole interval is below 0; does not where it is above -margin, so that there is no fall."""
+    return HOLDS if high < 0 else FAILS if low > -margin else UNDECIDED
+
+
+def same(low: float, high: float, margin: float) -> str:
+    """Holds where the whole interval is within the margin (equivalence); does not where it is wholly outside."""
+    return HOLDS if -margin < low and high < margin else FAILS if low > margin or high < -margin else UNDECIDED
+
+
+RULES = f"""\
+- A difference is that of networks of the same seed, meaned over seeds; in brackets its 95% interval, of Student's \
+t. n is the number of seeds. The intervals are not corrected for their number.
+- *rises*, *falls*: holds if the whole interval lies on that side of 0, does not hold if it lies on the other.
+- *no loss*: holds if the whole interval lies above -{MARGINS["accuracy"]:g} points of accuracy \
+(-{MARGINS["consistency"]:g} of consistency); does not hold if it lies below 0 but not above that.
+- *the same*: holds if the whole interval lies within ±{MARGINS["entropy"]:g} bits, does not hold if it lies wholly \
+outside.
+- *lower at all*: holds if the whole interval lies below 0, does not hold if it lies above -{MARGINS["entropy"]:g} \
+bits.
+- Otherwise: not decidable at this scale, that is, with so few seeds or seeds that differ all alike. One seed decides \
+nothing, but for the trend within a run.
+- An entropy within {NEAR_CEILING:g} bits of its ceiling (mean of log2 n, n the images predicted as a class), or \
+more keys than {KEYS_AT_CEILING:.0%} of the images, say only that nearly every image has a key of its own. Where the \
+lower of two is there, nothing is decided; where either is, no two are said to be *the same*.
+- The fall of entropy on two datasets is compared in % of CapsNet+Q's, by Welch's interval; where the smaller fall \
+could be the larger but for a ceiling, nothing is decided.
+- The trend of one run over its epochs is Kendall's tau with p < 0.05; it speaks of that run only, and its epochs \
+are not independent.
+- A dimension moves the image one way where its consistency exceeds what {BY_CHANCE:g} % of dimensions would exceed \
+by chance; more than by chance: the interval of their share lies above {BY_CHANCE:g} %.
+- Zero W_ij: holds if at least {ZERO_BLOCKS:g} % of the blocks are wholly zero in every network, does not hold if in \
+none.
+- A claim does not hold if one of the findings that decide it says so, holds if all do. The shared K decides; what \
+stands *beside it* (the published K, further comparisons) does not. What holds only on other data than the paper's, \
+as whose a sample of them counts, is said to hold there. Without a measurement: {MISSING}."""

@@ -1,0 +1,163 @@
+"""The verdicts on the paper's claims: `claims.csv`, a row a finding, and `claims.md`, to be read."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rem.claims.evidence import Evidence
+from rem.claims.findings import Finding, decided
+from rem.claims.paper import CLAIMS, Claim
+from rem.claims.rules import RULES
+from rem.errors import RemError
+from rem.files.atomic import whole
+from rem.files.csv import read_csv
+from rem.settings.run import read_run
+from rem.tables.measurements import RUN, read_results, transfer_sources
+from rem.tables.names import display_name
+
+
+def write_claims(
+    metrics_csv: str | Path,
+    run_yamls: Sequence[str | Path],
+    trajectory_csv: str | Path | None,
+    equivariance_csvs: Sequence[str | Path],
+    config_name: str,
+    dataset: str,
+    folder: str | Path,
+) -> None:
+    """Decide every claim from the measurements and write `claims.csv` and `claims.md` into `folder`.
+
+    `claims.csv` has a row a finding (`rem.claims.findings.Finding`); a claim without findings has one with its verdict.
+
+    Args:
+        metrics_csv: the tidy table that `rem.tables.measurements` describes.
+        run_yamls: `run.yaml` of every run that counts.
+        trajectory_csv: of `rem trajectory`; None where no such run is selected.
+        equivariance_csvs: of `rem equivariance`, one a run.
+        config_name: named in the text.
+        dataset: in the place of the paper's MNIST, where it makes a claim of MNIST alone.
+        folder: made if it is missing.
+
+    Raises:
+        RemError: an input is missing, unreadable or incomplete.
+    """
+    columns = [*RUN, "consistency", "chance"]
+    frames = [read_csv(path, columns) for path in equivariance_csvs]
+    equivariance = pd.concat(frames) if frames else None
+    found = Evidence(
+        read_results(metrics_csv, run_yamls),
+        dataset,
+        transfer_sources([read_run(path) for path in run_yamls]),
+        None if trajectory_csv is None else read_csv(trajectory_csv, ["epoch", "entropy", "levels"]),
+        equivariance,
+    )
+    decisions = [(claim, claim.decide(found)) for claim in CLAIMS]
+    with whole(Path(folder) / "claims.csv") as path:
+        table(decisions).to_csv(path, index=False, float_format="%.10g")
+    with whole(Path(folder) / "claims.md") as path:
+        path.write_text(_markdown(decisions, config_name, found))
+
+
+def _markdown(decisions: list[tuple[Claim, list[Finding]]], config_name: str, found: Evidence) -> str:
+    verdicts = [f"| {claim.name} | {claim.section} | **{decided(findings)}** |" for claim, findings in decisions]
+    details = [
+        DETAILS.format(claim=claim, findings="\n".join(f"- {line}" for line in told(claim, findings)))
+        for claim, findings in decisions
+    ]
+    data = ", ".join(dict.fromkeys([*map(found.results.source, found.results.datasets), *found.transfers.values()]))
+    return MARKDOWN.format(
+        name=config_name,
+        data=data,
+        dataset=display_name(found.dataset),
+        rules=RULES,
+        verdicts="\n".join(verdicts),
+        details="\n".join(details),
+    )
+
+
+MARKDOWN = """# The paper's claims and what was measured here
+
+Measured under config `{name}` on the data sources {data}. Where the paper speaks of MNIST alone, {dataset} is meant. \
+Every verdict is worked out from the measurements by the rules below; `claims.csv` has the numbers in full.
+
+| claim | the paper | verdict |
+|---|---|---|
+{verdicts}
+
+## Findings
+
+What stands *beside it* does not decide.
+
+{details}
+## Rules
+
+{rules}
+"""
+DETAILS = """### {claim.name}
+
+> “{claim.sentence}” ({claim.section})
+
+Decided by: {claim.measurement}.
+
+{findings}
+"""
+COLUMNS = ["claim", "section", "claim_verdict", *(field.name for field in fields(Finding))]
+UNITS = {"accuracy": " %", "entropy": " bits", "dimensions above chance": " %", "zero W_ij": " %"}
+UNITS |= {"relative fall of entropy": " %"}
+SPECS = {"keys": ".0f", "strongest_coupling": ".3f", "uniform_share": ".3f", "consistency": ".3f"}
+
+
+def table(decisions: list[tuple[Claim, list[Finding]]]) -> pd.DataFrame:
+    """The findings of every claim as rows, with `COLUMNS`."""
+    rows = [
+        {"claim": claim.name, "section": claim.section, "claim_verdict": decided(findings)} | row
+        for claim, findings in decisions
+        for row in [asdict(finding) for finding in findings] or [{}]
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("levels", "seeds"), "Int64"))
+
+
+def told(claim: Claim, findings: list[Finding]) -> list[str]:
+    """A claim's findings in words, as Markdown, or what is lacking for any."""
+    return [_told(finding) for finding in findings] or [f"none: {claim.needs}"]
+
+
+def read_claims(path: Path) -> list[tuple[Claim, list[Finding]]]:
+    """The findings of every claim in a `claims.csv`: what `table` was made of.
+
+    Raises:
+        RemError: the file cannot be read, or lacks a column or a claim.
+    """
+    found, decisions = read_csv(path, COLUMNS), []
+    for claim in CLAIMS:
+        rows = found[found["claim"] == claim.name]
+        if rows.empty:
+            raise RemError(f"{path} lacks the claim that {claim.name}; make it again (rem claims).")
+        decisions.append((claim, [_finding(row) for row in rows[rows["metric"].notna()].to_dict("records")]))
+    return decisions
+
+
+def _finding(row: dict[str, Any]) -> Finding:
+    values = {field.name: row[field.name] for field in fields(Finding)}
+    values["levels"] = None if pd.isna(row["levels"]) else int(row["levels"])
+    values["seeds"] = int(row["seeds"])
+    values["note"] = "" if pd.isna(row["note"]) else row["note"]
+    return Finding(**values)
+
+
+def _told(finding: Finding) -> str:
+    """E.g. "mnist, K = 7: entropy 7.22 bits (CapsNet+Q), 4.46 bits (REM); -2.76 [-5.50, -0.02], n = 3: holds"."""
+    data = finding.dataset if finding.data == finding.dataset else f"{finding.dataset}, {finding.data}"
+    levels = f", K = {finding.levels}" if finding.levels is not None else ""
+    spec, unit = SPECS.get(finding.metric, ".2f"), UNITS.get(finding.metric, "")
+    interval = "" if pd.isna(finding.low) else f" [{finding.low:+{spec}}, {finding.high:+{spec}}]"
+    note = f" ({finding.note})" if finding.note else ""
+    line = (
+        f"{data}{levels}: {finding.metric} {finding.reference:{spec}}{unit} ({finding.against}), "
+        f"{finding.value:{spec}}{unit} ({finding.network}); {finding.difference:+{spec}}{interval}, "
+        f"n = {finding.seeds}: {finding.verdict}{note}"
+    )
+    return line if finding.decides else f"*beside it* {line}"

@@ -1,0 +1,133 @@
+"""Commands that draw: `rem figure fig4` to `fig8`, and those beside the paper's."""
+
+from pathlib import Path
+
+from rem.cli.command import argument, command
+
+STEM = argument("stem", help="where to write, without .png and .svg")
+LEVELS = argument("--levels", required=True, help="levels.csv, whose shared K is drawn")
+
+
+@command(
+    STEM,
+    argument("first", help="couplings after the first epoch"),
+    argument("best", help="at the best"),
+    LEVELS,
+    name="figure fig4",
+)
+def fig4(stem: Path, first: Path, best: Path, levels: Path) -> None:
+    """Figure 4: couplings of CapsNet+Q after its first and at its best epoch."""
+    from rem.figures.fig4 import draw
+    from rem.trees.levels import shared_levels
+
+    draw(first, best, shared_levels(levels), stem)
+
+
+@command(
+    STEM,
+    argument("trajectory", help="the CSV of rem trajectory"),
+    argument("run", help="its run.yaml"),
+    name="figure fig5",
+)
+def fig5(stem: Path, trajectory: Path, run: Path) -> None:
+    """Figure 5: entropy and accuracy of a pruned run, epoch by epoch."""
+    from rem.figures.fig5 import draw
+
+    draw(trajectory, run, stem)
+
+
+@command(
+    STEM,
+    argument("baseline", help="couplings of CapsNet+Q"),
+    argument("rem", help="of CapsNet+REM"),
+    LEVELS,
+    name="figure fig6",
+)
+def fig6(stem: Path, baseline: Path, rem: Path, levels: Path) -> None:
+    """Figure 6: couplings of CapsNet+Q and of CapsNet+REM."""
+    from rem.figures.fig6 import draw
+    from rem.trees.levels import shared_levels
+
+    draw(baseline, rem, shared_levels(levels), stem)
+
+
+@command(
+    STEM,
+    argument("data", help="the prepared dataset"),
+    argument("dictionaries", nargs="+", help="of a network, or of two"),
+    LEVELS,
+    name="figure fig7",
+)
+def fig7(stem: Path, data: Path, dictionaries: list[Path], levels: Path) -> None:
+    """Figure 7: the images that share a key, overlaid."""
+    from rem.figures.fig7 import draw
+    from rem.trees.levels import shared_levels
+
+    draw(dictionaries, data, shared_levels(levels), stem)
+
+
+@command(
+    STEM,
+    argument("perturbations", help="perturbations.h5"),
+    argument("--equivariance", help="equivariance.csv, to name what moves"),
+    name="figure fig8",
+)
+def fig8(stem: Path, perturbations: Path, equivariance: Path | None) -> None:
+    """Figure 8: reconstructions from perturbed class capsules."""
+    from rem.figures.fig8 import draw
+
+    draw(perturbations, stem, equivariance)
+
+
+@command(
+    STEM,
+    argument("data", help="the prepared dataset"),
+    argument("baseline", help="couplings of CapsNet+Q"),
+    argument("rem", help="of CapsNet+REM"),
+    argument("--image", type=int, help="its position; default: the first that both classify correctly"),
+    name="figure parse_tree",
+)
+def parse_tree(stem: Path, data: Path, baseline: Path, rem: Path, image: int | None) -> None:
+    """The parse tree of one image, of an unpruned and of a pruned network."""
+    from rem.figures.parse_tree import draw
+
+    draw(baseline, rem, data, stem, image)
+
+
+@command(
+    STEM,
+    argument("tables", nargs="+", help="by_levels.csv of every run"),
+    argument("--levels", nargs="*", default=[], help="levels.csv of every dataset"),
+    name="figure by_levels",
+)
+def by_levels(stem: Path, tables: list[Path], levels: list[Path]) -> None:
+    """Entropy and accuracy against the number of levels K."""
+    from rem.figures.by_levels import draw
+
+    draw(tables, levels, stem)
+
+
+@command(
+    STEM,
+    argument("metrics", help="metrics.csv"),
+    argument("runs", nargs="+", help="run.yaml of every run"),
+    name="figure overview",
+)
+def overview(stem: Path, metrics: Path, runs: list[Path]) -> None:
+    """Entropy and accuracy of every dataset at a glance."""
+    from rem.figures.overview import draw
+
+    draw(metrics, runs, stem)
+
+
+@command(
+    STEM,
+    argument("metrics", help="metrics.csv"),
+    argument("runs", nargs="+", help="run.yaml of every run"),
+    name="figure controls",
+)
+def controls_figure(stem: Path, metrics: Path, runs: list[Path]) -> None:
+    """What REM is without one of its parts."""
+    from rem.figures.controls import draw
+
+    draw(metrics, runs, stem)

@@ -1,0 +1,126 @@
+"""Commands that sum up: all measurements in one table, the paper's tables and claims, the report; and the trace."""
+
+import json
+from pathlib import Path
+
+from rem.cli.command import argument, command
+from rem.errors import RemError
+
+METRICS = argument("--metrics", required=True, help="the CSV of rem metrics")
+RUNS = argument("--runs", nargs="+", required=True, help="run.yaml of every run")
+FOLDER = argument("folder", help="where to write")
+DATASET = argument("--dataset", type=str, required=True, help="in the place of the paper's MNIST: Tables 2 to 5")
+NAME = argument("--name", type=str, required=True, help="of the config, to be told")
+
+
+@command(
+    argument("target", help="the CSV to write"),
+    argument("--couplings", nargs="+", required=True, help="files of rem couplings"),
+    argument("--entropies", nargs="+", required=True, help="CSVs of rem entropy"),
+    argument("--levels", nargs="+", required=True, help="CSVs of rem levels"),
+)
+def metrics(target: Path, couplings: list[Path], entropies: list[Path], levels: list[Path]) -> None:
+    """Gather everything measured in one tidy CSV."""
+    from rem.tables.metrics import write_metrics
+
+    write_metrics(couplings, entropies, levels, target)
+
+
+@command(
+    FOLDER,
+    METRICS,
+    RUNS,
+    argument("--published", required=True, help="YAML of the paper's numbers"),
+    DATASET,
+    NAME,
+)
+def tables(folder: Path, metrics: Path, runs: list[Path], published: Path, dataset: str, name: str) -> None:
+    """Write Tables 2 to 7, that of section 4.3 and the comparison with the paper's numbers."""
+    from rem.tables.paper import write_tables
+
+    write_tables(metrics, published, runs, name, dataset, folder)
+
+
+@command(FOLDER, METRICS, RUNS)
+def controls(folder: Path, metrics: Path, runs: list[Path]) -> None:
+    """Write the table of the controls: what REM is without one of its parts."""
+    from rem.tables.paper import write_controls
+
+    write_controls(metrics, runs, folder)
+
+
+@command(FOLDER, METRICS, RUNS)
+def paired(folder: Path, metrics: Path, runs: list[Path]) -> None:
+    """Write which networks differ across seeds: paired tests and effect sizes, as paired.csv and paired.md."""
+    from rem.tables.paired import write_paired
+
+    write_paired(metrics, runs, folder)
+
+
+@command(
+    FOLDER,
+    METRICS,
+    RUNS,
+    DATASET,
+    NAME,
+    argument("--trajectory", help="the CSV of rem trajectory"),
+    argument("--equivariance", nargs="*", default=[], help="CSVs of equivariance, one a run"),
+)
+def claims(
+    folder: Path,
+    metrics: Path,
+    runs: list[Path],
+    dataset: str,
+    name: str,
+    trajectory: Path | None,
+    equivariance: list[Path],
+) -> None:
+    """Decide the paper's claims from what was measured."""
+    from rem.claims.write import write_claims
+
+    write_claims(metrics, runs, trajectory, equivariance, name, dataset, folder)
+
+
+@command(
+    argument("target", help="the HTML file"),
+    argument("--tables", nargs="+", required=True, help="Markdown of tables and paired"),
+    argument("--claims", required=True, help="claims.csv"),
+    argument("--figures", nargs="+", required=True, help="SVG files"),
+    RUNS,
+    argument("--timings", help="Snakemake's folder of benchmarks"),
+    NAME,
+)
+def report(
+    target: Path,
+    tables: list[Path],
+    claims: Path,
+    figures: list[Path],
+    runs: list[Path],
+    timings: Path | None,
+    name: str,
+) -> None:
+    """Write the tables, figures, claims, timings and provenance of a run of the workflow as one HTML file."""
+    from rem.report.page import write_report
+
+    write_report(name, tables, claims, figures, runs, sorted(timings.rglob("*.tsv")) if timings else [], target)
+
+
+@command(argument("file"))
+def trace(file: Path) -> None:
+    """Print where a file comes from, and check all it was made of, back to the raw data."""
+    from rem.files.trace import told, trace
+
+    found = trace([file])
+    print(told(file, found))
+    if found.faults:
+        first, *others = found.faults.values()
+        raise RemError(first + (f" {len(others)} more files are not as recorded." if others else ""))
+    print("all of them are as recorded")
+
+
+@command()
+def schema() -> None:
+    """Print the JSON schema of the config, which says what every key means."""
+    from rem.settings.schema import config_schema
+
+    print(json.dumps(config_schema(), indent=2))

@@ -1,0 +1,77 @@
+"""Commands that make networks: trained here, trained elsewhere, with a decoder on top."""
+
+from pathlib import Path
+
+from rem.cli.command import COMPUTING, argument, command
+
+
+@command(
+    argument("run", help="run.yaml; everything is written to its folder"),
+    argument("--followed", help="history.csv of the run that pruning.follows names"),
+    argument("--backbone-weights", help="the file that network.weights: pretrained needs"),
+    *COMPUTING,
+)
+def train(
+    run: Path, followed: Path | None, backbone_weights: Path | None, data: Path, device: str, threads: int
+) -> None:
+    """Train the network of a run.yaml; an interrupted training goes on where it stopped."""
+    from rem.files.atomic import hold
+    from rem.settings.run import read_run
+    from rem.training.device import choose_device
+    from rem.training.train import train
+
+    settings, chosen = read_run(run), choose_device(device, threads)
+    with hold(run.parent):
+        train(settings, data, run.parent, chosen, followed, backbone_weights)
+
+
+@command(
+    argument("file", help="the state dict"),
+    argument("--dataset", type=str, required=True, help="as the config names it"),
+    argument("--variant", type=str, default="baseline", help="as the config names it (default: baseline)"),
+    argument("--seed", type=int, default=42, help="to file it under (default: 42)"),
+    argument("--epoch", type=int, default=0, help="after which it was saved (default: 0, not known)"),
+    argument("--config", nargs="+", default=[Path("config/config.yaml")], help="each laid over those before"),
+    name="import",
+)
+def import_(file: Path, dataset: str, variant: str, seed: int, epoch: int, config: list[Path]) -> None:
+    """Make a checkpoint of the authors' published code a run of this project, as if it had been trained here."""
+    from rem.settings.config import read_config
+    from rem.training.import_checkpoint import import_checkpoint
+
+    read = read_config(config)
+    run = read.run(dataset, variant, seed)
+    folder = Path(f"results/{read.name}/models/{run.dataset}/{run.variant}/seed{run.seed}")
+    import_checkpoint(file, run, folder, epoch)
+
+
+@command(
+    argument("checkpoint", help="of the network to put a decoder on"),
+    argument("target", help="the checkpoint with decoder to write"),
+    argument("--settings", required=True, help="YAML of a `stacked` section"),
+    *COMPUTING,
+)
+def decoder(checkpoint: Path, target: Path, settings: Path, data: Path, device: str, threads: int) -> None:
+    """Train a decoder on top of a network that stays as it is, and write both as one checkpoint."""
+    from rem.reconstruction.stack import stack
+    from rem.settings.run import StackedDecoder
+    from rem.settings.sections import parse, read_yaml
+    from rem.training.device import choose_device
+
+    read = parse(StackedDecoder, read_yaml(settings), str(settings))
+    stack(checkpoint, data, read, target, choose_device(device, threads))
+
+
+@command(
+    argument("checkpoint", help="of a network with decoder"),
+    argument("folder", help="where to write"),
+    argument("--drawn", type=int, default=10, help="test images whose reconstructions are kept (default: 10)"),
+    argument("--measured", type=int, default=500, help="test images that are measured (default: 500)"),
+    *COMPUTING,
+)
+def perturb(checkpoint: Path, folder: Path, drawn: int, measured: int, data: Path, device: str, threads: int) -> None:
+    """Move one dimension of test images' poses: what the decoder draws (Figure 8), and how consistently it moves."""
+    from rem.reconstruction.perturb import write_perturbed
+    from rem.training.device import choose_device
+
+    write_perturbed(checkpoint, data, drawn, measured, folder, choose_device(device, threads))

@@ -1,0 +1,86 @@
+"""Commands that read parse trees: from a network's couplings to dictionaries and entropies."""
+
+from pathlib import Path
+
+from rem.cli.command import COMPUTING, argument, command
+from rem.errors import RemError
+
+COUPLINGS = argument("--couplings", nargs="+", required=True, help="files of rem couplings")
+LEVELS = argument("--levels", required=True, help="the dataset's levels.csv")
+
+
+@command(
+    argument("folder", help="where to write"),
+    argument("--checkpoints", required=True, help="folder of the checkpoints"),
+    argument("--files", type=str, nargs="+", required=True, help="<checkpoint>.<split>; * for every checkpoint"),
+    argument("--maximum-levels", type=int, required=True, help="the largest K"),
+    *COMPUTING,
+)
+def couplings(
+    folder: Path, checkpoints: Path, files: list[str], maximum_levels: int, data: Path, device: str, threads: int
+) -> None:
+    """Write the couplings of checkpoints on splits, with the accuracy at every K, as <checkpoint>.<split>.h5."""
+    from rem.training.device import choose_device
+    from rem.trees.couplings import extract
+
+    chosen, asked = choose_device(device, threads), []
+    for name in files:
+        checkpoint, _, split = name.partition(".")
+        found = sorted(checkpoints.glob(f"{checkpoint}.pt"))
+        if not found:
+            raise RemError(f"{checkpoints} has no checkpoint {checkpoint}.pt; train first (rem train).")
+        asked += [(path, split) for path in found]
+    for path, split in asked:
+        extract(path, data, split, maximum_levels, folder / f"{path.stem}.{split}.h5", chosen)
+
+
+@command(
+    argument("target", help="the CSV to write"),
+    argument("--couplings", nargs="+", required=True, help="validation couplings, one a network"),
+    argument("--tolerance", type=float, required=True, help="standard errors that quantization may cost"),
+    argument("--skip-edges", action="store_true", help="pass over every K with a level edge on 1/J"),
+    argument("--published-levels", type=int, required=True, help="K of the authors' runs"),
+)
+def levels(target: Path, couplings: list[Path], tolerance: float, skip_edges: bool, published_levels: int) -> None:
+    """Search the lowest K of each network of a dataset, and the K they share, on the validation split."""
+    from rem.trees.levels import choose_levels
+
+    choose_levels(couplings, tolerance, skip_edges, published_levels, target)
+
+
+@command(
+    argument("target", help="the CSV of entropies"),
+    argument("--folder", required=True, help="where to write the dictionaries"),
+    COUPLINGS,
+    LEVELS,
+)
+def entropy(target: Path, folder: Path, couplings: list[Path], levels: Path) -> None:
+    """Write the dictionaries and entropies of couplings, at the shared K and at the published one."""
+    from rem.trees.dictionaries import write_entropies
+    from rem.trees.levels import reported_levels
+
+    write_entropies(couplings, reported_levels(levels), folder, target)
+
+
+@command(
+    argument("target", help="the CSV to write"),
+    argument("--couplings", required=True, help="a file of rem couplings"),
+)
+def sweep(target: Path, couplings: Path) -> None:
+    """Write accuracy and entropy of couplings at every K."""
+    from rem.trees.sweep import write_sweep
+
+    write_sweep(couplings, target)
+
+
+@command(
+    argument("target", help="the CSV to write"),
+    argument("--couplings", required=True, help="folder of the couplings of its checkpoints"),
+    LEVELS,
+)
+def trajectory(target: Path, couplings: Path, levels: Path) -> None:
+    """Write how accuracy, sparsity and entropy of a run went from epoch to epoch."""
+    from rem.trees.levels import shared_levels
+    from rem.trees.trajectory import write_trajectory
+
+    write_trajectory(sorted(couplings.glob("*.h5")), shared_levels(levels), target)

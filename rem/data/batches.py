@@ -1,0 +1,96 @@
+"""Batches of a prepared dataset: a split in memory, augmented a whole batch at a time.
+
+All chance comes from a CPU generator, so a seed gives the same batches on any device.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import torch
+from torch import Tensor
+
+from rem.data.augment import augment, centre, normalize, send
+from rem.errors import RemError
+from rem.files.hdf5 import open_hdf5
+from rem.settings.run import Augment
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images and labels of a split."""
+
+    images: Tensor  # (N, C, H, W) uint8
+    labels: Tensor  # (N,) int64
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Split":
+        """The split on a device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+def load_split(path: str | Path, split: str) -> Split:
+    """A split (train, val, test or transfer) of a prepared HDF5 file.
+
+    Raises:
+        RemError: the file is missing, damaged, or has no such split.
+    """
+    with open_hdf5(path) as file:
+        group = find_split(file, split)
+        return Split(torch.from_numpy(group["images"][:]), torch.from_numpy(group["labels"][:]).long())
+
+
+def find_split(file: h5py.File, split: str) -> h5py.Group:
+    """The `images` and `labels` of a split; raises RemError where the file has no such split."""
+    if split not in file:
+        raise RemError(f"{file.filename} has no split {split!r}, only {', '.join(file)}; prepare it again.")
+    return file[split]
+
+
+def epoch_batches(
+    split: Split,
+    batch_size: int,
+    size: int,
+    settings: Augment,
+    mean: Sequence[float],
+    std: Sequence[float],
+    generator: torch.Generator,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch of training batches in random order, the last one smaller: float32 (B, C, size, size), int64 (B,)."""
+    order = torch.randperm(len(split), generator=generator)
+    for index in send(order, split.images.device).split(batch_size):
+        images = augment(split.images[index], size, settings, generator)
+        yield normalize(images, mean, std), split.labels[index]
+
+
+def eval_batches(
+    split: Split, batch_size: int, size: int, mean: Sequence[float], std: Sequence[float]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The middle of every image, in order: float32 (B, C, size, size), int64 (B,)."""
+    for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+        yield normalize(centre(images, size), mean, std), labels
+
+
+def stream_batches(
+    path: str | Path,
+    split: str,
+    batch_size: int,
+    size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: torch.device | str,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What `eval_batches` gives for that split, read a batch at a time, so that memory does not grow with its images.
+
+    Raises:
+        RemError: as `load_split`.
+    """
+    with open_hdf5(path) as file:
+        group = find_split(file, split)
+        for start in range(0, len(group["labels"]), batch_size):
+            rows = slice(start, start + batch_size)
+            images, labels = (torch.from_numpy(group[name][rows]) for name in ("images", "labels"))
+            yield from eval_batches(Split(images, labels.long()).to(device), batch_size, size, mean, std)

@@ -1,0 +1,252 @@
+"""Where images come from: the known sources, the files that each needs, and their checksums.
+
+Imported by the workflow, so it loads nothing heavy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rem.errors import RemError
+from rem.files.digests import checksum, digest_all
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named origin of images.
+
+    `files` maps each file to "<algorithm>:<hex digest>", or to None where its authors publish no digest. Of IDX
+    files the digest is that of the unpacked content, since mirrors compress the same content differently.
+    """
+
+    what: str
+    terms: str
+    layout: Literal["idx", "cifar", "tiny-imagenet", "affnist", "affine", "shapes", "folder", "weights"]
+    url: str | None = None  # prefix of the files' addresses; None: nothing to download
+    files: dict[str, str | None] | None = None
+    class_names: tuple[str, ...] = ()  # empty: found in the images, or made with them
+    sample: str | None = None  # folder in the repository that holds the files
+    of: str | None = None  # the source whose files these are; None: its own
+    maps: int = 0  # images that are made of each of those
+    own: bool = False  # the user's, in data.folder
+
+    @property
+    def unpacked(self) -> bool:
+        """Whether the digests of the files are those of their content once gunzipped."""
+        return self.layout in ("idx", "affine")
+
+
+DIGITS = tuple("0123456789")
+GARMENTS = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+MNIST_TERMS = "Y. LeCun, C. Cortes, C. J. C. Burges; CC BY-SA 3.0"
+FASHION_TERMS = "Zalando SE; MIT"
+
+
+def _idx(train_images: str, train_labels: str, test_images: str, test_labels: str) -> dict[str, str | None]:
+    return {
+        "train-images-idx3-ubyte.gz": f"sha256:{train_images}",
+        "train-labels-idx1-ubyte.gz": f"sha256:{train_labels}",
+        "t10k-images-idx3-ubyte.gz": f"sha256:{test_images}",
+        "t10k-labels-idx1-ubyte.gz": f"sha256:{test_labels}",
+    }
+
+
+MNIST = _idx(
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
+MNIST_SAMPLE = _idx(
+    "18c61047f0abf64b77f2568eaf8f0d89afbbf3a5d1acfdbb7ae38e04fbe6e199",
+    "f7317c8c78900d3cd5ec1367ff6f5f084ecf8767503d66d7f1b89a55b47a6d1b",
+    "fa641b20e8c64fb774e267e0192b6decff73363cb0c62ba4d0e226b4341270bd",
+    "d7727dc72656ff1f35886cb3caed896198a040f1fd5f9eac7108d8e4f21215d5",
+)
+
+
+def _test_files(files: dict[str, str | None]) -> dict[str, str | None]:
+    return {name: digest for name, digest in files.items() if name.startswith("t10k")}
+
+
+SOURCES: dict[str, Source] = {
+    "mnist": Source(
+        what="60,000 + 10,000 handwritten digits, grey, 28x28",
+        terms=MNIST_TERMS,
+        layout="idx",
+        url="https://ossci-datasets.s3.amazonaws.com/mnist/",
+        files=MNIST,
+        class_names=DIGITS,
+    ),
+    "fashion-mnist": Source(
+        what="60,000 + 10,000 garments, grey, 28x28",
+        terms=FASHION_TERMS,
+        layout="idx",
+        url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        files=_idx(
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+        class_names=GARMENTS,
+    ),
+    "cifar10": Source(
+        what="50,000 + 10,000 photographs of objects, RGB, 32x32",
+        terms="A. Krizhevsky; no licence stated, not to be redistributed",
+        layout="cifar",
+        url="https://www.cs.toronto.edu/~kriz/",
+        files={"cifar-10-binary.tar.gz": "md5:c32a1d4ab5d03f1284b67883e8d87530"},
+        class_names=OBJECTS,
+    ),
+    "mnist-sample": Source(
+        what="3,500 + 1,500 digits of MNIST's training set, grey, 28x28; in this repository",
+        terms=MNIST_TERMS,
+        layout="idx",
+        files=MNIST_SAMPLE,
+        class_names=DIGITS,
+        sample="data/sample/mnist",
+    ),
+    "fashion-mnist-sample": Source(
+        what="3,500 + 1,500 garments of Fashion-MNIST, grey, 28x28; in this repository",
+        terms=FASHION_TERMS,
+        layout="idx",
+        files=_idx(
+            "6fad38cff16c388353a76b32c1bbf4ad4674611d1d69e59ac9a145467b1fa0bf",
+            "4b4b69332d2fcb78707c006b77b406e6402dde388d91d5f4fa42c08961a043b0",
+            "198c65e5fd496a4592a3d358ab7ae641ba78f72fd3d4bbcacba5c7e5b16bdf46",
+            "3b45ceebae77045996b9a37ee80a8d11be782b9edbfaa17111f7166217946914",
+        ),
+        class_names=GARMENTS,
+        sample="data/sample/fashion-mnist",
+    ),
+    "tiny-imagenet": Source(
+        what="100,000 photographs of 200 classes, RGB, 64x64; the 10,000 official validation images are the test set",
+        terms="Stanford CS231n, from ImageNet; for research, not to be redistributed",
+        layout="tiny-imagenet",
+        url="http://cs231n.stanford.edu/",
+        files={"tiny-imagenet-200.zip": "md5:90528d7ca1a48142e341f4ef8d21d0de"},
+    ),
+    "affnist": Source(
+        what="320,000 affine maps of MNIST's test digits, grey, 40x40; test images only (for data.transfer); "
+        "no checksum is published, so the zip's own, its layout and the number of each digit are checked",
+        terms="T. Tieleman, from MNIST; no licence stated",
+        layout="affnist",
+        url="https://www.cs.toronto.edu/~tijmen/affNIST/32x/transformed/",
+        files={"test_batches.zip": None},
+        class_names=DIGITS,
+    ),
+    "affnist-like": Source(
+        what="not affNIST: 32 random affine maps of each of MNIST's 10,000 test digits, within affNIST's ranges, grey, "
+        "40x40; test images only (for data.transfer), made by rem/affine.py",
+        terms=MNIST_TERMS,
+        layout="affine",
+        files=_test_files(MNIST),
+        class_names=DIGITS,
+        of="mnist",
+        maps=32,
+    ),
+    "affnist-like-sample": Source(
+        what="not affNIST: a random affine map of each of mnist-sample's 1,500 test digits, otherwise as affnist-like",
+        terms=MNIST_TERMS,
+        layout="affine",
+        files=_test_files(MNIST_SAMPLE),
+        class_names=DIGITS,
+        of="mnist-sample",
+        maps=1,
+    ),
+    "shapes": Source(
+        what="textured shapes under random pose before clutter, RGB, generated (rem/shapes.py)",
+        terms="this project's licence",
+        layout="shapes",
+    ),
+    "resnet18": Source(
+        what="no images: weights of ResNet-18 trained on ImageNet, for `network.weights: pretrained`",
+        terms="PyTorch contributors; BSD 3-Clause",
+        layout="weights",
+        url="https://download.pytorch.org/models/",
+        files={
+            "resnet18-f37072fd.pth": "sha256:f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+        },
+    ),
+    "folder": Source(
+        what="your images, in the folder, .zip or .tar.gz that data.folder names: train/<class>/*.png, "
+        "test/<class>/*.png (or .jpg, .jpeg)",
+        terms="yours",
+        layout="folder",
+        own=True,
+    ),
+    "tiny-imagenet-folder": Source(
+        what="your folder, .zip or .tar.gz in Tiny ImageNet's layout, a subset for one, that data.folder names",
+        terms="yours",
+        layout="tiny-imagenet",
+        own=True,
+    ),
+}
+
+
+def find_source(name: str) -> Source:
+    """The source of that name.
+
+    Raises:
+        RemError: there is none; lists those there are.
+    """
+    if name not in SOURCES:
+        raise RemError(f"unknown source {name!r}; the sources are {', '.join(SOURCES)}.")
+    return SOURCES[name]
+
+
+def source_files(source: str) -> list[str]:
+    """The files of a source, relative to the project: downloaded, in git, or none.
+
+    Raises:
+        RemError: unknown source.
+    """
+    known = find_source(source)
+    home = known.of or source
+    folder = SOURCES[home].sample or f"data/raw/{home}"
+    return [f"{folder}/{file}" for file in known.files or {}]
+
+
+def data_files(source: str, folder: str | None, transfer: str | None) -> list[str]:
+    """What `rem prepare` reads of a dataset (the keys of its `data`): its source's files or folder, then `transfer`'s.
+
+    Raises:
+        RemError: unknown source, a folder that is not there, is not named or is not the source's to have, or a
+            transfer source without files of its own.
+    """
+    own = find_source(source).own
+    if own and folder is None:
+        raise RemError(f"source {source} needs data.folder, which is null; name your folder or archive there.")
+    if not own and folder is not None:
+        raise RemError(f"data.folder is for your own images, but the source is {source}; set it to null.")
+    if folder is not None and not Path(folder).exists():
+        raise RemError(f"data.folder is {folder}, which is not there; name the folder or archive of your images.")
+    if transfer is not None and not find_source(transfer).files:
+        raise RemError(f"data.transfer is {transfer}, which has no test files of its own; name another source or null.")
+    return [*([folder] if folder else source_files(source)), *(source_files(transfer) if transfer else [])]
+
+
+def check_files(source: str, files: Sequence[Path]) -> dict[str, str]:
+    """The digest of each file of a source, by name, as "<algorithm>:<hex>"; of a folder, that of names and contents.
+
+    Raises:
+        RemError: a file is missing, or is not the one that the source's digest is of.
+    """
+    known = find_source(source)
+    if known.own:
+        return {files[0].name: digest_all(files[0])}
+    expected = list((known.files or {}).values())
+    missing = [file for file in files if not file.is_file()]
+    if missing or len(files) != len(expected):
+        raise RemError(f"source {source}: {missing[0] if missing else 'a file'} is missing; fetch it first.")
+    sums = {}
+    for file, digest in zip(files, expected, strict=True):
+        sums[file.name] = checksum(file, (digest or "sha256").split(":")[0], known.unpacked)
+        if digest not in (None, sums[file.name]):
+            shipped = SOURCES[known.of or source].sample
+            remedy = f"restore it with `git checkout {shipped}`" if shipped else "delete it and fetch it again"
+            raise RemError(f"{file} is not {source}'s file (expected {digest}, found {sums[file.name]}); {remedy}.")
+    return sums

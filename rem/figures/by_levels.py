@@ -1,0 +1,109 @@
+"""Entropy and accuracy against the number of levels K."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import NullLocator, ScalarFormatter
+
+from rem.errors import RemError
+from rem.figures.style import (
+    GREY,
+    looks,
+    panel_grid,
+    panel_legend,
+    panel_title,
+    save_figure,
+    shade_unreachable,
+    unreachable,
+)
+from rem.files.csv import read_csv
+from rem.tables.names import model_name
+
+CAPTION = "Entropy and accuracy against the number of levels K: entropy is a property of the quantizer too."
+
+BY_LEVELS = ("dataset", "variant", "seed", "levels", "accuracy", "entropy", "entropy_ceiling")
+LEVELS = ("dataset", "levels", "shared", "published", "edge_at_uniform")
+
+
+def draw(by_levels_csvs: Sequence[Path], levels_csvs: Sequence[Path], target_stem: Path) -> None:
+    """Draw entropy and accuracy on the test set against the number of levels K, per dataset and variant.
+
+    Args:
+        by_levels_csvs: of every run, with the columns dataset, variant, seed, levels (K), accuracy (%), entropy
+            and entropy_ceiling (Eq. 9, bits).
+        levels_csvs: of every dataset, of `rem levels`: the shared K, the published one, and those with a level
+            edge on 1/J.
+        target_stem: `.png` and `.svg` are added to it.
+
+    Raises:
+        RemError: a file cannot be read or lacks a column, or a dataset has no shared K.
+    """
+    frame = pd.concat([read_csv(path, BY_LEVELS) for path in by_levels_csvs], ignore_index=True)
+    chosen = pd.concat([read_csv(path, LEVELS) for path in levels_csvs], ignore_index=True)
+    if frame.empty:
+        raise RemError(f"no row in {', '.join(map(str, by_levels_csvs))}; make them again.")
+    for dataset in frame["dataset"].unique():
+        if not chosen.loc[chosen["dataset"] == dataset, "shared"].any():
+            raise RemError(f"none of {', '.join(map(str, levels_csvs))} has a shared K of {dataset}; give its file.")
+    save_figure(by_levels_of(frame, chosen), target_stem)
+
+
+def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
+    """Entropy and accuracy against K: lines are means over seeds, bands reach from the least to the greatest.
+
+    Args:
+        frame: rows of the `by_levels.csv` files.
+        chosen: rows of the `levels.csv` files.
+    """
+    datasets = list(frame["dataset"].unique())
+    figure, axes = panel_grid(datasets, 3.7, sharex=True)
+    shown = looks(frame["variant"])
+    everywhere = chosen.loc[chosen["published"], "levels"].unique()
+    theirs = {"color": "0.2", "linewidth": 0.7, "linestyle": (0, (1, 1.5))}
+    for column, dataset in enumerate(datasets):
+        own, levels = frame[frame["dataset"] == dataset], chosen[chosen["dataset"] == dataset]
+        shared, published = (int(levels.loc[levels[name], "levels"].iloc[0]) for name in ("shared", "published"))
+        axes[0, column].set_title(panel_title(dataset, len(datasets), f"K = {shared}"))
+        for row, metric in enumerate(("entropy", "accuracy")):
+            panel = axes[row, column]
+            for edge in levels.loc[levels["edge_at_uniform"], "levels"].unique():
+                panel.axvline(edge, color="0.85", linewidth=0.6, zorder=0.5)
+            panel.axvline(shared, color="0.2", linewidth=0.7, zorder=0.6)
+            panel.axvline(published, **theirs, zorder=0.6)
+            for width, (variant, look) in zip(np.linspace(2, 1, len(shown)), shown.items(), strict=True):
+                over = own[own["variant"] == variant].groupby("levels")[metric].agg(["mean", "min", "max"])
+                panel.fill_between(over.index, over["min"], over["max"], color=look.colour, alpha=0.25, linewidth=0)
+                line = {"linestyle": "-" if look.filled else "--", "linewidth": width}  # equal ones stay visible
+                panel.plot(over.index, over["mean"], color=look.colour, gid=variant, **line)
+        first, last = own["levels"].min(), own["levels"].max()
+        shade_unreachable(axes[0, column], {(first, last): own["entropy_ceiling"].max()})
+        axes[1, column].set_ylim(0, 100)
+        powers = 2 ** np.arange(1, 9, 1 if len(datasets) <= 3 else 2)
+        axes[1, column].set_xscale("log", base=2)
+        axes[1, column].set(xlim=(first, last), xticks=powers[(powers >= first) & (powers <= last)])
+        axes[1, column].xaxis.set_major_formatter(ScalarFormatter())
+        axes[1, column].xaxis.set_minor_locator(NullLocator())
+        axes[0, column].tick_params(labelbottom=False)
+    axes[0, 0].set_ylabel("routing entropy (bits)")
+    axes[1, 0].set_ylabel("test accuracy (%)")
+    figure.supxlabel("levels of the quantizer, K", fontsize=8)
+    legend = [
+        *(
+            Line2D([], [], color=look.colour, linestyle="-" if look.filled else "--", label=model_name(variant, True))
+            for variant, look in shown.items()
+        ),
+        Patch(color=GREY, alpha=0.25, label="range over seeds"),
+        Line2D([], [], color="0.2", linewidth=0.7, label="shared K"),
+        Line2D([], [], **theirs, label=f"the authors' K = {' or '.join(map(str, everywhere))}"),
+        Line2D([], [], color="0.85", linewidth=1, label="level edge on 1/J"),
+        unreachable(),
+    ]
+    panel_legend(figure, legend, datasets, 4)
+    sns.despine(figure)
+    return figure

@@ -1,0 +1,112 @@
+"""The Capsule Network of Sabour et al. (2017), routed by `rem.networks.routing` (paper, Figure 2).
+
+S. Sabour, N. Frosst, G. E. Hinton: Dynamic Routing Between Capsules, NeurIPS 2017, https://arxiv.org/abs/1710.09829.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from rem.errors import RemError
+from rem.networks.backbone import Backbone
+from rem.networks.decoder import Decoder
+from rem.networks.routing import route, squash
+
+KERNEL = 9  # side of both convolutions
+STRIDE = 2  # of the second one
+
+
+class CapsNet(nn.Module):
+    """Conv 9x9, PrimaryCaps (conv 9x9 of stride 2), class capsules by routing (paper, Figure 2).
+
+    The sizes are those of Sabour et al. and of the paper on MNIST unless others are given. A backbone takes the first
+    convolution's place: `convolution` is None then, else `backbone` is. Primary capsule i is (type, row, column), the
+    column fastest; channel type * P + p of the second convolution holds dimension p of the capsules of that type.
+
+    >>> network = CapsNet(channels=1, size=28, classes=10)
+    >>> lengths, poses, couplings = network(torch.zeros(2, 1, 28, 28))
+    >>> lengths.shape, poses.shape, couplings.shape
+    (torch.Size([2, 10]), torch.Size([2, 10, 16]), torch.Size([2, 10, 1152]))
+
+    Args:
+        channels: of the images.
+        size: side of the images in pixels.
+        classes: J.
+        convolution_channels: of the first convolution.
+        primary_types: T.
+        primary_dimensions: P, of a primary capsule's pose u_i.
+        class_dimensions: D, of a class capsule's pose v_j.
+        iterations: t, of the routing.
+        backbone: what takes the first convolution's place.
+        hidden: sizes of the decoder's hidden layers; None: `decoder` is None.
+
+    Raises:
+        RemError: the images are too small for the two convolutions, or for the backbone.
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        size: int = 28,
+        classes: int = 10,
+        *,
+        convolution_channels: int = 256,
+        primary_types: int = 32,
+        primary_dimensions: int = 8,
+        class_dimensions: int = 16,
+        iterations: int = 3,
+        backbone: Backbone | None = None,
+        hidden: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.iterations, self.dimensions = iterations, primary_dimensions
+        self.backbone, self.convolution, self.decoder = backbone, None, None
+        if backbone is not None:
+            features, side = backbone.channels, backbone.side(size)
+        else:
+            features, side = convolution_channels, size - KERNEL + 1
+            if side < KERNEL:
+                raise RemError(
+                    f"images of {size} pixels are too small for two 9x9 convolutions; data.size must be >= 17."
+                )
+            self.convolution = nn.Conv2d(channels, features, KERNEL)
+        self.primary = nn.Conv2d(features, primary_types * self.dimensions, KERNEL, stride=STRIDE)
+        capsules = primary_types * ((side - KERNEL) // STRIDE + 1) ** 2
+        self.weight = nn.Parameter(torch.randn(capsules, classes, class_dimensions, self.dimensions) * 0.1)
+        self.routing_bias = nn.Parameter(torch.full((classes, class_dimensions), 0.1))
+        if hidden is not None:  # last: the other weights are drawn as without it
+            self.decoder = Decoder(classes, class_dimensions, hidden, channels, size)
+
+    def stem(self, images: Tensor) -> Tensor:
+        """What no pruning changes: the backbone's features, or the images (B, C, S, S) themselves."""
+        return self.backbone(images) if self.backbone else images
+
+    def primary_capsules(self, stem: Tensor) -> Tensor:
+        """The squashed poses u_i: what `stem` returns to (B, I, P)."""
+        features = stem if self.backbone else torch.relu_(self.convolution(stem))
+        features = self.primary(features).to(self.weight.dtype)  # (B, T*P, M, N); lower under autocast
+        grouped = features.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
+        return squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
+
+    def forward(
+        self, images: Tensor, change: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Route a batch (B, C, S, S); returns what `head` returns."""
+        return self.head(self.stem(images), change)
+
+    def head(self, stem: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Route a batch from what `stem` returns; under autocast too the routing is in the weights' precision.
+
+        Args:
+            stem: what `stem` returns.
+            change: of `route`, what is done to the couplings of the last iteration before they weigh the votes.
+
+        Returns:
+            The lengths |v_j| (B, J), the poses v_j (B, J, D) and the couplings c_ij (B, J, I) of the
+            last iteration, before any `change`.
+        """
+        primary = self.primary_capsules(stem)
+        with torch.autocast(primary.device.type, enabled=False):
+            poses, couplings = route(self.weight, primary, self.routing_bias, self.iterations, change)
+        return torch.linalg.vector_norm(poses, dim=-1), poses, couplings

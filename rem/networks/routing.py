@@ -1,0 +1,147 @@
+"""Dynamic routing: Eq. 1 to 5 of the paper.
+
+S. Sabour, N. Frosst, G. E. Hinton: Dynamic Routing Between Capsules, NeurIPS 2017, https://arxiv.org/abs/1710.09829.
+
+Shapes: B images, I primary capsules of P dimensions, J classes with capsules of D dimensions. Inside the
+routing the class comes first, (J, B, ...), so that a class's share of every step is one matrix product, and the
+primary capsules come last, (B, P, I), so that what is done to each of them runs along memory.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+FLOATS_AT_ONCE = 2**20  # of intermediate results in the routing
+EPSILON = 1e-6  # inside the squash's norm, so that its gradient exists at zero
+
+
+def squash(s: Tensor) -> Tensor:
+    """Eq. 3: v = |s|^2 / (1 + |s|^2) * s / |s| over the last dimension, with |s| = sqrt(s.s + 1e-6) below."""
+    square = s.square().sum(dim=-1, keepdim=True)
+    return square / (1 + square) * s / (square + EPSILON).sqrt()
+
+
+def votes(weight: Tensor, poses: Tensor) -> Tensor:
+    """Eq. 1: u_{j|i} = W_ij u_i.
+
+    Args:
+        weight: (I, J, D, P), the transformation matrices W_ij.
+        poses: (B, I, P), the primary capsules u_i.
+
+    Returns:
+        (B, J, I, D).
+    """
+    capsules, classes, dimensions, _ = weight.shape
+    products = torch.bmm(poses.transpose(0, 1), weight.flatten(1, 2).transpose(1, 2))  # (I, B, J*D)
+    return products.view(capsules, -1, classes, dimensions).permute(1, 2, 0, 3).contiguous()  # (B, J, I, D)
+
+
+def coupling(logits: Tensor) -> Tensor:
+    """Eq. 4: c_ij = exp(b_ij) / sum_k exp(b_ik), a softmax over the classes j; (J, B, I) to (J, B, I)."""
+    return logits.softmax(dim=0)
+
+
+def weighted_votes(couplings: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
+    """Eq. 2: s_j = sum_i c_ij u_{j|i}, as one matrix product a class, which never holds the votes W_ij u_i.
+
+    Args:
+        couplings: (J, B, I).
+        weight: (J, P*I, D), W_ij laid out by class.
+        poses: (B, P, I), the primary capsules u_i.
+
+    Returns:
+        (J, B, D).
+    """
+    s = [
+        torch.bmm(_weighted(couplings[classes], poses).flatten(2), weight[classes])  # (G, B, P*I) @ (G, P*I, D)
+        for classes in _groups(len(weight), poses)
+    ]
+    return torch.cat(s)
+
+
+def agreement(weight: Tensor, poses: Tensor, class_poses: Tensor) -> Tensor:
+    """Eq. 5: the a_ij = v_j . W_ij u_i that are added to the logits; (J, P*I, D), (B, P, I), (J, B, D) to (J, B, I)."""
+    a = [
+        _back_projected(class_poses[classes], weight[classes], poses).mul_(poses).sum(dim=2)  # (W_ij^T v_j) . u_i
+        for classes in _groups(len(weight), poses)
+    ]
+    return torch.cat(a)
+
+
+def _groups(classes: int, poses: Tensor) -> Iterator[slice]:
+    """The classes, so many at a time that what is held per class and pose stays in a core's cache."""
+    size = max(1, FLOATS_AT_ONCE // poses.numel())
+    return (slice(start, start + size) for start in range(0, classes, size))
+
+
+def _weighted(couplings: Tensor, poses: Tensor) -> Tensor:
+    """c_ij u_i: (G, B, I) and (B, P, I) to (G, B, P, I)."""
+    return couplings.unsqueeze(2) * poses
+
+
+def _back_projected(class_poses: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
+    """W_ij^T v_j: (G, B, D) @ (G, D, P*I) to (G, B, P, I), the shape of the `poses` for G classes."""
+    return torch.bmm(class_poses, weight.transpose(1, 2)).view(-1, *poses.shape)
+
+
+class WeightedVotes(torch.autograd.Function):
+    """`weighted_votes` with the couplings as constants: its gradient computes c_ij u_i anew, and so stores nothing."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, couplings: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
+        """The weighted votes (J, B, D)."""
+        ctx.save_for_backward(couplings, weight, poses)
+        return weighted_votes(couplings, weight, poses)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
+        """From dL/ds_j (J, B, D): dL/dW_ij = c_ij dL/ds_j u_i^T and dL/du_i = sum_j c_ij W_ij^T dL/ds_j."""
+        couplings, weight, poses = ctx.saved_tensors
+        weight_gradient, poses_gradient = torch.empty_like(weight), torch.zeros_like(poses)
+        for classes in _groups(len(weight), poses):
+            weighted = _weighted(couplings[classes], poses).flatten(2)  # (G, B, P*I)
+            weight_gradient[classes] = torch.bmm(weighted.transpose(1, 2), gradient[classes])  # (G, P*I, D)
+            seen = _back_projected(gradient[classes], weight[classes], poses)  # (G, B, P, I)
+            poses_gradient += seen.mul_(couplings[classes].unsqueeze(2)).sum(dim=0)
+        return None, weight_gradient, poses_gradient
+
+
+def route(
+    weight: Tensor,
+    poses: Tensor,
+    bias: Tensor,
+    iterations: int = 3,
+    change: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Dynamic routing: Eq. 1 to 5, iterated.
+
+    Gradients flow through the last iteration only, with its couplings as constants: the paper's
+    protocol detaches the votes from all iterations before.
+
+    Args:
+        weight: (I, J, D, P), the transformation matrices W_ij.
+        poses: (B, I, P), the primary capsules u_i.
+        bias: (J, D), the trainable routing bias, added to s_j in every iteration.
+        iterations: t.
+        change: what is done to the couplings (B, J, I) of the last iteration before they weigh the votes: a quantizer
+            (Eq. 7), a temperature, an intervention; None leaves them.
+
+    Returns:
+        The class capsules v (B, J, D), and the couplings c (B, J, I) of the last iteration
+        before any `change`.
+    """
+    weight = weight.permute(1, 3, 0, 2).flatten(1, 2)  # (J, P*I, D)
+    poses = poses.transpose(1, 2).contiguous()  # (B, P, I)
+    bias = bias.unsqueeze(1)  # (J, 1, D)
+    with torch.no_grad():
+        logits = poses.new_zeros(len(weight), len(poses), poses.shape[2])  # (J, B, I)
+        for _ in range(iterations - 1):
+            s = weighted_votes(coupling(logits), weight, poses)  # (J, B, D)
+            logits += agreement(weight, poses, squash(s + bias))  # Eq. 5
+        couplings = coupling(logits)
+    used = couplings if change is None else change(couplings.transpose(0, 1)).transpose(0, 1)
+    s = WeightedVotes.apply(used, weight, poses)
+    return squash(s + bias).transpose(0, 1), couplings.transpose(0, 1)

@@ -1,0 +1,137 @@
+"""How far to prune after an epoch (section 3.3): the search for the threshold of magnitudes."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from rem.pruning.masks import Masks, _count
+
+STRIDE = 16  # a threshold is first searched on every 16th validation batch
+SHARE = 1 / 128  # of the weights, to which that search is exact
+
+
+def threshold_for_sparsity(masks: Masks, sparsity: float) -> float:
+    """The threshold of magnitude pruning: below it lie as many weights as make up a sparsity.
+
+    Args:
+        masks: of the network to prune.
+        sparsity: zeros / parameters of all prunable layers, as a fraction.
+
+    Returns:
+        T, 0 where the network is that sparse already, infinity where every weight that may be pruned must go.
+    """
+    zeros, parameters = _count(masks.model)
+    magnitudes = masks.magnitudes()
+    magnitudes = magnitudes[magnitudes > 0]
+    more = round(sparsity * parameters) - zeros
+    if more <= 0:
+        return 0.0
+    return float(magnitudes.kthvalue(more + 1).values) if more < len(magnitudes) else math.inf
+
+
+def crossing_threshold(magnitudes: Tensor, excess: Callable[[float, int], float], resolution: float = 0.0) -> float:
+    """The largest T such that zeroing the magnitudes below T keeps the loss within its bound, where there is one.
+
+    Searches on the number of distinct magnitudes pruned, first on a few of the validation batches, then from where that
+    ended on all of them, which alone decide. Where the loss grows with the number of pruned weights the answer is exact
+    to the resolution; elsewhere it is a T at which the loss crosses the bound, to the resolution.
+
+    Args:
+        magnitudes: (n,), of the weights that may be pruned.
+        excess: (T, stride) -> by how much the loss of every stride-th batch exceeds its bound with all magnitudes below
+            T zeroed, a mean over those batches.
+        resolution: the share of the distinct magnitudes to which the search is exact; 0: to one.
+
+    Returns:
+        T, one of the magnitudes, or infinity where every weight can go and the resolution is one weight.
+    """
+    candidates = torch.cat([magnitudes.unique(), magnitudes.new_tensor([math.inf])])  # ascending; the first prunes none
+    end = len(candidates)
+    fine, coarse = (max(1, int(share * end)) for share in (resolution, max(resolution, SHARE)))
+    start, slope = _crossing(lambda place: excess(float(candidates[place]), STRIDE), end, coarse, end / 2)
+    place, _ = _crossing(lambda place: excess(float(candidates[place]), 1), end, fine, start + coarse / 2, slope)
+    return float(candidates[place])
+
+
+def _crossing(
+    excess: Callable[[int], float], end: int, tolerance: int, place: float, slope: float | None = None
+) -> tuple[int, float | None]:
+    """Where the excess crosses 0, by regula falsi in its Illinois variant.
+
+    Until there is a place on either side, steps along the slope, twice as far each time, or halves what is left. From
+    the fifth probe on every second one halves it too, so that a loss that wavers or bends cannot hold it up.
+
+    Args:
+        excess: at a place; 0 has none and `end` has some, unasked.
+        end: the number of places.
+        tolerance: the most by which the place found may lie below one with an excess.
+        place: the first to try.
+        slope: of the excess, about there.
+
+    Returns:
+        The place, without excess, and the slope about it, if known.
+    """
+    low, high, below, above = 0, end, math.nan, math.nan  # below and above: the excess at low and at high
+    held_before, probes, step = None, 0, tolerance
+    while high - low > tolerance:
+        place = min(max(round(place), low + tolerance), high - tolerance)
+        value, probes = excess(place), probes + 1
+        held = value <= 0
+        if held:
+            low, below = place, value
+            above /= 2 if held_before else 1  # Illinois: an end that stays counts half
+        else:
+            high, above = place, value
+            below /= 2 if held_before is False else 1
+        held_before = held
+        bracketed = math.isfinite(above - below)
+        if bracketed:
+            slope = (above - below) / (high - low)
+        if bracketed and (probes <= 3 or probes % 2):
+            place = low - below / slope
+        elif slope and not bracketed and math.isfinite(value):
+            step = max(2 * step, abs(value) / slope)
+            place += step if held else -step
+        else:
+            place = (low + high) / 2
+    return low, slope
+
+
+@torch.no_grad()
+def search_threshold(masks: Masks, losses: Callable[[int], Iterable[Tensor]], resolution: float = 0.0) -> float:
+    """The threshold to prune with after an epoch: one up to which the validation loss is not worse, and above it is.
+
+    Leaves the weights as they were. A probe stops as soon as its partial sum of losses, none of
+    which is negative, exceeds the bound.
+
+    Args:
+        masks: of the network to prune.
+        losses: evaluates the network as it stands on every stride-th batch of the validation split, each call on the
+            same batches in the same order: yields the losses of the images of a batch, (B,).
+        resolution: of `largest_threshold`.
+
+    Returns:
+        T of `largest_threshold` for the sum of those losses, the unpruned sum being the bound.
+    """
+    weights = masks.weights
+    saved = {name: weight.clone() for name, weight in weights.items()}
+    unpruned = [float(batch.double().sum()) for batch in losses(1)]
+
+    def excess(threshold: float, stride: int) -> float:
+        for name, weight in weights.items():
+            weight.copy_(saved[name] * (saved[name].abs() >= threshold))
+        before, pruned = unpruned[::stride], 0.0
+        bound = sum(before)
+        for done, batch in enumerate(losses(stride), start=1):
+            pruned += float(batch.double().sum())
+            if pruned > bound:
+                return (pruned - sum(before[:done])) / done
+        return (pruned - bound) / len(before)
+
+    try:
+        return crossing_threshold(masks.magnitudes(), excess, resolution)
+    finally:
+        for name, weight in weights.items():
+            weight.copy_(saved[name])

@@ -1,0 +1,74 @@
+"""A decoder trained on top of a network that stays as it is."""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from rem.data.augment import centre, normalize, reconstruction_targets
+from rem.data.batches import eval_batches, load_split
+from rem.networks.capsnet import CapsNet
+from rem.networks.decoder import Decoder
+from rem.networks.losses import reconstruction_losses
+from rem.settings.run import Run, StackedDecoder
+from rem.training.checkpoints import load_checkpoint, save_checkpoint
+
+
+class FrozenPoses:
+    """What a frozen network makes of a split, once and without augmentation.
+
+    Attributes:
+        images: (N, C, S, S) uint8, as the network saw them before normalisation.
+        labels, predicted: (N,).
+        poses: (N, J, D), v_j.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: CapsNet, run: Run, prepared: Path, split: str, device: torch.device) -> None:
+        data, loaded = run.data, load_split(prepared, split).to(device)
+        batches = eval_batches(loaded, run.training.batch_size, data.size, data.mean, data.std)
+        lengths, poses = zip(*[model(images)[:2] for images, _ in batches], strict=True)
+        self.images, self.labels = centre(loaded.images, data.size), loaded.labels
+        self.predicted, self.poses = torch.cat(lengths).argmax(dim=1), torch.cat(poses)
+
+    def losses(self, model: CapsNet, run: Run, index: Tensor, shown: Tensor) -> Tensor:
+        """Reconstruction losses (B,) of the images at `index` (B,), each from the pose of a class `shown` (B,)."""
+        data = run.data
+        seen = normalize(self.images[index], data.mean, data.std)
+        targets = reconstruction_targets(seen, run.decoder.pixels, data.mean, data.std)
+        return reconstruction_losses(model.decoder(self.poses[index], shown), targets)
+
+
+def stack(checkpoint: Path, prepared: Path, settings: StackedDecoder, target: Path, device: torch.device) -> None:
+    """Train a decoder on the training images' class poses and write it with the unchanged network to `target`.
+
+    The target is a checkpoint like any other, whose run has `decoder`. The decoder sees the label's pose in training;
+    the validation loss that is told epoch by epoch is from the prediction's.
+    """
+    model, run, epoch = load_checkpoint(checkpoint, device)
+    run = run.model_copy(update={"decoder": settings.decoder})
+    data, dimensions = run.data, run.network.class_dimensions
+    train, validation = (FrozenPoses(model, run, prepared, split, device) for split in ("train", "val"))
+    torch.manual_seed(run.seed)
+    model.decoder = Decoder(data.classes, dimensions, run.decoder.hidden, data.channels, data.size).to(device)
+    optimizer = torch.optim.Adam(model.decoder.parameters(), lr=settings.learning_rate, fused=True)
+    generator = torch.Generator().manual_seed(run.seed)
+    for number in range(1, settings.epochs + 1):
+        total = 0.0
+        for index in torch.randperm(len(train.labels), generator=generator).to(device).split(settings.batch_size):
+            losses = train.losses(model, run, index, train.labels[index])
+            optimizer.zero_grad()
+            (run.decoder.weight * losses.mean()).backward()
+            optimizer.step()
+            total += float(losses.detach().double().sum())
+        with torch.no_grad():
+            every = torch.arange(len(validation.labels), device=device).split(settings.batch_size)
+            held_out = torch.cat([validation.losses(model, run, i, validation.predicted[i]) for i in every]).mean()
+        tqdm.write(
+            f"{run.dataset} {run.variant} seed {run.seed}  decoder epoch {number}/{settings.epochs}  squared error of "
+            f"an image {total / len(train.labels):.3f}, validation {held_out:.3f}",
+            file=sys.stderr,
+        )
+    save_checkpoint(target, model.state_dict(), run, epoch, stacked=settings.model_dump_json())

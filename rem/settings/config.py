@@ -1,0 +1,186 @@
+"""A config file: the experiments, and what the settings of their runs are made of.
+
+A run's settings are the config's `defaults`, overlaid by its dataset's entry, by its variant's, and by
+what the dataset's entry has under `variants` for that one.
+"""
+
+import functools
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rem.errors import RemError
+from rem.settings.run import Run, StackedDecoder
+from rem.settings.sections import Name, Section, parse, read_yaml
+
+FOLLOWED = "rem"  # the variant that Figure 5 follows from epoch to epoch
+
+
+class Experiment(Section):
+    """Networks that are trained: one per dataset, variant and seed."""
+
+    datasets: list[Name] = Field(min_length=1, description="Names of entries in `datasets`.")
+    variants: list[Name] = Field(min_length=1, description="Names of entries in `variants`.")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="Seeds of the networks.")
+
+
+class Levels(Section):
+    """The choice of the quantizer's K (Eq. 7)."""
+
+    maximum: int = Field(ge=3, le=256, description="K is searched from 2 to this.")
+    tolerance: float = Field(
+        ge=0, description="Validation accuracy, in its standard errors, that quantization may cost; 0: none."
+    )
+    skip_edges: bool = Field(description="Pass over every K whose level edge falls on 1/J, where keys flicker.")
+    published: int = Field(ge=2, le=256, description="K of the authors' runs; everything is reported at this K too.")
+    published_of: dict[Name, Annotated[int, Field(ge=2, le=256)]] = Field(
+        description="Per dataset on which the authors' K was another than `published`, that one."
+    )
+    variants: list[Name] = Field(
+        min_length=1,
+        description="The variants that choose a dataset's shared K: the largest of their networks' lowest.",
+    )
+
+    @model_validator(mode="after")
+    def _published_is_searched(self) -> Self:
+        named = {"published": self.published} | {f"published_of.{name}": own for name, own in self.published_of.items()}
+        for name, levels in named.items():
+            if levels > self.maximum:
+                raise ValueError(f"levels.{name} is {levels}, above levels.maximum {self.maximum}; raise that")
+        return self
+
+
+class Figures(Section):
+    """The networks that the figures of single networks show: all variants at one dataset and seed."""
+
+    dataset: Name
+    seed: int
+    every: int = Field(ge=1, description="Figure 5 has a point every so many epochs.")
+
+
+class Config(Section):
+    """A whole config file, after `config/config.yaml` has been overlaid by others."""
+
+    name: Name = Field(description="Results go to results/<name>/.")
+    device: Literal["auto", "cpu", "cuda"] = Field(description="auto: a GPU if there is one.")
+    slots_per_gpu: int = Field(ge=1, description="Jobs that share a GPU; on Slurm, the shards of each GPU.")
+    mirror: str | None = Field(
+        description="Folder or URL prefix searched as <mirror>/<source>/<file> instead of the official addresses."
+    )
+    select: list[Name] = Field(min_length=1, description="The experiments that the target `all` runs.")
+    experiments: dict[Name, Experiment] = Field(description="By name, sets of networks to train together.")
+    levels: Levels
+    figures: Figures
+    stacked: StackedDecoder
+    defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
+    datasets: dict[Name, dict[str, Any]] = Field(
+        description="Per dataset, what differs from `defaults`; under `variants`, what differs for one variant of it."
+    )
+    variants: dict[Name, dict[str, Any]] = Field(
+        description="Per training variant, what differs from those; `like` names a variant to start from."
+    )
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        self._require("dataset", self.figures.dataset, self.datasets)
+        for variant in self.levels.variants:
+            self._require("variant", variant, self.variants)
+        for dataset in self.levels.published_of:
+            self._require("dataset", dataset, self.datasets)
+        return self
+
+    def run(self, dataset: str, variant: str, seed: int) -> Run:
+        """The resolved settings of one run.
+
+        Raises:
+            RemError: an unknown dataset or variant, an unknown key, or a value out of range.
+        """
+        self._require("dataset", dataset, self.datasets)
+        of_dataset = dict(self.datasets[dataset])
+        of_both = of_dataset.pop("variants", {})
+        for name in of_both:
+            self._require("variant", name, self.variants)
+        merged = overlay(self.defaults, of_dataset)
+        for name in self._ancestry(variant):
+            of_variant = {key: value for key, value in self.variants[name].items() if key != "like"}
+            merged = overlay(overlay(merged, of_variant), of_both.get(name, {}))
+        where = f"config, run of dataset {dataset}, variant {variant}"
+        run = parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
+        if run.pruning and run.pruning.follows:
+            self._require("variant", run.pruning.follows, self.variants)
+        if (dataset, variant, seed) == (self.figures.dataset, FOLLOWED, self.figures.seed):
+            kept = run.training.model_copy(update={"keep_every": self.figures.every})
+            run = run.model_copy(update={"training": kept})
+        return run
+
+    def runs(self, experiments: Iterable[str]) -> list[Run]:
+        """The settings of every run of some experiments, each once: dataset x variant x seed.
+
+        Raises:
+            RemError: as `run` does, an unknown experiment, or one that lacks a variant that another of it follows.
+        """
+        found: dict[tuple[str, str, int], Run] = {}
+        for name in experiments:
+            self._require("experiment", name, self.experiments)
+            chosen = self.experiments[name]
+            for key in itertools.product(chosen.datasets, chosen.variants, chosen.seeds):
+                run = found.setdefault(key, self.run(*key))
+                if run.pruning and run.pruning.follows not in {None, *chosen.variants}:
+                    raise RemError(
+                        f"config: in experiment {name}, {run.variant} follows {run.pruning.follows}; "
+                        "add that to its variants."
+                    )
+        return list(found.values())
+
+    def selected(self) -> list[Run]:
+        """The settings of every run of the selected experiments.
+
+        Raises:
+            RemError: as `runs` does, or a dataset is selected without a variant that chooses its K.
+        """
+        runs = self.runs(self.select)
+        choosing = {run.dataset for run in runs if run.variant in self.levels.variants}
+        for run in runs:
+            if run.dataset not in choosing:
+                raise RemError(
+                    f"config: dataset {run.dataset} is selected without any variant that chooses its K "
+                    f"(levels.variants: {', '.join(self.levels.variants)}); add one to its experiment or to those."
+                )
+        return runs
+
+    def _ancestry(self, variant: str) -> list[str]:
+        """The variant behind those it is `like`, the first of them first."""
+        names: list[str] = []
+        while variant is not None:
+            self._require("variant", variant, self.variants)
+            if variant in names:
+                raise RemError(f"config: variant {variant} is like itself; let one of {', '.join(names)} stand alone.")
+            names.insert(0, variant)
+            variant = self.variants[variant].get("like")
+        return names
+
+    @staticmethod
+    def _require(kind: str, name: str, known: Mapping[str, Any]) -> None:
+        if name not in known:
+            raise RemError(f"config: unknown {kind} {name!r}; the config has {', '.join(known)}.")
+
+
+def read_config(paths: Sequence[Path]) -> Config:
+    """A config from its files, each laid over those before it.
+
+    Raises:
+        RemError: a file cannot be read as YAML, or they do not make a config.
+    """
+    return parse(Config, functools.reduce(overlay, map(read_yaml, paths)), "config")
+
+
+def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above` put over it, mappings merged key by key."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = overlay(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return merged

@@ -1,0 +1,202 @@
+"""The settings of one run: all that the training of one network depends on.
+
+There are no default values here: every value stands in a config file and, resolved, in the run's own
+`run.yaml`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from rem.settings.sections import Name, Section, parse, read_yaml
+
+
+class Data(Section):
+    """What `rem prepare` writes to the dataset's HDF5 file."""
+
+    source: str = Field(description="Where the images come from: a name that `rem sources` lists.")
+    folder: str | None = Field(
+        description="The folder, .zip or .tar.gz of images of your own, for source `folder` (train/<class>/*.png, "
+        "test/<class>/*.png) and `tiny-imagenet-folder`; else null."
+    )
+    classes: int = Field(ge=2, description="Number of classes J.")
+    channels: Literal[1, 3] = Field(description="1: grey, 3: RGB.")
+    size: int = Field(ge=9, description="Side, in pixels, of the square image the network sees.")
+    view: Literal["resize", "crop", "place"] = Field(
+        description="resize: scale every image to `size` once; crop: random crops of `size` in training, centre else; "
+        "place: each at a random place on a black canvas of `size`, anew every epoch in training, once else."
+    )
+    validation: Annotated[int, Field(ge=1)] | Literal["test"] = Field(
+        description="Images drawn from the training set for validation; test: the test images serve as validation."
+    )
+    transfer: str | None = Field(
+        description="A source whose test images are a further test set, `transfer`, of the same classes; null: none."
+    )
+    split_seed: int = Field(ge=0, description="Seed of that draw (and of generated images): the same for all runs.")
+    generate: tuple[int, int] | None = Field(
+        description="Training and test images that a generated source makes; null for a source with images of its own."
+    )
+    mean: list[float] = Field(description="Per-channel mean subtracted from pixels in [0, 1].")
+    std: list[float] = Field(description="Per-channel standard deviation they are then divided by.")
+
+    @field_validator("validation", mode="wrap")
+    @classmethod
+    def _is_a_number_or_test(cls, value: Any, handler: Callable[[Any], int | str]) -> int | str:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise ValueError(f"data.validation is {value!r}; give a number of images, 1 or more, or test") from None
+
+
+class Augment(Section):
+    """Random changes of the training images."""
+
+    padding: int = Field(
+        ge=0,
+        description="Black pixels added on each side before the random crop; 0 for `view: place`, which pads itself.",
+    )
+    flip: bool = Field(description="Mirror left to right with probability 1/2.")
+    rotation: float = Field(
+        ge=0, le=180, description="Turned by up to this many degrees either way, black where nothing was."
+    )
+    jitter: float = Field(ge=0, lt=1, description="Brightness, contrast and saturation each scaled by 1 +- this.")
+
+
+class Network(Section):
+    """The Capsule Network's layers (paper, Figure 2)."""
+
+    backbone: Literal["resnet18"] | None = Field(
+        description="What takes the first 9x9 convolution's place: resnet18 up to its last feature map; null: nothing."
+    )
+    weights: Literal["pretrained", "none"] | None = Field(
+        description="The backbone's: pretrained, on ImageNet and frozen, not counted in sparsity; none, random and "
+        "trained with the rest, neither penalized nor pruned. Null exactly where there is no backbone."
+    )
+    input_size: int | None = Field(
+        ge=33,
+        description="Side, in pixels, to which the network scales its images before the backbone; null: not at all.",
+    )
+    convolution_channels: int | None = Field(
+        ge=1, description="Channels of the first 9x9 convolution; null exactly where a backbone replaces it."
+    )
+    primary_types: int = Field(ge=1, description="T, primary capsule types.")
+    primary_dimensions: int = Field(ge=1, description="Length of a primary capsule's pose u_i.")
+    class_dimensions: int = Field(ge=1, description="Length of a class capsule's pose v_j.")
+    routing_iterations: int = Field(ge=1, description="t, iterations of dynamic routing.")
+
+    @model_validator(mode="after")
+    def _backbone_or_convolution(self) -> Self:
+        if self.backbone is None and (self.weights is not None or self.input_size is not None):
+            raise ValueError("network.weights and network.input_size are a backbone's; set them to null, or name one")
+        if self.backbone is not None and self.weights is None:
+            raise ValueError("network.weights is null, but a backbone needs them; set pretrained or none")
+        if (self.backbone is None) == (self.convolution_channels is None):
+            raise ValueError(
+                "network.backbone takes the first convolution's place; one of it and convolution_channels must be null"
+            )
+        return self
+
+
+class DecoderSettings(Section):
+    """The reconstruction network on top of the class capsules (section 4.3), trained with the rest."""
+
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(description="Sizes of the layers between poses and pixels.")
+    weight: float = Field(
+        gt=0, description="Of the reconstruction loss, the sum of squared errors of an image, beside the margin loss."
+    )
+    pixels: Literal["raw", "normalized"] = Field(
+        description="What the decoder's output in [0, 1] is compared with: raw, pixels in [0, 1], as Sabour et al.; "
+        "normalized, less the mean and over the deviation, as the published code."
+    )
+
+
+class StackedDecoder(Section):
+    """A decoder trained on top of a frozen network (Figure 8): on the training images, unaugmented."""
+
+    epochs: int = Field(ge=1, description="Epochs.")
+    batch_size: int = Field(ge=1, description="Images a step.")
+    learning_rate: float = Field(gt=0, description="Adam's.")
+    decoder: DecoderSettings
+
+
+class Training(Section):
+    """The optimiser's schedule."""
+
+    epochs: int = Field(ge=1, description="Epochs at the most.")
+    patience: int = Field(ge=1, description="Stop when the validation loss has not improved for this many epochs.")
+    batch_size: int = Field(ge=1, description="Images a step.")
+    learning_rate: float = Field(gt=0, description="Adam's learning rate in the first epoch.")
+    learning_rate_decay: float = Field(gt=0, le=1, description="Factor on the learning rate after each epoch.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        description="bfloat16: convolutions and linear layers are computed in it (autocast), about twice as fast where "
+        "the processor has it; weights, routing and losses stay float32."
+    )
+    early_accuracy: float = Field(
+        ge=0,
+        le=100,
+        description="The first epoch whose validation accuracy in % reaches this is kept as `early`, the under-trained "
+        "network of Table 7; if none does, the one of the highest accuracy.",
+    )
+    keep_every: int = Field(
+        ge=0, description="Keep a checkpoint every so many epochs beside first, best, last; 0: none."
+    )
+
+
+class Pruning(Section):
+    """What is done to the weights beside the optimiser's steps (section 3.3)."""
+
+    regularizer: Literal["lobster", "weight-decay"] = Field(
+        description="The shrinkage before each step: lobster, Eq. 16; weight-decay, the same without the sensitivity."
+    )
+    penalty: float = Field(ge=0, description="lambda of that shrinkage in the first epoch; 0: none.")
+    penalty_decay: float = Field(gt=0, le=1, description="Factor on lambda after each epoch.")
+    threshold: Literal["search", "follow", "none"] = Field(
+        description="After each epoch, search: prune below the largest threshold that does not worsen the validation "
+        "loss; follow: prune by magnitude to the sparsity that the variant `follows` had; none: prune nothing."
+    )
+    start: int = Field(ge=0, description="Epochs trained before the first threshold; the paper's has 0.")
+    resolution: float = Field(
+        ge=0, lt=1, description="The share of the weights not pruned yet to which that search is exact; 0: to one."
+    )
+    follows: Name | None = Field(description="The variant that `threshold: follow` follows, seed by seed; else null.")
+    layers: list[Literal["convolution", "primary", "class"]] = Field(
+        min_length=1, description="The layers that are shrunk and pruned, where the network has them."
+    )
+
+    @model_validator(mode="after")
+    def _follows_where_it_says_so(self) -> Self:
+        if (self.threshold == "follow") != (self.follows is not None):
+            raise ValueError("pruning.follows names a variant where pruning.threshold is follow, and only there")
+        return self
+
+
+class Run(Section):
+    """All that the training of one network depends on."""
+
+    dataset: str
+    variant: str
+    seed: int = Field(ge=0, description="Seed of the initial weights, the batches and the augmentation.")
+    data: Data
+    augment: Augment
+    network: Network
+    decoder: DecoderSettings | None = Field(description="The decoder that is trained with the network; null: none.")
+    training: Training
+    pruning: Pruning | None = Field(description="How the network is pruned; null: it is not.")
+    checkpoint: Literal["best", "last"] = Field(
+        description="The checkpoint that tables show: best (lowest validation loss) or last epoch."
+    )
+
+    @model_validator(mode="after")
+    def _placed_images_have_no_padding_of_their_own(self) -> Self:
+        if self.data.view == "place" and self.augment.padding:
+            raise ValueError(
+                f"augment.padding is {self.augment.padding}, but data.view place pads by itself; set it to 0"
+            )
+        return self
+
+
+def read_run(path: str | Path) -> Run:
+    """The settings of a run from its `run.yaml`; raises RemError as `parse` does."""
+    return parse(Run, read_yaml(path), str(path))

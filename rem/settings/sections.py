@@ -1,0 +1,77 @@
+"""Typed sections of settings: checked when they are read, with one sentence where they are wrong."""
+
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from rem.errors import RemError
+from rem.files.notes import note_read
+
+
+class Section(BaseModel):
+    """A part of the settings; a key it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# Names become folders and parts of commands.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def parse(kind: type[AnySection], values: Any, where: str) -> AnySection:
+    """`values` as a typed section.
+
+    Raises:
+        RemError: names the first offending key and, if it is unknown, the keys that are valid there.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RemError(f"{where}: {_sentence(kind, first)}") from error
+
+
+def _sentence(kind: type[Section], error: Any) -> str:
+    path = [str(part) for part in error["loc"]]
+    key = ".".join(path) or "(the whole file)"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {key}; the keys valid there are {', '.join(_keys(kind, path[:-1]))}."
+    if error["type"] == "missing":
+        return f"key {key} is missing."
+    if error["type"] == "value_error":
+        return f"{error['ctx']['error']}."
+    if path[-1:] == ["[key]"]:
+        return f"the name {error['input']!r} may have letters, digits, - and _ only."
+    return f"key {key} has the value {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}."
+
+
+def _keys(kind: type[Section], path: list[str]) -> list[str]:
+    for part in path:
+        if part in kind.model_fields:  # else it is the name of an entry
+            annotation = kind.model_fields[part].annotation
+            options = getattr(annotation, "__args__", (annotation,))
+            sections = (option for option in options if isinstance(option, type) and issubclass(option, Section))
+            kind = next(sections, kind)
+    return list(kind.model_fields)
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        RemError: the file is missing or not YAML.
+    """
+    try:
+        note_read(Path(path))
+        return yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).replace("\n", " ")
+        raise RemError(f"{path} cannot be read as YAML: {reason}.") from error
+
+
+def to_yaml(section: Section) -> str:
+    """A section as YAML text, in the order of its definition."""
+    return yaml.safe_dump(section.model_dump(mode="json"), sort_keys=False)

@@ -1,0 +1,197 @@
+"""`metrics.csv` read back: the measurements of the selected runs and their statistics over seeds.
+
+A row of `metrics.csv` is one number: dataset, variant, seed, checkpoint, split, levels (the quantizer's K;
+empty: not quantized), class (empty: the whole set), metric, value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from rem.errors import RemError
+from rem.files.csv import NAMES, read_csv
+from rem.settings.run import Run, read_run
+
+COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
+
+RUN = ["dataset", "variant", "seed"]
+CELL = ["dataset", "variant", "checkpoint", "split", "levels", "metric", "class"]
+UNQUANTIZED = 0  # stands in `levels` where the file has nothing
+WHOLE = -1  # stands in `class` where the file has nothing
+ANY = ""  # stands in `split`, and in other names, where the file has nothing
+SPLITS = ("test", "transfer")  # what is reported; the validation split only chooses
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured on the test set, and on a further one where there is any, for the selected runs.
+
+    Attributes:
+        runs: one row a selected run: dataset, variant, seed, source, checkpoint (the one that tables show).
+        rows: the rows of `metrics.csv` of these runs, of `SPLITS` or no split, empty levels, classes and splits
+            as `UNQUANTIZED`, `WHOLE` and `ANY`.
+        shared: the K at which a dataset's models are compared.
+        published: K of the authors' runs of a dataset.
+    """
+
+    runs: pd.DataFrame
+    rows: pd.DataFrame
+    shared: dict[str, int]
+    published: dict[str, int]
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Statistics over seeds, indexed by `CELL`.
+
+        Columns: mean, std (n - 1 in the denominator; NaN with one seed), median, seeds (their number), and for the
+        whole set std_classes: the standard deviation over classes of the values averaged over seeds.
+        """
+        cells = self.rows.groupby(CELL)["value"].agg(mean="mean", std="std", median="median", seeds="count")
+        means = cells["mean"].drop(index=WHOLE, level="class")
+        over_classes = means.groupby(level=CELL[:-1]).std()
+        over_classes = pd.concat({WHOLE: over_classes}, names=["class"]).reorder_levels(CELL)
+        return cells.assign(std_classes=over_classes.reindex(cells.index)).sort_index()
+
+    def cell(
+        self,
+        dataset: str,
+        variant: str,
+        checkpoint: str,
+        levels: int,
+        metric: str,
+        class_: int = WHOLE,
+        *,
+        split: str = "test",
+    ) -> pd.Series:
+        """The statistics of one measurement; all NaN where it was not made.
+
+        A metric that never depends on K or on the split (sparsity, say) is the same at every K and on every split.
+        """
+        key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, class_)
+        return self.cells.reindex([key]).iloc[0]
+
+    def over_seeds(
+        self, dataset: str, variant: str, checkpoint: str, levels: int, metric: str, *, split: str = "test"
+    ) -> pd.Series:
+        """The whole set's values of a measurement, indexed by seed; empty where it was not made."""
+        key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, WHOLE)
+        return self._by_seed.loc[key] if key in self._by_seed.index else self._by_seed.iloc[:0].droplevel(CELL)
+
+    @cached_property
+    def _by_seed(self) -> pd.Series:
+        return self.rows.set_index([*CELL, "seed"])["value"].sort_index()
+
+    def _where(self, metric: str, split: str, levels: int) -> tuple[str, int]:
+        """The split and K at which a metric stands in the rows."""
+        anywhere, unquantized = self._independent
+        return ANY if metric in anywhere else split, UNQUANTIZED if metric in unquantized else levels
+
+    @cached_property
+    def _independent(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The metrics that no row measures on a split, and those that no row measures at a K."""
+        highest = self.rows.groupby("metric")[["split", "levels"]].max()
+        return (
+            frozenset(highest.index[highest["split"] == ANY]),
+            frozenset(highest.index[highest["levels"] == UNQUANTIZED]),
+        )
+
+    @property
+    def datasets(self) -> list[str]:
+        """The selected datasets, in the order of the runs."""
+        return list(self.runs["dataset"].unique())
+
+    def checkpoint(self, dataset: str, variant: str) -> str | None:
+        """The checkpoint that tables show of a variant; None if no such run is selected."""
+        runs = self.runs.query("dataset == @dataset and variant == @variant")
+        return None if runs.empty else runs["checkpoint"].iloc[0]
+
+    def reported(self, dataset: str) -> list[int]:
+        """Every K at which the dataset is reported: the shared one and, if it is another, the published one."""
+        return list(dict.fromkeys([self.shared[dataset], self.published[dataset]]))
+
+    def source(self, dataset: str) -> str:
+        """Where the dataset's images come from, e.g. `mnist-sample`."""
+        return self.runs.loc[self.runs["dataset"] == dataset, "source"].iloc[0]
+
+    def seeds(self, dataset: str) -> list[int]:
+        """The seeds of the dataset's runs."""
+        return sorted(self.runs.loc[self.runs["dataset"] == dataset, "seed"].unique().tolist())
+
+    def classes(self, dataset: str) -> list[int]:
+        """The classes of which anything was measured."""
+        found = self.rows.loc[(self.rows["dataset"] == dataset) & (self.rows["class"] != WHOLE), "class"]
+        return sorted(found.unique().tolist())
+
+
+def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Results:
+    """The measurements of the runs whose `run.yaml` are given.
+
+    Raises:
+        RemError: the file cannot be read, lacks a column, says one thing twice, or lacks a run or a K to report.
+    """
+    runs = pd.DataFrame(
+        [
+            {"source": run.data.source, "checkpoint": run.checkpoint} | {key: getattr(run, key) for key in RUN}
+            for run in map(read_run, run_yamls)
+        ],
+        columns=[*RUN, "source", "checkpoint"],
+    )
+    table = read_csv(metrics_csv, COLUMNS)
+    table = table.fillna(dict.fromkeys(NAMES, ANY) | {"levels": UNQUANTIZED, "class": WHOLE})
+    levels = {}
+    for metric in ("shared_levels", "published_levels"):
+        levels[metric] = table[table["metric"] == metric].set_index("dataset")["value"].astype(int).to_dict()
+        for dataset in runs["dataset"].unique():
+            if dataset not in levels[metric]:
+                raise RemError(f"{metrics_csv} has no {metric} for dataset {dataset}; make it again.")
+    measured = table[table["split"].isin([*SPLITS, ANY]) & (table["variant"] != "")].astype({"seed": int})
+    rows = runs[RUN].merge(measured, on=RUN, how="left", indicator=True)
+    for missing in rows[rows["_merge"] == "left_only"].itertuples():
+        name = f"{missing.dataset}/{missing.variant}/seed{missing.seed}"
+        raise RemError(f"{metrics_csv} has no row for the run {name}; make it again.")
+    rows = rows.drop(columns="_merge").astype({"levels": int, "class": int})
+    twice = rows[rows.duplicated([*CELL, "seed"])]
+    if not twice.empty:
+        raise RemError(f"{metrics_csv} has two rows for {twice.iloc[0][[*CELL, 'seed']].to_dict()}; make it again.")
+    return Results(runs, rows, levels["shared_levels"], levels["published_levels"])
+
+
+def plain_variants(results: Results, dataset: str) -> list[str]:
+    """The variants of a dataset that have no decoder, in the order of the runs."""
+    variants = results.runs.loc[results.runs["dataset"] == dataset, "variant"].unique()
+    return [variant for variant in variants if not variant.endswith("-decoder")]
+
+
+def main_dataset(results: Results, dataset: str) -> list[str]:
+    """The main dataset, in the place of the paper's MNIST, if it is selected."""
+    return [dataset] if dataset in results.datasets else []
+
+
+def with_transfer(results: Results, dataset: str = "") -> list[str]:
+    """The datasets that were measured on a transfer set."""
+    found = set(results.rows.loc[results.rows["split"] == "transfer", "dataset"])
+    return [each for each in results.datasets if each in found]
+
+
+def others(results: Results, dataset: str) -> list[str]:
+    """The datasets beside the main one, but for those with a transfer set: Table 6."""
+    return [each for each in results.datasets if each not in (dataset, *with_transfer(results))]
+
+
+def with_decoder(results: Results, dataset: str = "") -> list[str]:
+    """The datasets on which a network with a decoder was trained."""
+    decoders = results.runs[results.runs["variant"].str.endswith("-decoder")]
+    return list(decoders["dataset"].unique())
+
+
+def every(results: Results, dataset: str = "") -> list[str]:
+    """All selected datasets."""
+    return results.datasets
+
+
+def transfer_sources(runs: list[Run]) -> dict[str, str]:
+    """Per dataset with a transfer set, the source of that set."""
+    return {run.dataset: run.data.transfer for run in runs if run.data.transfer}

@@ -1,0 +1,135 @@
+"""Which networks differ from which across seeds: paired t-tests, their intervals and effect sizes."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+from scipy import stats
+
+from rem.files.atomic import whole
+from rem.tables.measurements import SPLITS, Results, read_results
+from rem.tables.names import display_name, model_name
+from rem.tables.statistics import holm, paired_test
+
+METRICS = {"entropy": "entropy (bits)", "entropy_chao_shen": "Chao-Shen (bits)", "accuracy": "accuracy (%)"}
+METRICS |= {"keys": "keys"}
+DECODER = ("baseline-decoder", "rem-decoder")  # the one pair whose first is not the plain baseline
+MEASURED = ["seeds", "difference", "std", "low", "high", "t", "p", "p_holm", "effect_size"]
+COLUMNS = ["dataset", "split", "baseline", "baseline_checkpoint", "variant", "variant_checkpoint", "levels", "metric"]
+COLUMNS += MEASURED
+CAPTION = """\
+Differences between networks of the same seed: mean of (model - reference) over the seeds that both have, at the \
+checkpoints that their tables show. ±: standard deviation of the differences; interval: 95%, of Student's t; p: \
+paired t-test, two-sided; Holm: p corrected for the {tests} tests of an entropy (Eq. 9) in this table; d_z: mean over \
+standard deviation of the differences (Cohen). Blank where fewer than two seeds, or differences that are all the same, \
+leave nothing to test.
+
+{power} A p that is not small is therefore no sign that two networks are alike: read the interval. The test takes \
+differences as normal, which so few seeds cannot show. Seeds vary the initial weights and the batches, not the \
+images: the intervals speak of other trainings on these data.
+"""
+
+
+def compare_pairs(results: Results) -> pd.DataFrame:
+    """Every variant against the baseline, and REM with a decoder against the baseline with one, paired over seeds.
+
+    Args:
+        results: the selected runs' measurements.
+
+    Returns:
+        A row a dataset, split, pair, K and metric, with `COLUMNS`: `seeds` (n), `difference` (mean of variant -
+        baseline, in the metric's unit), `std` of the differences, the 95% t-interval `low` to `high`, `t` and `p` of
+        the paired t-test (two-sided), `p_holm` (Holm 1979, over all tests of `entropy`; NaN for other metrics) and
+        `effect_size` (Cohen's d_z, difference / std). NaN from `std` on where n < 2, and from `low` on where the
+        differences are all the same. There is no row where no seed has both measurements.
+    """
+    table = pd.DataFrame(
+        [
+            row
+            for dataset in results.datasets
+            for split in SPLITS
+            for pair in _pairs(results, dataset)
+            for levels in results.reported(dataset)
+            for row in _rows(results, dataset, split, pair, levels)
+        ],
+        columns=COLUMNS,
+    )
+    tested = (table["metric"] == "entropy") & table["p"].notna()
+    table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy(float))
+    return table
+
+
+def _pairs(results: Results, dataset: str) -> list[tuple[str, str]]:
+    variants = results.runs.loc[results.runs["dataset"] == dataset, "variant"].unique()
+    pairs = [("baseline", variant) for variant in variants if variant != "baseline"]
+    return [pair for pair in [*pairs, DECODER] if set(pair) <= set(variants)]
+
+
+def _rows(
+    results: Results, dataset: str, split: str, pair: tuple[str, str], levels: int
+) -> Iterator[dict[str, object]]:
+    checkpoints = [results.checkpoint(dataset, variant) for variant in pair]
+    for metric in METRICS:
+        values = [
+            results.over_seeds(dataset, variant, checkpoint, levels, metric, split=split)
+            for variant, checkpoint in zip(pair, checkpoints, strict=True)
+        ]
+        differences = (values[1] - values[0]).dropna()  # by seed
+        if not differences.empty:
+            where = (dataset, split, pair[0], checkpoints[0], pair[1], checkpoints[1], levels, metric)
+            yield dict(zip(COLUMNS, where, strict=False)) | paired_test(differences.to_numpy())
+
+
+def write_paired(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> None:
+    """Write what `compare_pairs` returns to `paired.csv` and, to be read, `paired.md` in `folder`.
+
+    Raises:
+        RemError: as `rem.tables.measurements.read_results`.
+    """
+    table = compare_pairs(read_results(metrics_csv, run_yamls))
+    with whole(folder / "paired.csv") as path:
+        table.to_csv(path, index=False, float_format="%.10g")
+    with whole(folder / "paired.md") as path:
+        path.write_text(f"{_caption(table)}\n{_readable(table)}\n")
+
+
+def _caption(table: pd.DataFrame) -> str:
+    power = [
+        f"With {n} seeds p < 0.05 before correction takes |d_z| > {stats.t.ppf(0.975, n - 1) / n**0.5:.2f}."
+        for n in sorted(set(table["seeds"]))
+        if n > 1
+    ]
+    tests = int(table["p_holm"].notna().sum())
+    return CAPTION.format(tests=tests, power=" ".join(power) or "One seed decides nothing.")
+
+
+def _readable(table: pd.DataFrame) -> str:
+    if table.empty:
+        return "No two networks of these runs make a pair."
+
+    def printed(column: str, spec: str) -> pd.Series:
+        return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
+
+    keys = table["metric"] == "keys"  # a count: hundreds and thousands
+
+    def measured(column: str, sign: str = "") -> pd.Series:
+        return printed(column, f"{sign}.3g").where(~keys, printed(column, f"{sign}.1f"))
+
+    spread = measured("std")
+    interval = measured("low", "+") + " .. " + measured("high", "+")
+    text = {
+        "Dataset": table["dataset"].map(display_name),
+        "Split": table["split"],
+        "K": table["levels"],
+        "Model": [model_name(variant, True) for variant in table["variant"]],
+        "Reference": [model_name(variant, True) for variant in table["baseline"]],
+        "Metric": table["metric"].map(METRICS),
+        "Seeds": table["seeds"],
+        "Difference": measured("difference", "+") + spread.where(spread == "", " ± " + spread),
+        "95% interval": interval.where(table["low"].notna(), ""),
+        "t": printed("t", ".2f"),
+        "p": printed("p", ".2g"),
+        "p (Holm)": printed("p_holm", ".2g"),
+        "d_z": printed("effect_size", ".2f"),
+    }
+    return pd.DataFrame(text).to_markdown(index=False, disable_numparse=True)

@@ -1,0 +1,238 @@
+"""The paper's tables and those of its section 4.3 and of the controls, and the comparison with the paper."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rem.settings.run import Run, read_run
+from rem.tables.measurements import (
+    UNQUANTIZED,
+    Results,
+    every,
+    main_dataset,
+    others,
+    read_results,
+    transfer_sources,
+    with_decoder,
+    with_transfer,
+)
+from rem.tables.names import STANDS_FOR, display_name, model_name
+from rem.tables.published import compare, read_published, write_comparison
+from rem.tables.summary import write_summary
+from rem.tables.table import Model, Quantity, Table, write_table
+
+EPOCH = Quantity("epoch", "Epoch", "median", spec=".9g", caption="epoch: median over seeds")
+ACCURACY = Quantity(
+    "accuracy",
+    "Accuracy (%)",
+    "mean",
+    spreads=("seeds",),
+    caption="accuracy: mean ± standard deviation over seeds, in points",
+)
+SPARSITY = Quantity("sparsity", "Sparsity (%)", "median", caption="sparsity: median over seeds")
+KEYS = Quantity(
+    "keys",
+    "#",
+    "median",
+    spec=".9g",
+    per_class=True,
+    bounds="images",
+    caption="keys of a class / images predicted as it: medians over seeds",
+)
+ENTROPY = Quantity(
+    "entropy",
+    "Entropy (bits)",
+    "mean",
+    spreads=("seeds", "classes"),
+    caption="entropy: mean ± standard deviation over seeds of Eq. 9; ± classes: standard deviation over classes of the "
+    "H_j averaged over seeds, the spread that the paper prints",
+)
+CEILING = Quantity(
+    "entropy_ceiling", "Ceiling (bits)", "mean", caption="ceiling: the most that n images allow, mean of log2 n"
+)
+ESTIMATES = (
+    Quantity("entropy_miller_madow", "Miller-Madow (bits)", "mean", caption="Miller-Madow, Chao-Shen: less biased"),
+    Quantity("entropy_chao_shen", "Chao-Shen (bits)", "mean"),
+    Quantity("coverage", "Coverage", "mean", caption="coverage: Good-Turing, the probability that the seen keys hold"),
+)
+COUPLINGS = (
+    Quantity("keys", "Keys", "median", spec=".9g", caption="keys of all classes: median over seeds"),
+    Quantity(
+        "uniform_share",
+        "Share at 1/J",
+        "mean",
+        caption="share at 1/J: of the couplings to the predicted class, in the level of 1/J, mean over seeds",
+    ),
+    Quantity(
+        "strongest_coupling",
+        "Mean max_j c",
+        "mean",
+        spec=".3f",
+        caption="mean max_j c: each primary capsule's strongest coupling, not quantized, mean over seeds",
+    ),
+    Quantity(
+        "sparsity_class_blocks",
+        "Zero W_ij (%)",
+        "mean",
+        caption="zero W_ij: blocks that are wholly zero, which Eq. 15 needs, mean over seeds",
+    ),
+)
+
+
+FIRST = Model("baseline", checkpoint="first", name="CapsNet_1+Q")
+BEST = Model("baseline", checkpoint="best", name="CapsNet_best+Q")
+QUANTIZED = (Model(),)
+TRANSFERRED = (
+    replace(ACCURACY, heading="Accuracy, transfer (%)", split="transfer"),
+    SPARSITY,
+    replace(ENTROPY, heading="Entropy, transfer (bits)", split="transfer"),
+    replace(CEILING, heading="Ceiling, transfer (bits)", split="transfer"),
+)
+
+TABLES = (
+    Table(
+        "table2",
+        "Table 2",
+        "Unpruned CapsNets after the first and at the best epoch",
+        "the variant baseline of {dataset}",
+        main_dataset,
+        (FIRST, BEST),
+        (EPOCH, ACCURACY, ENTROPY, CEILING),
+        by_dataset=False,
+    ),
+    Table(
+        "table3",
+        "Table 3",
+        "Dictionary sizes of the unpruned CapsNet",
+        "the variant baseline of {dataset}",
+        main_dataset,
+        (BEST,),
+        (KEYS,),
+        by_dataset=False,
+    ),
+    Table(
+        "table4",
+        "Table 4",
+        "Accuracy and sparsity",
+        "the dataset {dataset}",
+        main_dataset,
+        (Model(quantized=False), Model()),
+        (ACCURACY, SPARSITY),
+        by_dataset=False,
+    ),
+    Table(
+        "table5",
+        "Table 5",
+        "Dictionary sizes and entropy",
+        "the dataset {dataset}",
+        main_dataset,
+        QUANTIZED,
+        (SPARSITY, KEYS, ENTROPY, CEILING, *ESTIMATES),
+        by_dataset=False,
+    ),
+    Table(
+        "table6",
+        "Table 6",
+        "Accuracy, sparsity and entropy",
+        "a dataset beside {dataset}",
+        others,
+        QUANTIZED,
+        (ACCURACY, SPARSITY, ENTROPY, CEILING),
+    ),
+    Table(
+        "table7",
+        "Table 7",
+        "Trained on digits at random places, tested on those and, as the transfer set, on affine maps of digits",
+        "a dataset with a transfer set",
+        with_transfer,
+        (Model(checkpoint="early", state="under-trained"), Model(state="well-trained")),
+        (ACCURACY, *TRANSFERRED, EPOCH),
+    ),
+    Table(
+        "table_decoder",
+        "Section 4.3",
+        "Networks without and with a decoder",
+        "a variant with a decoder",
+        with_decoder,
+        tuple(Model(variant) for variant in ("baseline", "rem", "baseline-decoder", "rem-decoder")),
+        (ACCURACY, SPARSITY, ENTROPY, CEILING),
+    ),
+)
+CONTROLS = Table(
+    "table_controls",
+    "Controls",
+    "What REM is without one of its parts",
+    "any run",
+    every,
+    QUANTIZED,
+    (ACCURACY, SPARSITY, ENTROPY, CEILING, *COUPLINGS),
+)
+
+
+def write_tables(
+    metrics_csv: str | Path,
+    published_yaml: str | Path,
+    run_yamls: Sequence[str | Path],
+    config_name: str,
+    dataset: str,
+    target_folder: str | Path,
+) -> None:
+    """Write `table2` .. `table7`, `table_decoder` (.csv, .md, .tex), `paper_vs_ours` (.csv, .md), `summary.json`.
+
+    Args:
+        metrics_csv: the tidy table that `rem.tables.measurements` describes.
+        published_yaml: the paper's numbers (`rem.tables.published`).
+        run_yamls: `run.yaml` of every selected run: they say which datasets, sources, seeds and checkpoints count.
+        config_name: named in the comparison.
+        dataset: that of Tables 2 to 5; Table 6 has the others, but for those with a transfer set: Table 7.
+        target_folder: made if it is missing.
+
+    Raises:
+        RemError: an input is missing, unreadable or incomplete.
+    """
+    results = read_results(metrics_csv, run_yamls)
+    runs = [read_run(path) for path in run_yamls]
+    target = Path(target_folder)
+    for table in TABLES:
+        note = transfer_note(runs, results) if table.stem == "table7" else ""
+        write_table(table, results, dataset, target, note)
+    comparison = compare(read_published(published_yaml), results, transfer_sources(runs))
+    write_comparison(comparison, config_name, target)
+    write_summary(results, (ACCURACY, ENTROPY, SPARSITY), target / "summary.json")
+
+
+def write_controls(metrics_csv: str | Path, run_yamls: Sequence[str | Path], target_folder: str | Path) -> None:
+    """Write `table_controls` (.csv, .md, .tex): every variant without a decoder, of every dataset of the runs.
+
+    The arguments and errors are those of `write_tables`.
+    """
+    write_table(CONTROLS, read_results(metrics_csv, run_yamls), "", Path(target_folder))
+
+
+def transfer_note(runs: list[Run], results: Results) -> str:
+    """What the transfer sets are, where early stopping was set, and whether every network reached it."""
+    sentences = []
+    for dataset, source in transfer_sources(runs).items():
+        own = [run for run in runs if run.dataset == dataset]
+        aimed = own[0].training.early_accuracy
+        sentences.append(f"The transfer set of {dataset} is {display_name(source)}.")
+        if source in STANDS_FOR:
+            sentences.append(f"It is not {STANDS_FOR[source]}.")
+        sentences.append(
+            f"Under-trained: the first epoch with a validation accuracy of {aimed:g} %, or else that of the highest."
+        )
+        if own[0].data.validation != "test":
+            sentences.append("Which networks reached it is told by their history.csv.")
+            continue
+        short = [
+            f"{model_name(variant, True)} seed {seed} ({accuracy:.2f} %)"
+            for variant in dict.fromkeys(run.variant for run in own)
+            for seed, accuracy in results.over_seeds(dataset, variant, "early", UNQUANTIZED, "accuracy").items()
+            if accuracy < aimed
+        ]
+        sentences.append(
+            f"The test images serve as validation; {', '.join(short)} did not reach it."
+            if short
+            else "The test images serve as validation; every network reached it."
+        )
+    return " ".join(sentences)

@@ -1,0 +1,225 @@
+"""The paper's printed numbers beside ours: `paper_vs_ours.csv` and `.md`."""
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import Field
+
+from rem.errors import RemError
+from rem.files.atomic import whole
+from rem.settings.sections import Section, parse, read_yaml
+from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
+from rem.tables.names import STANDS_FOR, with_spread
+
+COLUMNS = [
+    *("table", "row", "column", "metric", "unit", "dataset", "variant", "class"),
+    *("published", "published_spread", "spread_over"),
+    *("ours", "statistic", "ours_std", "ours_std_classes", "ours_ceiling", "seeds", "difference"),
+    *("our_dataset", "our_data", "checkpoint", "split", "levels", "suspect", "note", "reason"),
+]
+MEDIANS = ("keys", "sparsity")  # the others are means over seeds, as in the paper
+TRANSFERRED = {"affnist": ("expanded-mnist", "transfer")}  # the paper's test set -> our dataset and split
+CHECKPOINTS = {"under-trained": "early"}  # the paper's word for an epoch -> ours, where they differ
+CEILINGS = {"entropy": "entropy_ceiling", "keys": "images"}  # a metric -> what bounds it from above
+
+
+class Published(Section):
+    """One number that the paper prints."""
+
+    table: int = Field(ge=2, le=7, description="The paper's table.")
+    row: str
+    column: str
+    value: float = Field(description="In `unit`.")
+    spread: float | None = Field(description="What stands behind +-: in points for an accuracy, else in `unit`.")
+    spread_over: Literal["classes", "seeds"] | None
+    dataset: Literal["mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist", "affnist"]
+    variant: Literal["baseline", "rem"]
+    quantized: bool
+    metric: Literal["accuracy", "sparsity", "entropy", "keys"]
+    class_: int | None = Field(alias="class", ge=0, description="The class a number of keys belongs to.")
+    epoch: Literal["first", "best", "under-trained"] | None = Field(description="The checkpoint, where one is named.")
+    unit: Literal["%", "bits", "keys"]
+    suspect: bool = Field(description="Probably copied from another cell by mistake.")
+    note: str
+
+
+def read_published(path: str | Path) -> list[Published]:
+    """The entries of `published.yaml`, in its order.
+
+    Raises:
+        RemError: the file is not a list of complete entries.
+    """
+    entries = read_yaml(path)
+    if not isinstance(entries, list):
+        raise RemError(f"{path} must hold a list of entries.")
+    return [parse(Published, entry, f"{path}, entry {number}") for number, entry in enumerate(entries, start=1)]
+
+
+def compare(entries: list[Published], results: Results, transfer_sources: dict[str, str]) -> pd.DataFrame:
+    """Each published number beside the same statistic of our runs.
+
+    A quantized model's number gets a row at the dataset's shared K and one at its published K. Accuracy and
+    entropy are means over seeds, keys and sparsity medians, as in the paper. Its affNIST numbers are those of
+    networks trained on expanded MNIST, on our transfer split of that dataset if its source is affNIST.
+
+    Args:
+        entries: the paper's numbers.
+        results: our measurements.
+        transfer_sources: per dataset with a transfer split, the source of it.
+
+    Returns:
+        One row a number and K. `our_dataset`, `variant`, `checkpoint`, `split`, `levels`, `metric` and `class` are
+        the rows of `metrics.csv` whose `statistic` over seeds `ours` is. `ours`, `ours_std` (over seeds),
+        `ours_std_classes` (entropies: over classes of the seed-averaged H_j), `ours_ceiling` (entropies: mean over
+        classes of log2 n; keys: images predicted as the class) and `difference` (ours - published) are NaN where
+        this config computes no such number; `reason` says why.
+    """
+    rows = [row for entry in entries for row in _rows(entry, results, transfer_sources)]
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("seeds", "levels", "class"), "Int64"))
+
+
+def _rows(entry: Published, results: Results, transfer_sources: dict[str, str]) -> list[dict]:
+    printed = {
+        "table": entry.table,
+        "row": entry.row,
+        "column": entry.column,
+        "metric": entry.metric,
+        "unit": entry.unit,
+        "dataset": entry.dataset,
+        "variant": entry.variant,
+        "class": entry.class_,
+        "published": entry.value,
+        "published_spread": entry.spread,
+        "spread_over": entry.spread_over,
+        "suspect": entry.suspect,
+        "note": entry.note,
+    }
+    dataset, split = TRANSFERRED.get(entry.dataset, (entry.dataset, "test"))
+    source = transfer_sources.get(dataset) if split == "transfer" else None
+    shown = results.checkpoint(dataset, entry.variant)
+    if shown is None or (split == "transfer" and source != entry.dataset):
+        return [printed | {"reason": _absence(entry, results, dataset, source)}]
+    checkpoint = CHECKPOINTS.get(entry.epoch, entry.epoch) or shown
+    at = [UNQUANTIZED]
+    if entry.quantized and entry.metric != "sparsity":
+        at = results.reported(dataset)
+    where = {
+        "our_dataset": dataset,
+        "our_data": source or results.source(dataset),
+        "checkpoint": checkpoint,
+        "split": None if entry.metric == "sparsity" else split,
+    }
+    return [printed | where | _ours(entry, results, dataset, checkpoint, levels, split) for levels in at]
+
+
+def _absence(entry: Published, results: Results, dataset: str, source: str | None) -> str:
+    if source is not None and STANDS_FOR.get(source, "").lower() == entry.dataset:
+        return f"{source} stands in the place of {STANDS_FOR[source]} in Table {entry.table} but is another test set"
+    if dataset != entry.dataset:
+        return f"{entry.dataset} is not the transfer set of any of this config's datasets"
+    if dataset in results.datasets:
+        return f"variant {entry.variant} is not among this config's runs"
+    reason = f"{dataset} is not among this config's datasets"
+    for ours, stands_for in STANDS_FOR.items():
+        if ours in results.datasets and stands_for.lower().replace(" ", "-") == dataset:
+            reason += f"; {ours} stands in its place in Table {entry.table} but is another dataset"
+    return reason
+
+
+def _ours(
+    entry: Published, results: Results, dataset: str, checkpoint: str, levels: int, split: str
+) -> dict[str, object]:
+    class_ = WHOLE if entry.class_ is None else entry.class_
+
+    def measured(metric: str) -> pd.Series:
+        return results.cell(dataset, entry.variant, checkpoint, levels, metric, class_, split=split)
+
+    statistic = "median" if entry.metric in MEDIANS else "mean"
+    cell = measured(entry.metric)
+    ceiling = measured(CEILINGS[entry.metric])[statistic] if entry.metric in CEILINGS else None
+    return {
+        "ours": cell[statistic],
+        "statistic": statistic,
+        "ours_std": cell["std"],
+        "ours_std_classes": cell["std_classes"] if entry.metric == "entropy" else None,
+        "ours_ceiling": ceiling,
+        "seeds": cell["seeds"],
+        "difference": cell[statistic] - entry.value,
+        "levels": None if levels == UNQUANTIZED else levels,
+        "reason": f"not measured at checkpoint {checkpoint}" if pd.isna(cell[statistic]) else "",
+    }
+
+
+def write_comparison(comparison: pd.DataFrame, config_name: str, folder: Path) -> None:
+    """Write what `compare` returns to `paper_vs_ours.csv` and, to be read, `paper_vs_ours.md`."""
+    with whole(folder / "paper_vs_ours.csv") as path:
+        comparison.to_csv(path, index=False, float_format="%.10g")
+    with whole(folder / "paper_vs_ours.md") as path:
+        path.write_text(_markdown(comparison, config_name))
+
+
+def _markdown(comparison: pd.DataFrame, config_name: str) -> str:
+    made = comparison[comparison["ours"].notna()]
+    missing = comparison[comparison["ours"].isna()]
+    readable = pd.DataFrame(
+        {
+            **_names(made),
+            "K": made["levels"].map("{:d}".format, na_action="ignore"),
+            "Ours": [
+                with_spread(row.ours, None if row.metric in MEDIANS else row.ours_std, _spec(row.unit))
+                for row in made.itertuples(index=False)
+            ],
+            "± classes": made["ours_std_classes"].map("{:.2f}".format, na_action="ignore"),
+            "Ceiling": [with_spread(row.ours_ceiling, None, _spec(row.unit)) for row in made.itertuples(index=False)],
+            "Seeds": made["seeds"],
+            "Difference": [f"{row.difference:+{_spec(row.unit)}}" for row in made.itertuples(index=False)],
+            "Our data": made["our_data"],
+            "Note": made["note"],
+        }
+    )
+    reasons = pd.DataFrame({**_names(missing), "Why": missing["reason"]})
+    data = ", ".join(dict.fromkeys(made["our_data"])) or "none"
+    return MARKDOWN.format(
+        name=config_name,
+        data=data,
+        compared=readable.astype(object).fillna("").to_markdown(index=False, disable_numparse=True),
+        missing=reasons.to_markdown(index=False, disable_numparse=True),
+    )
+
+
+def _names(comparison: pd.DataFrame) -> dict[str, list]:
+    published = [
+        with_spread(row.published, row.published_spread, _spec(row.unit), over=row.spread_over)
+        + (" **(suspect)**" if row.suspect else "")
+        for row in comparison.itertuples(index=False)
+    ]
+    names = comparison[["table", "row", "column", "unit"]].rename(columns=str.capitalize)
+    return {**names.to_dict("series"), "Published": pd.Series(published, index=comparison.index)}
+
+
+def _spec(unit: str) -> str:
+    return ".9g" if unit == "keys" else ".2f"
+
+
+MARKDOWN = """# The paper's numbers and ours
+
+Ours were made under config `{name}`, on the data sources {data}, not under the paper's protocol unless that config \
+says so: read a difference together with the columns "Our data", "Ceiling" and "Seeds". The ceiling is what the number \
+of test images allows at the most: log2 n bits (mean over classes) of entropy, and as many keys as images. K is the \
+number of quantization levels: the paper's, and the one our models of the dataset are compared at; none where the \
+couplings are not quantized or the number does not depend on it.
+
+Accuracy and entropy are means over seeds, keys and sparsity medians. Ours ± is the standard deviation over seeds. \
+"± classes" is that over classes of the entropies H_j averaged over seeds, which is what the paper prints beside an \
+entropy. Spreads of accuracies are in points; the paper prints most of them as fractions. **(suspect)** marks a cell \
+that was probably copied from another by mistake; its note says which.
+
+## Compared
+
+{compared}
+
+## Not computed under this config
+
+{missing}
+"""

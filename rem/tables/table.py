@@ -1,0 +1,218 @@
+"""A table of results: declared as models (rows) and quantities (columns), written as CSV, Markdown and LaTeX.
+
+Every quantized model has a row at the dataset's shared K and one at its published K.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from rem.files.atomic import whole
+from rem.tables.measurements import UNQUANTIZED, WHOLE, Results, plain_variants
+from rem.tables.names import display_name, model_name
+from rem.trees.levels import edge_at_uniform
+
+
+@dataclass(frozen=True)
+class Model:
+    """Rows: a variant's network, or every plain variant's; at its own checkpoint unless one is named.
+
+    `state` stands in parentheses behind the model's name, which `name` replaces.
+    """
+
+    variant: str | None = None
+    quantized: bool = True
+    checkpoint: str | None = None
+    state: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A column, or one a class: a metric on a split, its statistic over seeds, and how it is printed.
+
+    `bounds` names the metric that bounds this one from above and is printed behind a slash.
+    """
+
+    metric: str
+    heading: str
+    statistic: Literal["mean", "median"]
+    spec: str = ".2f"
+    spreads: tuple[Literal["seeds", "classes"], ...] = ()
+    per_class: bool = False
+    bounds: str | None = None
+    caption: str = ""
+    split: Literal["test", "transfer"] = "test"
+
+    @property
+    def column(self) -> str:
+        """What the columns of its numbers begin with."""
+        return self.metric if self.split == "test" else f"{self.metric}_{self.split}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; `datasets` picks its datasets from the results and the main dataset, `needs` says which those are."""
+
+    stem: str
+    heading: str
+    title: str
+    needs: str
+    datasets: Callable[[Results, str], list[str]]
+    models: tuple[Model, ...]
+    quantities: tuple[Quantity, ...]
+    by_dataset: bool = True
+
+
+STD = {"seeds": "std", "classes": "std_classes"}
+
+
+def numbers(table: Table, results: Results, dataset: str) -> pd.DataFrame:
+    """A table as plain numbers, one row a dataset, K and model that was run; `dataset` is the main one.
+
+    Columns: dataset, source, model, variant, checkpoint, levels (empty: not quantized), seeds, then per quantity
+    `<metric>_<statistic>`, with `<metric>_std_seeds` and, for entropies, `<metric>_std_classes`; per class
+    `<metric>_<class>` with the whole set's as `<metric>_total`. On the transfer split a metric is
+    `<metric>_transfer`.
+    """
+    rows = []
+    for each in table.datasets(results, dataset):
+        for levels in [UNQUANTIZED, *results.reported(each)]:
+            for model in table.models:
+                if model.quantized == (levels == UNQUANTIZED):
+                    continue
+                variants = plain_variants(results, each) if model.variant is None else [model.variant]
+                rows += [_row(table, results, model, each, variant, levels) for variant in variants]
+    frame = pd.DataFrame([row for row in rows if row])
+    return frame if frame.empty else frame.astype({"levels": "Int64"})
+
+
+def _row(table: Table, results: Results, model: Model, dataset: str, variant: str, levels: int) -> dict[str, object]:
+    shown = results.checkpoint(dataset, variant)
+    if shown is None:
+        return {}
+    checkpoint = model.checkpoint or shown
+    name = model.name or model_name(variant, model.quantized) + (f" ({model.state})" if model.state else "")
+    row = {
+        "dataset": dataset,
+        "source": results.source(dataset),
+        "model": name,
+        "variant": variant,
+        "checkpoint": checkpoint,
+        "levels": levels if model.quantized else None,
+        "seeds": len(results.runs.query("dataset == @dataset and variant == @variant")),
+    }
+    for quantity in table.quantities:
+        row |= _columns(quantity, results, (dataset, variant, checkpoint, levels))
+    return row
+
+
+def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, int]) -> dict[str, float]:
+    name, statistic, split = quantity.column, quantity.statistic, quantity.split
+    if quantity.per_class:
+        classes = {class_: str(class_) for class_ in results.classes(where[0])} | {WHOLE: "total"}
+        return {
+            f"{metric}_{label}": results.cell(*where, metric, class_, split=split)[statistic]
+            for metric in filter(None, (quantity.metric, quantity.bounds))
+            for class_, label in classes.items()
+        }
+    cell = results.cell(*where, quantity.metric, split=split)
+    spreads = {f"{name}_std_{over}": cell[STD[over]] for over in quantity.spreads}
+    return {f"{name}_{statistic}": cell[statistic]} | spreads
+
+
+def readable(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """What `numbers` returns as text for people: "96.81 ± 0.23", blank where there is no number."""
+    text = {"Model": frame["model"], "K": frame["levels"].map("{:d}".format, na_action="ignore")}
+    if table.by_dataset:
+        text = {"Dataset": frame["dataset"].map(display_name)} | text
+    for quantity in table.quantities:
+        text |= _texts(quantity, frame)
+    return pd.DataFrame(text).astype(object).fillna("")
+
+
+def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
+    name = quantity.column
+
+    def printed(column: str, beside: str = "", between: str = "") -> list[str]:
+        behind = frame[beside] if beside else [None] * len(frame)
+        pairs = zip(frame[column], behind, strict=True)
+        return [between.join(f"{number:{quantity.spec}}" for number in pair if pd.notna(number)) for pair in pairs]
+
+    if quantity.per_class:
+        labels = [column.removeprefix(f"{name}_") for column in frame if column.startswith(f"{name}_")]
+        return {
+            quantity.heading + label: printed(f"{name}_{label}", f"{quantity.bounds}_{label}", "/") for label in labels
+        }
+    value = f"{name}_{quantity.statistic}"
+    if "seeds" not in quantity.spreads:
+        return {quantity.heading: printed(value)}
+    text = {quantity.heading: printed(value, f"{name}_std_seeds", " ± ")}
+    if "classes" in quantity.spreads:
+        text["± classes"] = printed(f"{name}_std_classes")
+    return text
+
+
+def _caption(table: Table, frame: pd.DataFrame, results: Results, note: str) -> str:
+    sets = "; ".join(
+        f"{display_name(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
+        f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
+        f"published K = {results.published[dataset]}{_edge(results, dataset)}"
+        for dataset in frame["dataset"].unique()
+    )
+    checkpoints = ", ".join(
+        f"{model} {' or '.join(dict.fromkeys(rows['checkpoint']))}"
+        for model, rows in frame.groupby("model", sort=False)
+    )
+    statistics = "; ".join(dict.fromkeys(quantity.caption for quantity in table.quantities if quantity.caption))
+    caption = (
+        f"{table.heading}. {table.title}. Test set of {sets}. "
+        f"Checkpoints: {checkpoints}. {statistics[0].upper()}{statistics[1:]}."
+    )
+    return f"{caption} {note}".rstrip()
+
+
+def _edge(results: Results, dataset: str) -> str:
+    classes = len(results.classes(dataset))
+    flickers = classes and edge_at_uniform(results.published[dataset], classes)
+    return " (where a level edge falls on 1/J: keys of undecided capsules flicker)" if flickers else ""
+
+
+def write_table(table: Table, results: Results, dataset: str, folder: Path, note: str = "") -> None:
+    """Write a table as `<stem>.csv` (plain numbers), `.md` and `.tex`; where it has no rows, what it needs.
+
+    Args:
+        table: its declaration.
+        results: the measurements.
+        dataset: the main dataset.
+        folder: made if it is missing.
+        note: sentences that end the caption.
+    """
+    stem = folder / table.stem
+    frame = numbers(table, results, dataset)
+    if frame.empty:
+        caption = f"{table.heading} needs {table.needs.format(dataset=dataset)}, which these runs lack."
+        frame, markdown, latex = pd.DataFrame({"note": [caption]}), caption, _latex(caption)
+    else:
+        caption = _caption(table, frame, results, note)
+        text = readable(table, frame)
+        markdown = f"{caption}\n\n{text.to_markdown(index=False, disable_numparse=True)}"
+        latex = (
+            text.map(_latex)
+            .rename(columns=_latex)
+            .to_latex(index=False, escape=False, caption=_latex(caption), label=f"tab:{table.stem}")
+        )
+    with whole(stem.with_suffix(".csv")) as path:
+        frame.to_csv(path, index=False, float_format="%.10g")
+    for suffix, content in ((".md", markdown), (".tex", latex)):
+        with whole(stem.with_suffix(suffix)) as path:
+            path.write_text(content.rstrip() + "\n")
+
+
+def _latex(text: str) -> str:
+    for plain, escaped in (("%", r"\%"), ("#", r"\#"), ("_", r"\_"), ("±", r"$\pm$")):
+        text = text.replace(plain, escaped)
+    return text

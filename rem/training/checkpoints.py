@@ -1,0 +1,115 @@
+"""Trained networks on disk."""
+
+import io
+import pickle
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from rem.data.sources import find_source
+from rem.errors import RemError
+from rem.files.atomic import whole
+from rem.files.digests import checksum
+from rem.files.notes import note_read
+from rem.files.provenance import provenance
+from rem.networks.build import build
+from rem.networks.capsnet import CapsNet
+from rem.settings.run import Run
+
+UNREADABLE = (OSError, RuntimeError, EOFError, LookupError, ValueError)
+UNREADABLE += (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
+
+
+class Checkpoint(NamedTuple):
+    """A network, the run it belongs to, and the epoch (from 1) after which it was saved."""
+
+    model: CapsNet
+    run: Run
+    epoch: int
+
+
+def load_backbone(model: CapsNet, run: Run, path: Path | None) -> None:
+    """Give an untrained network's backbone the ImageNet weights, where its run asks for them.
+
+    Args:
+        model: of `build`.
+        run: its settings.
+        path: the file that `rem fetch` brought; None: there is none.
+
+    Raises:
+        RemError: the file is missing, wrong or not asked for.
+    """
+    name = run.network.backbone
+    if run.network.weights != "pretrained":
+        if path is not None:
+            raise RemError(f"network.weights is {run.network.weights or 'null'}: leave {path} out, or set pretrained.")
+        return
+    ((file, expected),) = find_source(name).files.items()
+    if path is None:
+        raise RemError(
+            f"network.weights is pretrained, but no weights are given: get them with `rem fetch {name} "
+            f"data/raw/{name}/{file}` and name the file as --backbone-weights, or set network.weights to none."
+        )
+    if checksum(path, "sha256", unpacked=False) != expected:
+        raise RemError(f"{path} is not {file} ({expected}); delete it and fetch it again.")
+    note_read(path)
+    weights = load_tensors(path, next(model.parameters()).device)
+    model.backbone.stages.load_state_dict({key: value for key, value in weights.items() if not key.startswith("fc.")})
+
+
+def save_checkpoint(path: Path, weights: dict[str, Any], run: Run, epoch: int, **origin: str) -> None:
+    """Write a network's state dict with its settings, provenance and what else is to be said of its origin.
+
+    The state dict is complete, a frozen backbone's 45 MB and the decoder included: reading it needs no other file.
+    """
+    content = {"model": weights, "run": run.model_dump_json(), "epoch": epoch, "provenance": provenance() | origin}
+    save_tensors(path, content)
+
+
+def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
+    """Read a network, in evaluation mode; raises RemError where the file is not a whole checkpoint."""
+    content = load_tensors(path, device)
+    note_read(path)
+    try:
+        run = Run.model_validate_json(content["run"])
+        model = build(run, device)
+        model.load_state_dict(content["model"])
+        return Checkpoint(model.eval(), run, content["epoch"])
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise RemError(f"{path} holds no network of this version ({reason}); delete it and train again.") from error
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write plain values and tensors, whole or not at all; the same content is the same bytes."""
+    packed = io.BytesIO()  # of a file torch would keep the name, which is that of a process
+    torch.save(content, packed)
+    with whole(path) as partial:
+        partial.write_bytes(packed.getbuffer())
+
+
+def load_tensors(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read what `save` wrote, without executing any code in it.
+
+    Raises:
+        RemError: the file is missing, damaged or holds anything but tensors and plain values.
+    """
+    if not path.is_file():
+        raise RemError(f"{path} is missing; train the network first.")
+    try:
+        _check_sums(path)
+        return torch.load(path, map_location=device, weights_only=True)
+    except UNREADABLE as error:
+        reason = str(error).strip().split("\n")[0]
+        raise RemError(f"{path} is not a whole checkpoint ({reason}); delete it and train again.") from error
+
+
+def _check_sums(path: Path) -> None:
+    """Raise where a part of a zip, which PyTorch writes, is not what its checksum is of; PyTorch does not look."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise OSError(f"the checksum of {damaged} is wrong")

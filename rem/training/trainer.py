@@ -1,0 +1,221 @@
+"""One network in training: Adam on the margin loss, with LOBSTER pruning and a decoder where the run asks for them.
+
+A decoder adds its weighted reconstruction loss to what is minimized. The validation loss, by which the best epoch
+and the pruning threshold are chosen, is the margin loss alone in every run.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rem.data.augment import reconstruction_targets
+from rem.data.batches import epoch_batches, eval_batches, load_split
+from rem.errors import RemError
+from rem.networks.build import build
+from rem.networks.losses import margin_loss, margin_losses, reconstruction_losses
+from rem.pruning.lobster import REGULARIZERS
+from rem.pruning.masks import Masks
+from rem.pruning.threshold import search_threshold, threshold_for_sparsity
+from rem.settings.run import Run
+from rem.training.checkpoints import load_backbone
+
+
+class Trainer:
+    """The state of a run between two epochs, and the step from one to the next.
+
+    Args:
+        run: the settings.
+        prepared: the dataset's HDF5 file.
+        device: where to train.
+        followed: sparsity in % after each epoch of the run that `pruning.threshold: follow` follows.
+        backbone_weights: the file that `network.weights: pretrained` needs.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        prepared: Path,
+        device: torch.device,
+        followed: Sequence[float] = (),
+        backbone_weights: Path | None = None,
+    ) -> None:
+        self.run = run
+        self.followed = followed
+        self.train = load_split(prepared, "train").to(device)
+        self.validation = load_split(prepared, "val").to(device)
+        torch.manual_seed(run.seed)
+        self.model = build(run, device)
+        load_backbone(self.model, run, backbone_weights)
+        self.masks = Masks(self.model, run.pruning.layers) if run.pruning else None
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=run.training.learning_rate, fused=True)
+        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16")
+        self.generator = torch.Generator().manual_seed(run.seed)
+        self.history: list[dict[str, float]] = []
+        self.kept: dict[str, dict[str, Any]] = {}  # checkpoint -> its `epoch` and `model`, but for the last
+        self.seconds = 0.0, 0.0  # that the last epoch's training and search took
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, from 1, of the lowest validation loss."""
+        return 1 + min(range(self.epoch), key=lambda index: self.history[index]["validation_loss"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or the validation loss has not improved for `patience` epochs."""
+        schedule = self.run.training
+        return self.epoch >= schedule.epochs or (self.epoch > 0 and self.epoch - self.best_epoch >= schedule.patience)
+
+    def run_epoch(self) -> None:
+        """Train for one epoch, prune, validate, and add a row to the history.
+
+        Raises:
+            RemError: the loss or a weight is not finite any more.
+        """
+        schedule, pruning = self.run.training, self.run.pruning
+        rate = schedule.learning_rate * schedule.learning_rate_decay**self.epoch
+        penalty = pruning.penalty * pruning.penalty_decay**self.epoch if pruning else 0.0
+        start = time.perf_counter()
+        fitted = self._fit(rate, penalty)
+        self._require_finite(fitted["train_loss"])
+        trained = time.perf_counter()
+        threshold = self._prune()
+        pruned = time.perf_counter()
+        losses, correct = self._evaluate()
+        self._require_finite(float(losses.mean()))
+        row = {
+            "epoch": self.epoch + 1,
+            "learning_rate": rate,
+            "penalty": penalty,
+            **fitted,
+            "validation_loss": float(losses.mean()),
+            "validation_accuracy": 100 * float(correct.double().mean()),
+            "threshold": threshold,
+            "sparsity": 100 * self.masks.sparsity() if self.masks else 0.0,
+        }
+        self.history.append(row)
+        self.seconds = trained - start, pruned - trained
+        self._keep()
+
+    def _keep(self) -> None:
+        """Take the network as it stands for the checkpoints that it is, so far."""
+        reached = self.run.training.early_accuracy
+        accuracies = [row["validation_accuracy"] for row in self.history]
+        now = {
+            "first": self.epoch == 1,
+            "best": self.best_epoch == self.epoch,
+            "early": max(accuracies[:-1], default=-1) < min(reached, accuracies[-1]),
+        }
+        for name in (name for name, holds in now.items() if holds):
+            self.kept[name] = {"epoch": self.epoch, "model": copy.deepcopy(self.model.state_dict())}
+
+    def _require_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise RemError(
+                f"the loss of {self.run.dataset}, {self.run.variant}, seed {self.run.seed} is {loss} in epoch "
+                f"{self.epoch + 1}; lower training.learning_rate and train again (state.pt in the run's folder "
+                "keeps the epochs before)."
+            )
+
+    def _fit(self, rate: float, penalty: float) -> dict[str, float]:
+        """One pass over the training images: means of the losses, and the accuracy in %."""
+        data, pruning, decoder, masks = self.run.data, self.run.pruning, self.run.decoder, self.masks
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        sums = torch.zeros(3, dtype=torch.float64, device=self.train.images.device)  # of both losses, correct images
+        self.model.train()
+        for images, labels in epoch_batches(
+            self.train, self.run.training.batch_size, data.size, self.run.augment, data.mean, data.std, self.generator
+        ):
+            with self.autocast:
+                lengths, poses, _ = self.model(images)
+                margin = loss = margin_loss(lengths, labels)
+                reconstruction = torch.zeros_like(margin)
+                if decoder:
+                    targets = reconstruction_targets(images, decoder.pixels, data.mean, data.std)
+                    reconstruction = reconstruction_losses(self.model.decoder(poses, labels), targets).mean()
+                    loss = margin + decoder.weight * reconstruction
+            self.optimizer.zero_grad()
+            loss.backward()
+            if penalty:
+                REGULARIZERS[pruning.regularizer](masks.parameters, penalty)
+            self.optimizer.step()
+            if masks and pruning.threshold != "none":
+                masks.apply()
+            correct = (lengths.argmax(dim=1) == labels).double().mean()
+            sums += len(labels) * torch.stack([margin.detach(), reconstruction.detach(), correct])
+        margin, reconstruction, correct = (sums / len(self.train)).tolist()
+        means = {"train_loss": margin, "train_accuracy": 100 * correct}
+        return means | {"reconstruction_loss": reconstruction} if decoder else means
+
+    def _prune(self) -> float:
+        """Prune below the threshold of this epoch; returns it, 0 where there is none."""
+        pruning = self.run.pruning
+        if pruning is None or pruning.threshold == "none" or self.epoch < pruning.start:
+            return 0.0
+        follow = pruning.threshold == "follow"
+        threshold = threshold_for_sparsity(self.masks, self._followed_sparsity()) if follow else self._search()
+        self.masks.prune(threshold)
+        return threshold
+
+    def _search(self) -> float:
+        """The largest threshold that does not worsen the validation loss."""
+        self.model.eval()
+        with torch.no_grad(), self.autocast:  # a backbone sees every image once, and not in every probe
+            stems = [(self.model.stem(images), labels) for images, labels in self._batches()]
+            return search_threshold(
+                self.masks,
+                lambda stride: (margin_losses(self.model.head(stem)[0], labels) for stem, labels in stems[::stride]),
+                self.run.pruning.resolution,
+            )
+
+    def _followed_sparsity(self) -> float:
+        """What the followed run had after this epoch, or after its last one, as a fraction."""
+        return self.followed[min(self.epoch, len(self.followed) - 1)] / 100
+
+    def _evaluate(self) -> tuple[Tensor, Tensor]:
+        """Each validation image's margin loss (N,) and whether it is classified correctly (N,)."""
+        losses, correct = zip(*self._validate(), strict=True)
+        return torch.cat(losses), torch.cat(correct)
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        data, batch_size = self.run.data, self.run.training.batch_size
+        return eval_batches(self.validation, batch_size, data.size, data.mean, data.std)
+
+    @torch.no_grad()
+    def _validate(self) -> Iterator[tuple[Tensor, Tensor]]:
+        self.model.eval()
+        for images, labels in self._batches():
+            with self.autocast:
+                lengths, _, _ = self.model(images)
+            yield margin_losses(lengths, labels), lengths.argmax(dim=1) == labels
+
+    def state(self) -> dict[str, Any]:
+        """All that the next epoch depends on."""
+        return {
+            "model": self.model.state_dict(),
+            "masks": self.masks.kept if self.masks else {},
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "history": self.history,
+            "kept": self.kept,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"].cpu())
+        self.history, self.kept = state["history"], state["kept"]
+        if self.masks:
+            self.masks.kept = state["masks"]

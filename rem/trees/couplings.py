@@ -1,0 +1,135 @@
+"""A trained network's couplings on one split, streamed to HDF5, with the accuracy at every K."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from rem.data.batches import find_split, stream_batches
+from rem.files.hdf5 import open_hdf5, whole_hdf5
+from rem.networks.capsnet import CapsNet
+from rem.networks.losses import margin_losses
+from rem.networks.routing import route, squash, votes
+from rem.pruning.masks import sparsity
+from rem.settings.stamp import stamp
+from rem.training.checkpoints import load_checkpoint
+from rem.trees.quantizer import nearest
+
+IMAGES_AT_ONCE = 16  # whose votes are held
+
+
+def extract(
+    checkpoint: Path, prepared: Path, split: str, maximum_levels: int, target: Path, device: torch.device
+) -> None:
+    """Route a split through a checkpoint once and write what the couplings of its last iteration are.
+
+    The HDF5 file holds, for N images, I primary capsules and J classes:
+        `couplings` float32 (N, I): c_{-j} of each image's predicted class j;
+        `strongest` float32 (N,): the mean over i of max_j c_ij;
+        `predicted`, `label` int64 (N,); `lengths` float32 (N, J): |v_j|, unquantized;
+        `class_mean` float32 (J, I): the mean of c_ij over the images predicted as j (section 3.1's
+        reduction to I x J), NaN for a class that nobody predicted;
+        `levels/K`, `levels/accuracy` in %, `levels/loss`: with the couplings quantized at each K;
+        attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `class_names`, `sparsity`
+        (JSON, shares by layer), `run`, `provenance`.
+
+    Memory does not grow with N.
+    """
+    model, run, epoch = load_checkpoint(checkpoint, device)
+    data, batch = run.data, run.training.batch_size
+    with open_hdf5(prepared) as file:
+        class_names, count = file.attrs["class_names"], len(find_split(file, split)["labels"])
+    capsules, classes = model.weight.shape[:2]
+    levels = torch.arange(2, maximum_levels + 1, device=device)
+    correct = torch.zeros(len(levels) + 1, dtype=torch.int64, device=device)  # the last one unquantized
+    losses = torch.zeros(len(levels) + 1, dtype=torch.float64, device=device)
+    sums = torch.zeros(classes, capsules, dtype=torch.float64, device=device)
+    predictions = torch.zeros(classes, dtype=torch.int64, device=device)
+
+    with whole_hdf5(target) as file:
+        chunks = {
+            "chunks": (min(batch, count), capsules),
+            "compression": "gzip",
+            "compression_opts": 1,
+            "shuffle": True,
+        }
+        file.create_dataset("couplings", (count, capsules), "f4", **chunks)
+        file.create_dataset("strongest", (count,), "f4")
+        file.create_dataset("predicted", (count,), "i8")
+        file.create_dataset("label", (count,), "i8")
+        file.create_dataset("lengths", (count, classes), "f4")
+        batches = stream_batches(prepared, split, batch, data.size, data.mean, data.std, device)
+        done = 0
+        for pixels, labels in tqdm(batches, total=-(-count // batch), unit="batch", disable=None, desc=target.stem):
+            couplings, lengths = _route_at(model, pixels, levels)  # (B, J, I), (L+1, B, J)
+            predicted = lengths[-1].argmax(dim=1)  # (B,)
+            own = couplings[torch.arange(len(labels), device=device), predicted]  # (B, I)
+            sums.index_add_(0, predicted, own.double())
+            predictions += torch.bincount(predicted, minlength=classes)
+            correct += (lengths.argmax(dim=2) == labels).sum(dim=1)
+            at_levels = margin_losses(lengths.flatten(0, 1), labels.repeat(len(lengths)))  # ((L+1)*B,)
+            losses += at_levels.view(len(lengths), -1).double().sum(dim=1)
+            rows = slice(done, done + len(labels))
+            done = rows.stop
+            file["couplings"][rows] = own.cpu()
+            file["strongest"][rows] = couplings.amax(dim=1).mean(dim=1).cpu()
+            file["predicted"][rows] = predicted.cpu()
+            file["label"][rows] = labels.cpu()
+            file["lengths"][rows] = lengths[-1].cpu()
+        accuracy = 100 * correct.double().cpu().numpy() / count
+        loss = losses.cpu().numpy() / count
+        with np.errstate(invalid="ignore"):
+            file["class_mean"] = (sums.cpu().numpy() / predictions.cpu().numpy()[:, None]).astype(np.float32)
+        file["levels/K"] = levels.cpu().numpy()
+        file["levels/accuracy"] = accuracy[:-1]
+        file["levels/loss"] = loss[:-1]
+        stamp(
+            file,
+            run,
+            accuracy=accuracy[-1],
+            loss=loss[-1],
+            epoch=epoch,
+            checkpoint=checkpoint.stem,
+            split=split,
+            class_names=class_names,
+            sparsity=json.dumps(sparsity(model)),
+        )
+
+
+def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tensor) -> Tensor:
+    """The class capsules v_j with the couplings of the last iteration quantized at many K (Eq. 7, 2, 3) at once.
+
+    Here the votes are held, for they serve all K. Images go one at a time, so that an image's indices at all K stay in
+    a core's cache; they weigh the votes, and the sum is divided by K - 1, for s_j is linear in the couplings.
+
+    Args:
+        couplings: (B, J, I), of `route`.
+        votes: (B, J, I, D), of `votes`.
+        bias: (J, D).
+        levels: (L,), the K.
+
+    Returns:
+        (L, B, J, D).
+    """
+    levels = levels.view(-1, 1)  # (L, 1)
+    s = [
+        torch.bmm(nearest(own.unsqueeze(1), levels), seen) / (levels - 1)  # (J, L, I) @ (J, I, D) -> (J, L, D)
+        for own, seen in zip(couplings, votes, strict=True)
+    ]
+    return squash(torch.stack(s) + bias.unsqueeze(1)).movedim(2, 0)  # (B, J, L, D) -> (L, B, J, D)
+
+
+@torch.no_grad()
+def _route_at(model: CapsNet, images: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+    """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
+    primary = model.primary_capsules(model.stem(images))
+    poses, couplings = route(model.weight, primary, model.routing_bias, model.iterations)
+    at_levels = [
+        quantized_poses(own, votes(model.weight, one), model.routing_bias, levels)
+        for own, one in zip(couplings.split(IMAGES_AT_ONCE), primary.split(IMAGES_AT_ONCE), strict=True)
+    ]
+    lengths = torch.cat([torch.cat(at_levels, dim=1), poses.unsqueeze(0)]).norm(dim=-1)
+    return couplings, lengths

@@ -1,0 +1,203 @@
+"""Files are whole or absent, and an unreadable one is named in one sentence."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from rem.errors import RemError
+from rem.files.atomic import hold, whole
+from rem.files.hdf5 import open_hdf5, whole_hdf5
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_finished_block_leaves_the_file_and_nothing_else(tmp_path):
+    with whole(tmp_path / "a.csv") as partial:
+        partial.write_text("new")
+        assert partial.parent == tmp_path  # so that the renaming never crosses file systems
+        assert not (tmp_path / "a.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "new"
+
+
+def test_missing_parents_are_made(tmp_path):
+    with whole(tmp_path / "deep" / "er" / "a.csv") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "deep" / "er" / "a.csv").read_text() == "new"
+
+
+def half_written(path, error):
+    with whole(path) as partial:
+        partial.write_text("ne")
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_interrupted_block_leaves_no_file(tmp_path, error):
+    with pytest.raises(error):
+        half_written(tmp_path / "a.csv", error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_block_leaves_the_old_file_as_it_was(tmp_path):
+    (tmp_path / "a.csv").write_text("old")
+    with pytest.raises(ValueError):
+        half_written(tmp_path / "a.csv", ValueError)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "old"
+
+
+def test_a_finished_block_replaces_the_old_file(tmp_path):
+    (tmp_path / "a.csv").write_text("old")
+    with whole(str(tmp_path / "a.csv")) as partial:
+        partial.write_text("new")
+    assert (tmp_path / "a.csv").read_text() == "new"
+
+
+def test_a_block_that_writes_nothing_is_no_success(tmp_path):
+    with pytest.raises(FileNotFoundError), whole(tmp_path / "a.csv"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_writer_and_nothing_else(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    names = [".a.csv.1.partial", f".a.csv.{ended.pid}.partial", f".b.csv.{ended.pid}.partial", "a.csv.part"]
+    for name in names:
+        (tmp_path / name).touch()
+    with whole(tmp_path / "a.csv") as partial:
+        partial.touch()
+    names.remove(f".a.csv.{ended.pid}.partial")  # process 1 lives
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", *names}
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "no space left on device; make room, then give the same command again."),
+        (errno.EROFS, "read-only file system; make its folder writable, then give the same command again."),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named(tmp_path, number, sentence):
+    with pytest.raises(RemError) as raised, whole(tmp_path / "a.csv"):
+        raise OSError(number, os.strerror(number))
+    assert str(raised.value) == f"{tmp_path / 'a.csv'} cannot be written: {sentence}"
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_cannot_be_written(tmp_path):
+    with pytest.raises(PermissionError), whole(tmp_path / "a.csv"):
+        raise PermissionError(errno.EACCES, "Permission denied", "images/1.png")
+
+
+def test_hdf5_on_a_full_disk_is_named_and_nothing_is_left(tmp_path):
+    code = """
+import resource, signal, sys, numpy
+from rem.errors import RemError
+from rem.files.hdf5 import whole_hdf5
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+import rem.errors
+rem.errors.UNWRITABLE[27] = "make room"  # the limit's error, in the place of a full disk's
+try:
+    with whole_hdf5(sys.argv[1]) as file:
+        for name in "abc":
+            file.create_dataset(name, data=numpy.arange(5000), chunks=(100,), compression="gzip")
+            file.attrs[name] = "long" * 100
+except RemError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.h5"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")  # HDF5 by itself crashes
+    assert done.stdout.startswith(f"{tmp_path / 'a.h5'} cannot be written: file too large; make room")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def sealed(tmp_path):
+    with whole_hdf5(tmp_path / "a.h5") as file:
+        file["x"], file.attrs["name"] = np.arange(30), "a name"
+    return tmp_path / "a.h5"
+
+
+def test_a_flipped_byte_anywhere_in_an_hdf5_file_is_named(sealed):
+    content = sealed.read_bytes()
+    for place in {*range(0, len(content), 37), len(content) - 1}:
+        sealed.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        with pytest.raises(RemError, match=r"a\.h5 is not a readable HDF5 file \(.*\); delete it"), open_hdf5(sealed):
+            pass
+    sealed.write_bytes(content)
+    with open_hdf5(sealed) as file:
+        assert file["x"][:].tolist() == list(range(30))
+
+
+def test_the_same_content_is_the_same_hdf5_file(sealed, tmp_path):
+    with whole_hdf5(tmp_path / "b.h5") as file:
+        file["x"], file.attrs["name"] = np.arange(30), "a name"
+    assert (tmp_path / "b.h5").read_bytes() == sealed.read_bytes()
+
+
+def test_a_folder_is_held_by_one_process_at_a_time_and_set_free_by_a_kill(tmp_path):
+    code = "import sys, time\nfrom pathlib import Path\nfrom rem.files.atomic import hold\n"
+    code += "with hold(Path(sys.argv[1])):\n    print(flush=True)\n    time.sleep(99)"
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=ROOT, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        with (
+            pytest.raises(RemError, match=f"^another process is at work in {tmp_path}; wait until it ends"),
+            hold(tmp_path),
+        ):
+            pass
+        holder.kill()
+    with hold(tmp_path):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_hdf5_is_read_only_and_closed_after_the_block(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.arange(3)
+    with open_hdf5(tmp_path / "a.h5") as file:
+        assert file["x"][:].tolist() == [0, 1, 2]
+        assert file.mode == "r"
+    assert not file
+
+
+def empty(path):
+    path.touch()
+
+
+def cut(path):
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(3000)
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+def text(path):
+    path.write_text("dataset,accuracy\n")
+
+
+@pytest.mark.parametrize("damage", [empty, cut, text])
+def test_an_unreadable_hdf5_file_is_named_in_one_sentence(tmp_path, damage):
+    damage(tmp_path / "a.h5")
+    with pytest.raises(RemError) as raised, open_hdf5(tmp_path / "a.h5"):
+        pass
+    sentence = str(raised.value)
+    assert sentence.startswith(f"{tmp_path / 'a.h5'} is not a readable HDF5 file (")
+    assert sentence.endswith("delete it and run the command that makes it again.")
+    assert "\n" not in sentence
+
+
+def test_a_missing_hdf5_file_is_called_missing_and_not_damaged(tmp_path):
+    with pytest.raises(RemError, match=r"^\S+/a\.h5 is missing; run the command that makes it\.$"):
+        open_hdf5(tmp_path / "a.h5").__enter__()
+
+
+def test_errors_of_the_block_are_not_taken_for_unreadable_files(tmp_path):
+    h5py.File(tmp_path / "a.h5", "w").close()
+    with pytest.raises(OSError, match="disk full"), open_hdf5(tmp_path / "a.h5"):
+        raise OSError("disk full")

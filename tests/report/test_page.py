@@ -1,0 +1,255 @@
+"""The report: everything it is given is in the one file, which asks for nothing else and can be read at any width."""
+
+import itertools
+import re
+
+import browser
+import pytest
+import tiny
+
+from rem.claims.findings import Finding, decided
+from rem.claims.paper import CLAIMS
+from rem.claims.rules import FAILS, HOLDS, UNDECIDED
+from rem.claims.write import table
+from rem.errors import RemError
+from rem.files.atomic import whole
+from rem.files.notes import note_read
+from rem.files.trace import recorded, trace
+from rem.report.graph import WIDTH, arrange, arrows, svg
+from rem.report.page import claims_of, comparison, run_rows, shown, timing_rows, write_report
+from rem.settings.sections import to_yaml
+
+
+def finding(verdict, dataset="mnist", decides=True):
+    """Of entropy at K = 7: 7 bits fall to 3."""
+    numbers = (3.0, 7.0, -4.0, -5.0, -3.0, 0.01, 3)
+    return Finding(dataset, dataset, "test", 7, "entropy", "REM", "CapsNet+Q", *numbers, verdict, decides)
+
+
+DECISIONS = [  # findings of all claims: two, one and none in turn
+    (claim, findings)
+    for claim, findings in zip(
+        CLAIMS,
+        itertools.cycle(
+            [
+                [finding(HOLDS), finding(UNDECIDED, dataset="<script>alert(1)</script>", decides=False)],
+                [finding(FAILS, dataset="shapes")],
+                [],
+            ]
+        ),
+        strict=False,
+    )
+]
+COMPARISON = """# Numbers
+
+| Table | Column | Published | Ours | ± classes | Note |
+|---|---|---|---|---|---|
+| 2 | Accuracy | 97.53 | 94.44 ± 0.32 | | long words |
+| 3 | #0 | 974 | 154 | | |
+| 3 | #total | 8000 | 1488 | | |
+
+## Not computed
+
+| Table | Why |
+|---|---|
+| 6 | not among this config's datasets |
+"""
+TABLE = """Table 4. Accuracy and sparsity. Test set of mnist, n = 3. Checkpoints: best.
+
+| Model | K | Accuracy (%) |
+|:--|:--|:--|
+| CapsNet+Q | 7 | 98.09 ± 0.17 |
+"""
+FIGURE = """<svg xmlns="http://www.w3.org/2000/svg" width="504pt" height="252pt" viewBox="0 0 504 252">
+<rect width="504" height="252" fill="#0173b2"/></svg>"""
+
+
+def made(path, content, *inputs, command="rem tables"):
+    """A file that a command made of others."""
+    with recorded(command.split()), whole(path) as partial:
+        for one in inputs:
+            note_read(one)
+        partial.write_text(content)
+    return path
+
+
+@pytest.fixture
+def given(tmp_path):
+    """What `write_report` takes, of the smallest kind."""
+    (tmp_path / "raw.gz").write_text("raw")
+    metrics = made(tmp_path / "metrics.csv", "", tmp_path / "raw.gz", command="rem metrics")
+    texts = {"paper_vs_ours": COMPARISON, "table4": TABLE}
+    tables = [made(tmp_path / f"{stem}.md", text, metrics) for stem, text in texts.items()]
+    claims = made(tmp_path / "claims.csv", table(DECISIONS).to_csv(index=False), metrics, command="rem claims")
+    figures = [made(tmp_path / f"{stem}.svg", FIGURE, metrics, command="rem figure") for stem in ("fig4", "overview")]
+    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run("rem")))
+    (tmp_path / "benchmarks/train").mkdir(parents=True)
+    timing = tmp_path / "benchmarks/train/thirds-rem-seed42.tsv"
+    timing.write_text("s\th:m:s\tmax_rss\n90.0\t0:01:30\t512.0\n")
+    return {
+        "name": "trial", "tables": tables, "claims_csv": claims, "figures": figures,
+        "runs": [tmp_path / "run.yaml"], "timings": [timing],
+        "target": tmp_path / "report.html",
+    }  # fmt: skip
+
+
+def report_of(given):
+    write_report(**given)
+    return given["target"].read_text()
+
+
+def test_everything_is_in_the_file(given):
+    text = report_of(given)
+    for part in (
+        "config <b>trial</b>", CLAIMS[0].name, decided(DECISIONS[1][1]), CLAIMS[1].sentence, "94.44 ± 0.32",
+        "not among this config", "Table 4. Accuracy and sparsity", "98.09 ± 0.17", "The paper's Figure 4", "thirds",
+        "all with the SHA-256", "rem metrics", "raw.gz", "2 minutes of jobs",
+    ):  # fmt: skip
+        assert part in text.replace("&#39;", "'").replace("\n", " "), part
+    assert text.count("data:image/svg+xml;base64,") == 2
+    assert text.index('id="overview"') < text.index('id="claims"') < text.index('id="fig4"')
+
+
+def test_nothing_outside_the_file_is_asked_for_and_nothing_is_run(given):
+    text = report_of(given)
+    addresses = re.findall(r"""(?:src|href|action|srcset|data)=["']([^"']*)""", text) + re.findall(
+        r"url\((.*?)\)", text
+    )
+    assert {re.sub(r",.*|\w+$", "", address) for address in addresses} == {"#", "data:image/svg+xml;base64"}
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "default-src 'none'" in text
+
+
+def test_the_same_results_are_the_same_report(given):
+    assert report_of(given) == report_of(given)
+
+
+def test_a_changed_input_is_told_in_the_report(given, tmp_path):
+    (tmp_path / "raw.gz").write_text("other")
+    text = report_of(given).replace("\n", " ")
+    assert f"raw.gz has changed since {tmp_path}/metrics.csv was made of it" in text
+    assert "all with the SHA-256" not in text
+
+
+def test_results_without_records_are_told_to_be_untraced(given, tmp_path):
+    (tmp_path / ".table4.md.origin.json").unlink()
+    text = report_of(given)
+    assert "Not traced:" in text
+    assert "table4.md has no record" in text
+    assert "all with the SHA-256" not in text
+
+
+def test_a_selection_without_figures_or_timings_is_a_report_too(given):
+    text = report_of(given | {"tables": given["tables"][1:], "figures": [], "timings": []})
+    assert "Table 4." in text
+    assert "There are no timings" in text
+
+
+def test_a_missing_table_is_one_sentence(given, tmp_path):
+    with pytest.raises(RemError, match=r"none.md cannot be read .*; make it again\.$"):
+        write_report(**given | {"tables": [tmp_path / "none.md"]})
+
+
+def test_claims_come_with_their_findings_and_the_kind_of_their_verdict(given):
+    claims = claims_of(given["claims_csv"])
+    assert [claim.verdict for claim in claims] == [decided(findings) for _, findings in DECISIONS]
+    assert [claim.kind for claim in claims][:3] == ["holds", "not", "open"]
+    assert claims[0].findings[1].startswith("<em>beside it</em> &lt;script&gt;alert(1)")
+    assert claims[2].findings[0].startswith("none: run <code>baseline</code>")
+
+
+def test_numbers_of_single_classes_and_missing_ones_stand_apart_from_the_comparison():
+    together, classes, missing = comparison(COMPARISON)
+    assert together.header == ["Table", "Column", "Published", "Ours"]
+    assert [row[1] for row in together.rows] == ["Accuracy", "#total"]
+    assert [row[1] for row in classes.rows] == ["#0"]
+    assert missing.rows == [["6", "not among this config's datasets"]]
+    assert [table.closed for table in (together, classes, missing)] == [False, True, True]
+
+
+def test_a_tables_heading_is_the_beginning_of_its_caption():
+    table = shown("table4", TABLE)
+    assert table.heading == "Table 4. Accuracy and sparsity"
+    assert "Test set of mnist" in table.text
+    assert "<td" in table.html
+    lacking = shown("table7", "Table 7 needs a dataset with a transfer set, which these runs lack.\n")
+    assert (lacking.heading, lacking.html) == ("table7", "")
+    assert "needs a dataset" in lacking.text
+
+
+def test_networks_are_told_by_dataset():
+    (row,) = run_rows([tiny.run(seed=43), tiny.run("rem", seed=42)])
+    assert (row["Dataset"], row["Networks"], row["Seeds"]) == ("thirds", "baseline, rem", "42, 43")
+
+
+def test_times_are_summed_by_rule(tmp_path):
+    for name, line in {
+        "train/a": "60.0\t100.0", "train/b": "30.0\t-", "metrics": "9.0\t50.0", "figures/fig4": "1.0\t20.0",
+    }.items():  # fmt: skip
+        path = tmp_path / f"benchmarks/{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\tmax_rss\n{line}\n")
+    rows = timing_rows(sorted(tmp_path.rglob("*.tsv")))
+    assert [(row["rule"], row["jobs"], row["seconds"], row["longest"], row["memory"]) for row in rows] == [
+        ("train", 2, 90.0, 60.0, 100.0), ("metrics", 1, 9.0, 9.0, 50.0), ("figures", 1, 1.0, 1.0, 20.0),
+    ]  # fmt: skip
+    (tmp_path / "benchmarks/metrics.tsv").write_text("half")
+    with pytest.raises(RemError, match=r"metrics.tsv is no benchmark"):
+        timing_rows(sorted(tmp_path.rglob("*.tsv")))
+
+
+# The steps as a graph
+
+
+@pytest.fixture
+def steps(tmp_path):
+    """prepare -> train -> couplings, decoder -> figure; figure reads what prepare made too."""
+    data = made(tmp_path / "data", "", command="rem prepare x")
+    model = [made(tmp_path / f"model{n}", "", data, command=f"rem train {n}") for n in (1, 2)]
+    couplings = made(tmp_path / "couplings", "", *model, data, command="rem couplings x")
+    entropy = made(tmp_path / "entropy", "", couplings, command="rem entropy x")
+    decoder = made(tmp_path / "decoder", "", *model, command="rem decoder x")
+    return trace([made(tmp_path / "figure", "", entropy, decoder, data, command="rem figure x")])
+
+
+def test_an_arrow_is_drawn_where_no_other_step_tells_it(steps):
+    assert arrows(steps) == {
+        ("rem prepare", "rem train"), ("rem train", "rem couplings"), ("rem couplings", "rem entropy"),
+        ("rem train", "rem decoder"), ("rem entropy", "rem figure"), ("rem decoder", "rem figure"),
+    }  # fmt: skip
+
+
+def test_steps_stand_below_what_they_read_and_no_arrow_crosses_one(steps):
+    placed, ways = arrange(steps)
+    at = {box.name: box for box in placed}
+    assert at["rem train"].runs == 2
+    for one, other in arrows(steps):
+        assert at[one].y < at[other].y
+    for way in ways:
+        for x, y in way[1:-1]:
+            assert all(abs(box.x - x) > WIDTH / 2 for box in placed if box.y == y)
+    assert svg(steps).count("<rect") == len(placed) == 6
+
+
+# In a browser
+
+
+@pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.WITHOUT)
+@pytest.mark.parametrize("width", [320, 375, 1280])
+def test_a_browser_shows_it_whole_at_the_width_of_a_phone_and_of_a_desk(given, tmp_path, width):
+    report_of(given)
+    found = browser.found_in(given["target"], width, tmp_path)
+    assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (2, 0, [], 0)
+    assert found["smallest"] > 12
+    assert found["headings"][0] == "The paper's claims"
+    assert decided(DECISIONS[1][1]) in found["text"]
+
+
+@pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.WITHOUT)
+def test_the_browser_would_tell_a_broken_image_a_request_and_a_page_that_is_too_wide(tmp_path):
+    page, elsewhere = tmp_path / "page.html", "http://127.0.0.1:9/none.png"
+    page.write_text(f'<p style="width: 900px">x</p><img src="{elsewhere}"><img src="data:image/png;base64,AAAA">')
+    found = browser.found_in(page, 375, tmp_path)
+    assert (found["images"], found["broken"], found["overflow"] > 400) == (2, 2, True)
+    assert found["fetched"] == [elsewhere]

@@ -1,0 +1,547 @@
+"""Settings: layers merge, every value is checked, and a mistake is one sentence with the way out."""
+
+import copy
+import itertools
+import json
+
+import pytest
+import tiny
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from rem.errors import RemError
+from rem.networks.build import build
+from rem.settings.config import Config, overlay
+from rem.settings.run import Data, Run, read_run
+from rem.settings.schema import config_schema
+from rem.settings.sections import parse, read_yaml, to_yaml
+
+SHIPPED = [(), ("smoke",), ("paper",), ("paper", "first-epoch")]
+
+
+@pytest.fixture
+def values():
+    """The content of config/config.yaml, to be spoilt."""
+    return yaml.safe_load((tiny.ROOT / "config/config.yaml").read_text())
+
+
+def put(values, path, value):
+    """Set a dotted key."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+    values[last] = value
+
+
+def every_run(*overlays):
+    """The runs of all experiments of a shipped config."""
+    config = tiny.shipped_config(*overlays)
+    return config.runs(config.experiments)
+
+
+def refusal(values):
+    """The sentence with which a config is refused."""
+    with pytest.raises(RemError) as raised:
+        parse(Config, values, "config").selected()
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def keys(runs):
+    """Which networks runs are of."""
+    return [(run.dataset, run.variant, run.seed) for run in runs]
+
+
+# Layers
+
+
+def test_overlay_merges_key_by_key():
+    below = {"a": 1, "b": {"c": 2, "d": {"e": 3}}, "f": {"g": 4}, "h": None, "i": [1, 2]}
+    above = {"b": {"d": {"e": 5, "new": 6}}, "f": None, "h": {"j": 7}, "i": [3]}
+    assert overlay(below, above) == {
+        "a": 1,
+        "b": {"c": 2, "d": {"e": 5, "new": 6}},
+        "f": None,
+        "h": {"j": 7},
+        "i": [3],
+    }
+
+
+nested = st.recursive(
+    st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8
+)
+mappings = st.dictionaries(st.sampled_from("abc"), nested, max_size=3)
+
+
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=100)
+@given(mappings, mappings)
+def test_overlay_changes_neither_layer_and_nothing_or_itself_changes_nothing(below, above):
+    before = copy.deepcopy((below, above))
+    merged = overlay(below, above)
+    assert (below, above) == before
+    assert overlay(below, {}) == below == overlay({}, below) == overlay(below, below)
+    assert overlay(merged, above) == merged
+
+
+def test_a_run_is_the_defaults_under_its_dataset_under_its_variant(values):
+    put(values, "defaults.training.epochs", 3)
+    put(values, "datasets.mnist", {"training": {"epochs": 4, "batch_size": 8}})
+    put(values, "variants.rem.training", {"epochs": 5})
+    put(values, "datasets.shapes", {})
+    config = parse(Config, values, "config")
+    assert config.run("shapes", "baseline", 1).training.epochs == 3
+    assert config.run("mnist", "baseline", 1).training.epochs == 4
+    run = config.run("mnist", "rem", 1)
+    assert (run.training.epochs, run.training.batch_size, run.seed) == (5, 8, 1)
+    assert (run.dataset, run.variant) == ("mnist", "rem")
+
+
+def test_a_dataset_can_change_one_variant_alone(values):
+    put(values, "datasets.mnist.variants.rem.pruning.penalty", 0.5)
+    config = parse(Config, values, "config")
+    assert config.run("mnist", "rem", 42).pruning.penalty == 0.5
+    assert config.run("mnist", "baseline", 42).pruning is None
+    assert config.run("shapes", "rem", 42).pruning.penalty != 0.5
+
+
+def test_a_change_of_an_unknown_variant_is_refused(values):
+    put(values, "datasets.mnist.variants", {"rme": {}})
+    assert "unknown variant 'rme'; the config has baseline, rem" in refusal(values)
+
+
+# Variants like another
+
+
+def epochs_of(values, variant, dataset="mnist"):
+    """`training.epochs` of a run: what the tests of layers set."""
+    return parse(Config, values, "config").run(dataset, variant, 1).training.epochs
+
+
+def test_a_variant_like_another_has_its_settings_but_for_its_own(values):
+    put(values, "variants.rem.training", {"epochs": 5, "batch_size": 8})
+    put(values, "variants.mine", {"like": "rem", "training": {"epochs": 6}})
+    mine, rem = (parse(Config, values, "config").run("mnist", variant, 1) for variant in ("mine", "rem"))
+    assert (mine.variant, mine.training.epochs, mine.training.batch_size) == ("mine", 6, 8)
+    assert mine.model_copy(update={"variant": "rem", "training": rem.training}) == rem
+
+
+def test_a_chain_of_variants_is_walked_to_its_end_the_nearest_winning(values):
+    put(values, "variants.one.training", {"epochs": 11, "batch_size": 11, "patience": 11})
+    put(values, "variants.two", {"like": "one", "training": {"epochs": 12, "batch_size": 12}})
+    put(values, "variants.three", {"like": "two", "training": {"epochs": 13}})
+    training = parse(Config, values, "config").run("mnist", "three", 1).training
+    assert (training.epochs, training.batch_size, training.patience) == (13, 12, 11)
+
+
+def test_what_a_dataset_changes_of_a_variant_holds_for_those_like_it(values):
+    put(values, "datasets.shapes", {})
+    put(values, "variants.mine", {"like": "rem"})
+    put(values, "variants.own", {"like": "rem", "training": {"epochs": 7}})
+    put(values, "datasets.mnist.variants.rem", {"training": {"epochs": 5}})
+    assert [epochs_of(values, variant) for variant in ("rem", "mine", "own")] == [5, 5, 7]
+    put(values, "datasets.mnist.variants.mine", {"training": {"epochs": 6}})
+    assert [epochs_of(values, variant) for variant in ("rem", "mine", "own")] == [5, 6, 7]
+    unchanged = values["defaults"]["training"]["epochs"]
+    assert epochs_of(values, "mine", "shapes") == epochs_of(values, "rem", "shapes") == unchanged
+
+
+@pytest.mark.parametrize("likes", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "b", "b": "c", "c": "b"}])
+def test_a_circle_of_variants_is_refused_with_its_names(values, likes):
+    values["variants"] |= {name: {"like": other} for name, other in likes.items()}
+    put(values, "experiments.main.variants", ["a"])
+    sentence = refusal(values)
+    assert "is like itself" in sentence
+    assert all(name in sentence.partition(";")[2] for name in likes)
+
+
+def test_a_variant_like_an_unknown_one_is_refused(values):
+    put(values, "variants.rem.like", "rme")
+    assert refusal(values).startswith("config: unknown variant 'rme'; the config has baseline, rem, ")
+
+
+# Experiments
+
+
+def test_runs_of_several_experiments_are_their_union_each_once_and_in_order(values):
+    one = {"datasets": ["mnist"], "variants": ["baseline", "rem"], "seeds": [1]}
+    two = {"datasets": ["mnist", "shapes"], "variants": ["rem"], "seeds": [1, 2]}
+    config = parse(Config, values | {"experiments": {"one": one, "two": two}}, "config")
+    of_one = [("mnist", "baseline", 1), ("mnist", "rem", 1)]
+    of_two = [("mnist", "rem", 1), ("mnist", "rem", 2), ("shapes", "rem", 1), ("shapes", "rem", 2)]
+    assert keys(config.runs(["one"])) == of_one
+    assert keys(config.runs(["two"])) == keys(config.runs(["two", "two"])) == of_two
+    assert keys(config.runs(config.experiments)) == [*of_one, *of_two[1:]]
+    assert config.runs([]) == []
+
+
+# Controls
+
+
+@pytest.mark.parametrize("overlays", [(), ("paper",)])
+@pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist"])
+def test_a_control_is_rem_without_one_of_its_parts(overlays, dataset):
+    config = tiny.shipped_config(*overlays)
+    rem = config.run(dataset, "rem", 43)
+    without = {
+        "penalty": {"threshold": "none"},
+        "magnitude": {"penalty": 0, "threshold": "follow", "follows": "rem"},
+        "weight-decay": {"threshold": "none", "regularizer": "weight-decay"},
+        "rem-votes": {"layers": ["class"]},
+    }
+    assert (rem.pruning.regularizer, rem.pruning.threshold) == ("lobster", "search")
+    for variant, change in without.items():
+        pruning = rem.pruning.model_copy(update=change)
+        assert config.run(dataset, variant, 43) == rem.model_copy(update={"variant": variant, "pruning": pruning})
+
+
+@pytest.mark.parametrize(
+    ("threshold", "follows"), [("follow", None), ("search", "rem"), ("none", "rem"), ("search", "rme")]
+)
+def test_a_threshold_that_follows_names_whom_and_no_other_does(values, threshold, follows):
+    put(values, "variants.rem.pruning", values["variants"]["rem"]["pruning"] | {"threshold": threshold})
+    put(values, "variants.rem.pruning.follows", follows)
+    assert refusal(values) == (
+        "config, run of dataset mnist, variant rem: "
+        "pruning.follows names a variant where pruning.threshold is follow, and only there."
+    )
+
+
+def test_whom_a_threshold_follows_is_a_variant_of_the_config(values):
+    put(values, "variants.magnitude.pruning.follows", "rme")
+    put(values, "select", ["controls"])
+    assert refusal(values).startswith("config: unknown variant 'rme'; the config has baseline, rem, ")
+
+
+def test_an_experiment_that_lacks_the_variant_followed_is_refused(values):
+    put(values, "experiments.main.variants", ["baseline", "magnitude"])
+    assert refusal(values) == "config: in experiment main, magnitude follows rem; add that to its variants."
+
+
+# The quantizer's levels
+
+
+@pytest.mark.parametrize(("published", "maximum"), [(11, 11), (11, 128), (3, 3)])
+def test_the_published_levels_are_among_those_searched(values, published, maximum):
+    values["levels"] |= {"published": published, "maximum": maximum}
+    assert parse(Config, values, "config").levels.published == published
+
+
+def test_published_levels_above_the_maximum_are_refused(values):
+    values["levels"] |= {"published": 12, "maximum": 11}
+    assert refusal(values) == "config: levels.published is 12, above levels.maximum 11; raise that."
+    values["levels"] |= {"published": 11, "published_of": {"shapes-20": 128}}
+    assert refusal(values) == "config: levels.published_of.shapes-20 is 128, above levels.maximum 11; raise that."
+
+
+def test_published_levels_are_of_known_datasets(values):
+    put(values, "levels.published_of", {"shapes-2": 12})
+    assert refusal(values).startswith("config: unknown dataset 'shapes-2'; the config has ")
+
+
+def test_a_dataset_selected_without_a_variant_that_chooses_its_levels_is_refused(values):
+    put(values, "levels.variants", ["rem"])
+    put(values, "experiments.affine.variants", ["baseline"])
+    assert refusal(values) == (
+        "config: dataset expanded-mnist is selected without any variant that chooses its K (levels.variants: rem); "
+        "add one to its experiment or to those."
+    )
+
+
+def test_another_selected_experiment_may_choose_a_datasets_levels_and_one_not_selected_need_not_have_any(values):
+    assert parse(Config, values, "config").selected()  # of decoder's datasets, main has the variants that choose
+    put(values, "select", ["main"])
+    put(values, "experiments.affine.variants", ["baseline-decoder"])
+    assert parse(Config, values, "config").selected()
+
+
+def test_the_papers_config_knows_the_authors_k_of_tiny_imagenet():
+    levels = tiny.shipped_config("paper").levels
+    assert (levels.published, levels.published_of) == (11, {"tiny-imagenet": 128})
+
+
+# Shipped configs
+
+
+@pytest.mark.parametrize("overlays", SHIPPED)
+def test_shipped_configs_resolve(overlays):
+    config = tiny.shipped_config(*overlays)
+    assert config.name == (overlays[-1] if overlays else "sample")
+    for name, experiment in config.experiments.items():
+        expected = itertools.product(experiment.datasets, experiment.variants, experiment.seeds)
+        assert keys(config.runs([name])) == list(expected)
+    for run in config.runs(config.experiments):
+        assert (run.pruning is None) == (run.checkpoint == "best") == run.variant.startswith("baseline")
+        assert len(run.data.mean) == len(run.data.std) == run.data.channels
+
+
+@pytest.mark.parametrize(
+    ("dataset", "parameters"), [("mnist", 6_804_384), ("fashion-mnist", 6_804_384), ("cifar10", 11_990_688)]
+)
+def test_the_paper_config_builds_networks_of_the_papers_size(dataset, parameters):
+    run = tiny.shipped_config("paper").run(dataset, "rem", 42)
+    with torch.device("meta"):
+        model = build(run, torch.device("meta"))
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
+def test_the_paper_config_has_the_papers_schedule():
+    run = tiny.shipped_config("paper").run("mnist", "rem", 42)
+    training = run.training
+    assert (training.learning_rate, training.learning_rate_decay) == (0.001, 0.99)
+    assert (training.batch_size, training.patience) == (128, 200)
+    assert (run.pruning.penalty, run.pruning.penalty_decay) == (0.0001, 0.99)
+    assert (run.augment.padding, run.data.validation, run.network.routing_iterations) == (2, 5500, 3)
+
+
+# The run that Figure 5 follows
+
+
+@pytest.mark.parametrize("overlays", SHIPPED)
+def test_only_the_followed_run_keeps_checkpoints(overlays):
+    config = tiny.shipped_config(*overlays)
+    followed = (config.figures.dataset, "rem", config.figures.seed)
+    for run in config.runs(config.experiments):
+        is_followed = (run.dataset, run.variant, run.seed) == followed
+        assert run.training.keep_every == (config.figures.every if is_followed else 0)
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("path", "valid"),
+    [
+        (
+            "colour",
+            "name, device, slots_per_gpu, mirror, select, experiments, levels, figures, stacked, defaults, datasets, "
+            "variants",
+        ),
+        ("experiments.main.colour", "datasets, variants, seeds"),
+        ("levels.colour", "maximum, tolerance, skip_edges, published, published_of, variants"),
+        ("figures.colour", "dataset, seed, every"),
+        ("defaults.colour", "dataset, variant, seed, data, augment, network, decoder, training, "),
+        ("defaults.augment.colour", "padding, flip, rotation, jitter"),
+        ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
+        ("defaults.training.colour", "epochs, patience, batch_size"),
+        ("datasets.shapes.data.colour", "source, folder, classes"),
+        ("variants.rem.pruning.colour", "regularizer, penalty, penalty_decay, threshold, start"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
+    put(values, path, 1)
+    key = path.split(".", 2)[2] if path.startswith(("datasets", "variants")) else path.removeprefix("defaults.")
+    assert f"unknown key {key}; the keys valid there are {valid}" in refusal(values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("dataset", "experiments.main.datasets", ["svhn"]),
+        ("variant", "experiments.main.variants", ["svhn"]),
+        ("experiment", "select", ["svhn"]),
+        ("dataset", "figures.dataset", "svhn"),
+        ("variant", "levels.variants", ["svhn"]),
+    ],
+)
+def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value):
+    known = ", ".join(values[f"{kind}s"])
+    put(values, path, value)
+    assert refusal(values) == f"config: unknown {kind} 'svhn'; the config has {known}."
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("levels.maximum", 257),
+        ("levels.maximum", 2),
+        ("levels.tolerance", -0.1),
+        ("levels.published", 1),
+        ("figures.every", 0),
+        ("device", "gpu"),
+        ("select", []),
+        ("experiments.main.seeds", []),
+        ("experiments.main.seeds", ["a"]),
+        ("experiments.main.seeds", [-1]),
+        ("defaults.data.channels", 2),
+        ("defaults.data.classes", 1),
+        ("defaults.data.view", "zoom"),
+        ("defaults.augment.jitter", 1.0),
+        ("defaults.augment.padding", -1),
+        ("defaults.network.routing_iterations", 0),
+        ("defaults.training.learning_rate", 0),
+        ("defaults.training.learning_rate_decay", 1.1),
+        ("defaults.training.epochs", "many"),
+        ("variants.rem.pruning.penalty", -1),
+        ("variants.rem.pruning.penalty_decay", 0),
+        ("variants.rem.pruning.regularizer", "dropout"),
+        ("variants.rem.pruning.threshold", "guess"),
+        ("variants.rem.pruning.layers", []),
+        ("variants.rem.pruning.layers", ["backbone"]),
+        ("defaults.training.early_accuracy", 101),
+        ("defaults.checkpoint", "first"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_key(values, path, value):
+    put(values, path, value)
+    key = path.removeprefix("defaults.").removeprefix("variants.rem.")
+    sentence = refusal(values)
+    assert f"key {key}" in sentence
+    assert f"has the value {value!r}" in sentence or f".0 has the value {value[0]!r}" in sentence
+    assert sentence.endswith(".")
+
+
+def test_the_run_with_the_mistake_is_named(values):
+    put(values, "datasets.shapes.data.size", 3)
+    assert refusal(values).startswith("config, run of dataset shapes, variant baseline: key data.size has the value 3")
+
+
+@pytest.mark.parametrize(
+    "path", ["name", "experiments.main.seeds", "levels.tolerance", "defaults.data.mean", "defaults.pruning"]
+)
+def test_a_missing_key_is_named(values, path):
+    *parents, last = path.split(".")
+    inner = values
+    for parent in parents:
+        inner = inner[parent]
+    del inner[last]
+    sentence = refusal(values)
+    assert sentence.endswith(f"key {path.removeprefix('defaults.')} is missing.")
+
+
+@pytest.mark.parametrize("name", ["a/b", "a b", "a'b", 'a"b', "..", "a;b", "$a", "a\n", ""])
+@pytest.mark.parametrize("where", ["name", "experiments", "datasets", "variants"])
+def test_names_that_cannot_be_a_folder_are_refused(values, name, where):
+    put(values, where, name if where == "name" else values[where] | {name: {}})
+    with pytest.raises(
+        RemError, match="key name has the value" if where == "name" else "letters, digits, - and _"
+    ) as e:
+        parse(Config, values, "config")
+    assert repr(name) in str(e.value)
+
+
+def test_settings_cannot_be_changed_later():
+    with pytest.raises(ValueError, match="frozen"):
+        tiny.run().seed = 1
+
+
+# Files
+
+
+@pytest.mark.parametrize("variant", ["baseline", "rem"])
+def test_run_yaml_comes_back_as_it_was(tmp_path, variant):
+    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run(variant)))
+    assert read_run(tmp_path / "run.yaml") == tiny.run(variant)
+
+
+@pytest.mark.parametrize("overlays", SHIPPED)
+def test_run_yaml_of_shipped_configs_comes_back_as_it_was(tmp_path, overlays):
+    for run in {run.dataset + run.variant: run for run in every_run(*overlays)}.values():
+        (tmp_path / "run.yaml").write_text(to_yaml(run))
+        assert read_run(tmp_path / "run.yaml") == run
+
+
+def test_yaml_keeps_the_order_of_the_definition():
+    assert list(yaml.safe_load(to_yaml(tiny.run()))) == list(Run.model_fields)
+    assert list(yaml.safe_load(to_yaml(tiny.run().data))) == list(Data.model_fields)
+
+
+def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
+    values = yaml.safe_load(to_yaml(tiny.run("rem")))
+    values["pruning"]["penalti"] = 1
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(RemError) as raised:
+        read_run(tmp_path / "run.yaml")
+    assert str(raised.value) == (
+        f"{tmp_path / 'run.yaml'}: unknown key pruning.penalti; the keys valid there are "
+        "regularizer, penalty, penalty_decay, threshold, start, resolution, follows, layers."
+    )
+
+
+@pytest.mark.parametrize("content", [None, "a: [1, 2", "a: b: c"])
+def test_a_file_that_is_missing_or_no_yaml_is_one_sentence(tmp_path, content):
+    if content is not None:
+        (tmp_path / "run.yaml").write_text(content)
+    with pytest.raises(RemError, match="cannot be read as YAML") as raised:
+        read_yaml(tmp_path / "run.yaml")
+    assert str(raised.value).startswith(str(tmp_path / "run.yaml"))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_binary_file_is_one_sentence(tmp_path):
+    (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RemError, match="cannot be read as YAML"):
+        read_yaml(tmp_path / "run.yaml")
+
+
+def test_an_empty_run_yaml_is_refused(tmp_path):
+    (tmp_path / "run.yaml").touch()
+    with pytest.raises(RemError, match=r"run\.yaml"):
+        read_run(tmp_path / "run.yaml")
+
+
+# The schema
+
+
+def test_the_committed_schema_is_the_settings_own():
+    assert json.loads((tiny.ROOT / "workflow/schemas/config.schema.json").read_text()) == config_schema()
+
+
+def test_the_schema_accepts_the_shipped_configs_each_by_itself():
+    Draft202012Validator.check_schema(config_schema())
+    for name in ("config", "smoke", "paper", "first-epoch"):
+        content = yaml.safe_load((tiny.ROOT / f"config/{name}.yaml").read_text())
+        assert [error.message for error in Draft202012Validator(config_schema()).iter_errors(content)] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("colour", 1),
+        ("levels.colour", 1),
+        ("defaults.colour", 1),
+        ("defaults.training.colour", 1),
+        ("datasets.shapes.data.colour", 1),
+        ("variants.rem.pruning.colour", 1),
+        ("datasets.shapes.variants.rem.pruning.colour", 1),
+        ("levels.maximum", 300),
+        ("defaults.training.epochs", 0),
+        ("defaults.seed", 3),
+    ],
+)
+def test_the_schema_refuses_unknown_keys_and_values_out_of_range(values, path, value):
+    put(values, path, value)
+    assert not Draft202012Validator(config_schema()).is_valid(values)
+
+
+def test_the_schema_describes_every_key():
+    # A key that holds a section needs no words of its own where the section has them.
+    schema = config_schema()
+    for section in (schema, *schema["$defs"].values()):
+        assert section["description"]
+        names = {"dataset", "variant", "seed"}  # of runs: what they are goes without saying
+        plain = {key: value for key, value in section["properties"].items() if "$ref" not in value}
+        assert {key for key, value in plain.items() if not value.get("description")} <= names
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist", "cifar10"])
+@pytest.mark.parametrize("seed", [42, 43, 44, 45, 46])
+def test_the_paper_config_is_the_protocol_and_nothing_of_the_sample(dataset, seed):
+    config = tiny.shipped_config("paper")
+    baseline, rem = (config.run(dataset, variant, seed) for variant in ("baseline", "rem"))
+    assert baseline.pruning is None
+    assert (rem.pruning.penalty, rem.pruning.penalty_decay) == (1e-4, 0.99)
+    assert (baseline.checkpoint, rem.checkpoint) == ("best", "last")
+    for run in (baseline, rem):
+        assert (run.training.learning_rate, run.training.learning_rate_decay) == (1e-3, 0.99)
+        assert (run.training.batch_size, run.training.patience, run.training.epochs) == (128, 200, 10000)
+        assert run.data.source == dataset
+        assert run.data.validation == 5500
+        assert run.augment.padding == (0 if dataset == "cifar10" else 2)
+        assert run.augment.flip == (dataset != "mnist")
+        assert (run.network.convolution_channels, run.network.routing_iterations) == (256, 3)
+        assert run.network.primary_types == (64 if dataset == "cifar10" else 32)
+    assert config.experiments["main"].seeds == [42, 43, 44, 45, 46]

@@ -1,0 +1,86 @@
+"""`metrics.csv` read back: splits are kept apart, and what depends on no split or K is found on every one."""
+
+import pandas as pd
+import pytest
+from measurements import metrics, run_yaml
+
+from rem.errors import RemError
+from rem.tables.measurements import UNQUANTIZED, read_results
+from rem.tables.names import display_name, model_name
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The measurements with a transfer split, on which rem is 20 points and 2 bits below; and the run.yamls."""
+    path = metrics(tmp_path)
+    frame = pd.read_csv(path)
+    transfer = frame[(frame["split"] == "test") & (frame["variant"] == "rem")].assign(split="transfer")
+    transfer.loc[transfer["metric"] == "accuracy", "value"] -= 20
+    transfer.loc[transfer["metric"] == "entropy", "value"] -= 2
+    pd.concat([frame, transfer]).to_csv(path, index=False)
+    return path, [run_yaml(tmp_path, "mnist", "rem", seed) for seed in (42, 43, 44)]
+
+
+@pytest.fixture
+def results(files):
+    return read_results(*files)
+
+
+def test_splits_are_kept_apart(results):
+    where = ("mnist", "rem", "last", 7)
+    assert results.cell(*where, "accuracy")["mean"] == 94
+    assert results.cell(*where, "accuracy", split="transfer")["mean"] == 74
+    assert results.over_seeds(*where, "entropy").to_dict() == {42: 1, 43: 2, 44: 3}
+    assert results.over_seeds(*where, "entropy", split="transfer").to_dict() == {42: -1, 43: 0, 44: 1}
+
+
+def test_the_spread_over_classes_is_one_of_each_split(results):
+    for split in ("test", "transfer"):
+        assert results.cell("mnist", "rem", "last", 7, "entropy", split=split)["std_classes"] == pytest.approx(2**0.5)
+
+
+@pytest.mark.parametrize("split", ["test", "transfer"])
+@pytest.mark.parametrize("levels", [UNQUANTIZED, 7, 11])
+def test_sparsity_is_the_same_on_every_split_and_at_every_k(results, split, levels):
+    assert results.cell("mnist", "rem", "last", levels, "sparsity", split=split)["median"] == 60
+    assert results.over_seeds("mnist", "rem", "last", levels, "sparsity", split=split).tolist() == [60, 60, 70]
+
+
+def test_the_validation_split_is_not_reported(results):
+    assert set(results.rows["split"]) == {"", "test", "transfer"}
+
+
+def test_what_was_not_measured_is_nan_or_empty(results):
+    assert results.cell("mnist", "baseline", "best", 7, "entropy").isna().all()  # the run is not selected
+    assert results.cell("mnist", "rem", "last", 9, "entropy", split="transfer").isna().all()
+    assert results.over_seeds("mnist", "rem", "last", 9, "entropy").empty
+    assert results.checkpoint("mnist", "baseline") is None
+
+
+def test_a_row_that_stands_twice_is_refused(files):
+    path, runs = files
+    frame = pd.read_csv(path)
+    pd.concat([frame, frame[frame["split"] == "transfer"].head(1)]).to_csv(path, index=False)
+    with pytest.raises(RemError, match=r"two rows for .*'transfer'"):
+        read_results(path, runs)
+
+
+@pytest.mark.parametrize(
+    ("variant", "quantized", "plain"),
+    [
+        ("baseline", "CapsNet+Q", "CapsNet"),
+        ("rem", "CapsNet+REM", "CapsNet (pruned)"),
+        ("baseline-decoder", "CapsNet+Q, decoder", "CapsNet, decoder"),
+        ("rem-decoder", "CapsNet+REM, decoder", "CapsNet (pruned), decoder"),
+        ("rem-votes", "rem-votes", "rem-votes"),
+        ("penalty", "penalty", "penalty"),
+    ],
+)
+def test_models_have_the_papers_names_and_others_their_own(variant, quantized, plain):
+    assert (model_name(variant, True), model_name(variant, False)) == (quantized, plain)
+
+
+def test_generated_images_are_never_passed_off_as_the_papers():
+    assert display_name("shapes-20") == "shapes-20 (in Tiny ImageNet's place)"
+    assert display_name("affnist-like-sample") == "affnist-like-sample (in affNIST's place)"
+    assert display_name("affnist") == "affnist"

@@ -1,0 +1,177 @@
+"""The tidy table: every measured value is there, once, and is what its file says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny
+
+from rem.errors import RemError
+from rem.tables.metrics import COLUMNS, write_metrics
+
+NETWORK = {"dataset": "thirds", "variant": "rem", "seed": 7, "checkpoint": "last"}
+SHARES = {"convolution": 0.1, "primary": 0.2, "class": 0.3, "class_blocks": 0.05, "all": 0.25}
+
+
+def couplings(path, split, scale=1.0, **attributes):
+    """Values that differ from each other, and by `scale` from those of other files."""
+    return tiny.write_couplings(
+        path,
+        tiny.run("rem", 7),
+        accuracies={2: 50.0 * scale, 3: 60.0 * scale},
+        losses={2: 0.5 * scale, 3: 0.4 * scale},
+        strongest=[0.25 * scale, 0.5 * scale],
+        sparsity=SHARES,
+        **{"checkpoint": "last", "split": split, "epoch": 9, "accuracy": 70 * scale, "loss": 0.3 * scale} | attributes,
+    )
+
+
+def entropies(path, **changed):
+    """A table of three classes and of all at K = 3; nobody predicted class 1."""
+    rows = pd.DataFrame(
+        {
+            **NETWORK,
+            "split": "test",
+            "levels": 3,
+            "class": [0, 1, 2, None],
+            "images": [10, 0, 5, 15],
+            "keys": [4, 0, 5, 9],
+            "entropy": [1.5, 0.0, 2.25, 1.25],
+            "entropy_low": [1.25, 0.0, 2.5, 1.125],
+            "entropy_high": [2.25, 0.0, 2.5, 1.5],
+            "entropy_ceiling": [3.25, 0.0, 2.5, 23 / 12],
+            "entropy_miller_madow": [1.75, 0.0, 2.75, 1.5],
+            "entropy_chao_shen": [2.0, 0.0, 4.0, 2.0],
+            "coverage": [0.75, 0.0, 0.25, 1 / 3],
+            "uniform_share": [0.5, np.nan, 0.25, 0.375],
+        }
+    ).assign(**changed)
+    rows.to_csv(path, index=False)
+    return path
+
+
+def levels(path):
+    """Two networks: lowest K 2 and 3, shared 3, published 2."""
+    rows = pd.DataFrame(
+        {
+            "dataset": "thirds",
+            "variant": ["baseline", "baseline", "rem", "rem"],
+            "seed": 7,
+            "checkpoint": ["best", "best", "last", "last"],
+            "levels": [2, 3, 2, 3],
+            "accuracy": 90.0,
+            "unquantized": 90.0,
+            "loss": 0.1,
+            "lowest": [True, False, False, True],
+            "edge_at_uniform": False,
+            "shared": [False, True, False, True],
+            "published": [True, False, True, False],
+        }
+    )
+    rows.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    files = [couplings(tmp_path / "test.h5", "test"), couplings(tmp_path / "val.h5", "val", 0.5)]
+    write_metrics(files, [entropies(tmp_path / "e.csv")], [levels(tmp_path / "l.csv")], tmp_path / "metrics.csv")
+    return pd.read_csv(tmp_path / "metrics.csv")
+
+
+def value(table, metric, **where):
+    """The value of the one row that has these keys and no others."""
+    wanted = dict.fromkeys(COLUMNS[:-2]) | where
+    rows = table[table["metric"] == metric]
+    for column, key in wanted.items():
+        rows = rows[rows[column].isna()] if key is None else rows[rows[column] == key]
+    assert len(rows) == 1, (metric, where, len(rows))
+    return rows["value"].item()
+
+
+def test_columns(table):
+    assert list(table.columns) == [
+        "dataset",
+        "variant",
+        "seed",
+        "checkpoint",
+        "split",
+        "levels",
+        "class",
+        "metric",
+        "value",
+    ]
+
+
+@pytest.mark.parametrize(("split", "scale"), [("test", 1.0), ("val", 0.5)])
+def test_accuracies_and_losses_are_those_of_the_couplings_files(table, split, scale):
+    at = NETWORK | {"split": split}
+    assert value(table, "accuracy", **at) == 70 * scale
+    assert value(table, "loss", **at) == pytest.approx(0.3 * scale)
+    assert value(table, "strongest_coupling", **at) == pytest.approx(0.375 * scale)
+    assert [value(table, "accuracy", levels=k, **at) for k in (2, 3)] == [50 * scale, 60 * scale]
+    assert [value(table, "loss", levels=k, **at) for k in (2, 3)] == pytest.approx([0.5 * scale, 0.4 * scale])
+
+
+def test_epoch_and_sparsities_belong_to_the_network_and_come_once(table):
+    assert value(table, "epoch", **NETWORK) == 9
+    assert value(table, "sparsity", **NETWORK) == 25
+    for name in ("convolution", "primary", "class", "class_blocks"):
+        assert value(table, f"sparsity_{name}", **NETWORK) == pytest.approx(100 * SHARES[name])
+
+
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_entropies_of_a_class_are_those_of_the_entropy_table(table, tmp_path, label):
+    row = pd.read_csv(tmp_path / "e.csv").set_index("class").loc[label]
+    for metric in row.index[6:]:
+        measured = value(table, metric, split="test", levels=3, **{"class": label}, **NETWORK)
+        assert measured == pytest.approx(row[metric], nan_ok=True)
+
+
+def test_what_the_entropy_table_has_of_a_whole_split_has_no_class(table):
+    at = NETWORK | {"split": "test", "levels": 3}
+    assert value(table, "entropy", **at) == 1.25
+    assert (value(table, "entropy_low", **at), value(table, "entropy_high", **at)) == (1.125, 1.5)
+    assert (value(table, "images", **at), value(table, "keys", **at)) == (15, 9)
+    assert value(table, "uniform_share", **at) == 0.375
+
+
+def test_lowest_levels_are_a_networks_and_shared_and_published_levels_the_datasets(table):
+    baseline = {"dataset": "thirds", "variant": "baseline", "seed": 7, "checkpoint": "best"}
+    assert value(table, "lowest_levels", split="val", **baseline) == 2
+    assert value(table, "lowest_levels", split="val", **NETWORK) == 3
+    assert value(table, "shared_levels", dataset="thirds", split="val") == 3
+    assert value(table, "published_levels", dataset="thirds", split="val") == 2
+    assert table["metric"].isin(["shared_levels", "published_levels"]).sum() == 2
+
+
+def test_there_is_no_other_row_and_none_twice(table):
+    of_couplings = 2 * (3 + 2 * 2)
+    of_network = 1 + len(SHARES)
+    of_entropies = 10 * (3 + 1)
+    assert len(table) == of_couplings + of_network + of_entropies + 2 + 2
+    assert not table.duplicated(COLUMNS[:-1]).any()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"seed": 8}, {"variant": "baseline"}, {"checkpoint": "first"}, {"split": "val"}, {"levels": 2}]
+)
+def test_networks_splits_and_levels_are_not_mixed(tmp_path, changed):
+    tables = [entropies(tmp_path / "e.csv"), entropies(tmp_path / "f.csv", entropy=[9.0, 6.0, 3.0, 6.0], **changed)]
+    file = couplings(tmp_path / "test.h5", "test")
+    write_metrics([file], tables, [levels(tmp_path / "l.csv")], tmp_path / "metrics.csv")
+    made = pd.read_csv(tmp_path / "metrics.csv")
+    at = NETWORK | {"split": "test", "levels": 3}
+    assert value(made, "entropy", **at) == pytest.approx(1.25)
+    assert value(made, "entropy", **at | changed) == pytest.approx(6)
+
+
+def test_a_file_that_is_not_there_or_lacks_a_column_is_named(tmp_path):
+    files = [couplings(tmp_path / "test.h5", "test")], [entropies(tmp_path / "e.csv")], [levels(tmp_path / "l.csv")]
+    for position, missing in enumerate(("none.h5", "none.csv", "none.csv")):
+        inputs = [*files[:position], [tmp_path / missing], *files[position + 1 :]]
+        with pytest.raises(RemError, match=missing):
+            write_metrics(*inputs, tmp_path / "metrics.csv")
+    (tmp_path / "l.csv").write_text("dataset,levels\n")
+    with pytest.raises(RemError, match=r"l\.csv lacks the column variant"):
+        write_metrics(*files, tmp_path / "metrics.csv")
+    assert not (tmp_path / "metrics.csv").exists()

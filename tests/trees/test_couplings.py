@@ -1,0 +1,172 @@
+"""Couplings on disk: what a pass over a split writes is what the network computes in memory."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tiny
+import torch
+
+import rem.trees.couplings
+from rem.data.augment import centre, normalize
+from rem.data.batches import load_split
+from rem.errors import RemError
+from rem.networks.build import build
+from rem.networks.losses import margin_loss
+from rem.pruning.masks import sparsity
+from rem.settings.run import Run
+from rem.training.checkpoints import save_checkpoint
+from rem.trees.couplings import extract
+from rem.trees.quantizer import quantize
+
+CPU = torch.device("cpu")
+MAXIMUM = 12
+LEVELS = range(2, MAXIMUM + 1)
+
+
+def network(run: Run, never: int | None = None):
+    """A random network with couplings far from uniform; class `never` has no pose, so nobody predicts it."""
+    torch.manual_seed(5)
+    model = build(run, CPU).eval()
+    with torch.no_grad():
+        model.weight.mul_(12)
+        model.weight[0, 0] = 0  # one block of W_ij
+        if never is not None:
+            model.weight[:, never] = 0
+            model.routing_bias[never] = 0
+    return model
+
+
+def extracted(folder: Path, run: Run, split: str = "test", never: int | None = None, counts=tiny.COUNTS):
+    """The arrays and the attributes of the file that `extract` writes."""
+    prepared = tiny.write_prepared(folder / "prepared.h5", counts)
+    save_checkpoint(folder / "best.pt", network(run, never).state_dict(), run, 3)
+    extract(folder / "best.pt", prepared, split, MAXIMUM, folder / "couplings.h5", CPU)
+    arrays = {}
+    with h5py.File(folder / "couplings.h5") as file:
+        file.visititems(lambda name, item: arrays.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)
+        return arrays, dict(file.attrs)
+
+
+def in_memory(folder: Path, run: Run, split: str = "test", never: int | None = None, levels: int | None = None):
+    """The labels, and the lengths and couplings of all images in one batch."""
+    data, images = run.data, load_split(folder / "prepared.h5", split)
+    with torch.no_grad():
+        pixels = normalize(centre(images.images, data.size), data.mean, data.std)
+        lengths, _, couplings = network(run, never)(
+            pixels, None if levels is None else lambda couplings: quantize(couplings, levels)
+        )
+    return images.labels, lengths, couplings
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_the_couplings_are_the_networks_of_the_predicted_class(tmp_path, split):
+    arrays, _ = extracted(tmp_path, tiny.run(), split)
+    labels, lengths, couplings = in_memory(tmp_path, tiny.run(), split)
+    predicted = lengths.argmax(dim=1).numpy()
+    assert len(set(predicted)) > 1
+    assert arrays["label"].tolist() == labels.tolist()
+    assert arrays["predicted"].tolist() == predicted.tolist()
+    assert arrays["lengths"] == pytest.approx(lengths.numpy(), abs=1e-6)
+    expected = np.stack([couplings[image, label].numpy() for image, label in enumerate(predicted)])
+    assert expected.std() > 0.05
+    assert arrays["couplings"] == pytest.approx(expected, abs=1e-6)
+    assert arrays["strongest"] == pytest.approx(couplings.numpy().max(axis=1).mean(axis=1), abs=1e-6)
+
+
+def test_class_mean_is_the_mean_over_the_images_predicted_as_the_class(tmp_path):
+    arrays, _ = extracted(tmp_path, tiny.run(), "train")
+    _, lengths, couplings = in_memory(tmp_path, tiny.run(), "train")
+    predicted = lengths.argmax(dim=1).numpy()
+    for label in range(tiny.CLASSES):
+        own = couplings.numpy()[predicted == label, label]
+        assert len(own)
+        assert arrays["class_mean"][label] == pytest.approx(own.mean(axis=0), abs=1e-6)
+
+
+def test_accuracy_and_loss_are_those_of_the_network_quantized_at_each_k(tmp_path):
+    arrays, attributes = extracted(tmp_path, tiny.run(), "train")
+    assert arrays["levels/K"].tolist() == list(LEVELS)
+    measured = []
+    for levels in [*LEVELS, None]:
+        labels, lengths, _ = in_memory(tmp_path, tiny.run(), "train", levels=levels)
+        accuracy = 100 * float((lengths.argmax(dim=1) == labels).double().mean())
+        measured.append((accuracy, float(margin_loss(lengths, labels))))
+    accuracies, losses = zip(*measured, strict=True)
+    assert len(set(accuracies)) > 2  # else the test could not tell one K from another
+    assert [*arrays["levels/accuracy"], attributes["accuracy"]] == pytest.approx(accuracies)
+    assert [*arrays["levels/loss"], attributes["loss"]] == pytest.approx(losses, rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 18, 500])  # 18 images: 7 leaves a smaller last batch
+def test_the_batch_size_changes_nothing(tmp_path, batch_size):
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder in folders:
+        folder.mkdir()
+    arrays, attributes = extracted(folders[0], tiny.run())
+    others, other = extracted(folders[1], tiny.run(training={"batch_size": batch_size}))
+    assert arrays.keys() == others.keys()
+    for name, values in arrays.items():
+        assert others[name] == pytest.approx(values, abs=1e-5, nan_ok=True), name
+    assert (other["accuracy"], other["loss"]) == pytest.approx((attributes["accuracy"], attributes["loss"]))
+
+
+def test_a_class_that_nobody_predicts_has_no_mean(tmp_path):
+    arrays, _ = extracted(tmp_path, tiny.run(), never=1)
+    assert 1 not in arrays["predicted"]
+    assert np.isnan(arrays["class_mean"][1]).all()
+    assert np.isfinite(arrays["class_mean"][sorted(set(arrays["predicted"]))]).all()
+
+
+def test_one_routing_iteration_couples_uniformly(tmp_path):
+    arrays, _ = extracted(tmp_path, tiny.run(network={"routing_iterations": 1}))
+    uniform = np.float32(1 / tiny.CLASSES)
+    assert (arrays["couplings"] == uniform).all()
+    assert arrays["strongest"] == pytest.approx(np.full(18, uniform))
+
+
+def test_shapes_types_and_compression(tmp_path):
+    arrays, _ = extracted(tmp_path, tiny.run())
+    expected = {
+        "couplings": ((18, 8), "float32"),
+        "strongest": ((18,), "float32"),
+        "predicted": ((18,), "int64"),
+        "label": ((18,), "int64"),
+        "lengths": ((18, 3), "float32"),
+        "class_mean": ((3, 8), "float32"),
+        "levels/K": ((11,), "int64"),
+        "levels/accuracy": ((11,), "float64"),
+        "levels/loss": ((11,), "float64"),
+    }
+    assert {name: (values.shape, str(values.dtype)) for name, values in arrays.items()} == expected
+    with h5py.File(tmp_path / "couplings.h5") as file:
+        assert file["couplings"].compression == "gzip"
+
+
+def test_the_file_says_where_it_comes_from(tmp_path):
+    _, attributes = extracted(tmp_path, tiny.run("rem"), "val")
+    assert Run.model_validate_json(attributes["run"]) == tiny.run("rem")
+    assert {"revision", "torch", "h5py"} <= json.loads(attributes["provenance"]).keys()
+    assert (attributes["epoch"], attributes["checkpoint"], attributes["split"]) == (3, "best", "val")
+    assert list(attributes["class_names"]) == ["top", "middle", "bottom"]
+    shares = json.loads(attributes["sparsity"])
+    assert shares == sparsity(network(tiny.run("rem")))
+    assert shares["class_blocks"] == pytest.approx(1 / 24)
+
+
+def test_an_interrupted_pass_leaves_no_file(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rem.trees.couplings, "margin_losses", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        extracted(tmp_path, tiny.run())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "prepared.h5"]
+
+
+def test_a_dataset_without_the_split_is_named(tmp_path):
+    with pytest.raises(RemError, match=r"prepared\.h5 has no split 'test'"):
+        extracted(tmp_path, tiny.run(), counts={"train": 4})
+    assert not (tmp_path / "couplings.h5").exists()

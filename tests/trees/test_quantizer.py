@@ -1,0 +1,130 @@
+"""The quantizer q_K (Eq. 7) and the choice of K."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import reference
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rem.errors import RemError
+from rem.trees import quantizer
+from rem.trees.levels import edge_at_uniform, lowest_levels
+
+LEVELS = (2, 3, 6, 11, 128, 256)
+quick = settings(derandomize=True, deadline=None, max_examples=60)
+
+
+def couplings_off_the_edges(levels: int, count: int = 300) -> np.ndarray:
+    """Numbers in [0, 1], none of them (nearly) halfway between two centres."""
+    x = np.random.default_rng(levels).random(count)
+    from_edge = np.abs(x * (levels - 1) % 1 - 0.5)
+    return np.concatenate([x[from_edge > 1e-3], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_indices_are_those_of_the_nearest_centre(levels: int):
+    x = couplings_off_the_edges(levels)
+    assert np.asarray(quantizer.keys(x, levels)).tolist() == [reference.index(c, levels) for c in x]
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_values_are_the_centres(levels: int):
+    x = couplings_off_the_edges(levels)
+    expected = [reference.quantize(c, levels) for c in x]
+    assert np.asarray(quantizer.quantize(x, levels)) == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tensors_and_arrays_get_the_same_levels(levels: int, dtype: torch.dtype):
+    x = torch.tensor(couplings_off_the_edges(levels), dtype=dtype)
+    from_tensor, from_array = quantizer.keys(x, levels), quantizer.keys(x.numpy(), levels)
+    assert np.issubdtype(np.asarray(from_tensor).dtype, np.integer)
+    assert np.asarray(from_tensor).tolist() == np.asarray(from_array).tolist()
+    values = quantizer.quantize(x, levels)
+    assert isinstance(values, torch.Tensor)
+    assert values.dtype == dtype
+    assert np.array_equal(values.numpy(), quantizer.quantize(x.numpy(), levels))
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_network_computes_with_the_levels_that_its_keys_are_made_of(levels: int, dtype: type):
+    edges = (np.arange(levels - 1) + 0.5) / (levels - 1)
+    near_edges = [edges, np.nextafter(edges, 0), np.nextafter(edges, 1)]
+    x = np.concatenate([np.random.default_rng(0).random(500), *near_edges]).astype(dtype)
+    values = quantizer.quantize(torch.tensor(x), levels).numpy()
+    assert np.array_equal(np.rint(values * (levels - 1)), np.asarray(quantizer.keys(x, levels)))
+
+
+def test_the_shape_is_kept():
+    x = np.random.default_rng(0).random((2, 3, 4))
+    assert quantizer.keys(x, 11).shape == (2, 3, 4)
+    assert quantizer.quantize(torch.tensor(x), 11).shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_the_first_and_the_last_level_are_0_and_1(levels: int):
+    assert np.asarray(quantizer.keys(np.array([0.0, 1.0]), levels)).tolist() == [0, levels - 1]
+    assert np.asarray(quantizer.quantize(np.array([0.0, 1.0]), levels)).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_quantizing_twice_is_quantizing_once(levels: int):
+    once = quantizer.quantize(couplings_off_the_edges(levels), levels)
+    assert np.array_equal(quantizer.quantize(once, levels), once)
+    once = quantizer.quantize(torch.tensor(couplings_off_the_edges(levels), dtype=torch.float32), levels)
+    assert torch.equal(quantizer.quantize(once, levels), once)
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_the_levels_are_symmetric(levels: int):
+    x = couplings_off_the_edges(levels)
+    mirrored = np.asarray(quantizer.keys(1 - x, levels)).astype(int)
+    assert (mirrored == levels - 1 - np.asarray(quantizer.keys(x, levels)).astype(int)).all()
+
+
+@quick
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.sampled_from(LEVELS))
+def test_a_larger_coupling_never_gets_a_lower_level(couplings: list[float], levels: int):
+    found = np.asarray(quantizer.keys(np.sort(np.array(couplings)), levels)).astype(int)
+    assert (np.diff(found) >= 0).all()
+
+
+@quick
+@given(st.floats(0, 1), st.integers(2, 256))
+def test_the_error_is_at_most_half_a_level(coupling: float, levels: int):
+    error = abs(float(np.asarray(quantizer.quantize(np.array([coupling]), levels))[0]) - coupling)
+    assert error <= 0.5 / (levels - 1) + 1e-12
+
+
+def test_lowest_levels_is_the_lowest_k_that_keeps_the_accuracy():
+    accuracies = {2: 50.0, 3: 90.0, 4: 97.0, 5: 96.0, 6: 97.5, 7: 97.5}
+    assert lowest_levels(accuracies, unquantized=97.5, tolerance=0.0) == 6
+    assert lowest_levels(accuracies, unquantized=97.5, tolerance=0.25) == 6
+    assert lowest_levels(accuracies, unquantized=97.5, tolerance=0.5) == 4  # equality is enough
+    assert lowest_levels(accuracies, unquantized=97.5, tolerance=50.0) == 2
+
+
+def test_lowest_levels_does_not_depend_on_the_order_of_the_mapping():
+    assert lowest_levels({7: 97.5, 6: 97.5, 3: 90.0}, unquantized=97.5, tolerance=0.0) == 6
+
+
+def test_lowest_levels_complains_where_no_k_will_do():
+    with pytest.raises(RemError):
+        lowest_levels({2: 50.0, 3: 60.0}, unquantized=97.5, tolerance=1.0)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 200])
+def test_edge_at_uniform_by_looking_at_every_edge(classes: int):
+    for levels in range(2, 257):
+        edges = {Fraction(2 * k + 1, 2 * (levels - 1)) for k in range(levels - 1)}
+        assert edge_at_uniform(levels, classes) is (Fraction(1, classes) in edges), levels
+
+
+def test_six_levels_flicker_at_a_tenth_and_eleven_do_not():
+    assert edge_at_uniform(6, 10)
+    assert not edge_at_uniform(11, 10)

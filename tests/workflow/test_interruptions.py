@@ -1,0 +1,86 @@
+"""Runs that are killed, stopped or begun twice, with real processes: nothing is lost, and the same command goes on."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tiny
+
+from benchmarks.kills import copied, kill_until_done, made, start
+from rem.settings.sections import to_yaml
+
+SMALL = """
+select: [main]
+experiments: {main: {datasets: [mnist], variants: [rem], seeds: [42]}}
+levels: {variants: [rem]}
+defaults: {training: {epochs: 4, batch_size: 64}}
+"""
+OPTIONS = ("--configfile", "config/smoke.yaml", "small.yaml", "--cores", "2", "--", "entropies")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A function that makes a copy of the project in which nothing has run."""
+
+    def make(name):
+        folder = copied(tmp_path / name)
+        (folder / "small.yaml").write_text(SMALL)
+        return folder
+
+    return make
+
+
+def wait_for(path, seconds=120):
+    for _ in range(10 * seconds):
+        if path.exists():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{path} never came")
+
+
+def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(project):
+    undisturbed, killed = project("undisturbed"), project("killed")
+    began = time.perf_counter()
+    output, _ = start(undisturbed, *OPTIONS).communicate()
+    seconds = time.perf_counter() - began
+    expected = made(undisturbed)
+    assert any(name.endswith("entropy.csv") for name in expected), output
+    hit, wrong, output = kill_until_done(killed, 4, 0.7 * seconds, random.Random(3), expected, *OPTIONS)
+    assert hit > 1
+    assert wrong == []
+    assert made(killed) == expected, output
+
+
+def test_a_second_run_is_refused_and_the_first_one_stops_at_once_when_it_is_told_to(project):
+    folder = project("twice")
+    first = start(folder, *OPTIONS)
+    wait_for(folder / "results/smoke/models/mnist/rem/seed42/state.pt")
+    output, _ = start(folder, *OPTIONS).communicate()
+    assert "Directory cannot be locked" in output
+    assert first.poll() is None
+    assert list((folder / ".snakemake/locks").iterdir())
+    os.killpg(first.pid, signal.SIGINT)
+    began = time.perf_counter()
+    output, _ = first.communicate()
+    assert time.perf_counter() - began < 10
+    assert first.returncode != 0
+    assert "Not done: give the same command again to go on" in output
+    assert "Traceback" not in output
+    assert not (folder / ".snakemake/locks").exists()
+    assert (folder / "results/smoke/models/mnist/rem/seed42/state.pt").exists()
+
+
+def test_a_command_that_is_interrupted_says_how_to_go_on(prepared, tmp_path):
+    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run("rem", training={"epochs": 10_000})))
+    command = [sys.executable, "-m", "rem", "train", tmp_path / "run.yaml", "--data", prepared, "--device", "cpu"]
+    with subprocess.Popen(command, cwd=tiny.ROOT, text=True, stderr=subprocess.PIPE) as process:
+        wait_for(tmp_path / "state.pt")
+        process.send_signal(signal.SIGINT)
+        lines = process.stderr.read().splitlines()
+    assert process.returncode == 130
+    assert lines[-1] == "rem: interrupted; give the same command again to go on."
+    assert not any("Traceback" in line for line in lines)

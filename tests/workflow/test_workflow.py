@@ -1,0 +1,278 @@
+"""The pipeline itself: the smoke config from images to tables, and what is made anew after which change."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import browser
+import pandas as pd
+import pytest
+import yaml
+
+from benchmarks.kills import copied
+from rem.files.trace import record_file, trace
+
+ROOT = Path(__file__).parents[2]
+RUNS = 2 * 2 * 2 + 2 * 2 + 2 + 2  # of the experiments main, decoder, affine and deep
+
+
+def snakemake(folder, *arguments, **environment):
+    """Run Snakemake on the smoke config: the finished process, its output in one string."""
+    command = ["snakemake", "--configfile", "config/smoke.yaml", "--cores", "2", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(folder)} | environment
+    return subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=3600
+    )
+
+
+def planned(folder, *arguments):
+    """How many jobs of each rule a dry run plans, the settings' and the target's own left out."""
+    done = snakemake(folder, "--dry-run", *arguments)
+    assert done.returncode == 0, done.stdout
+    jobs = Counter(re.findall(r"^(?:local)?rule (\w+):", done.stdout, re.MULTILINE))
+    return {rule: count for rule, count in jobs.items() if rule != "all" and "_settings" not in rule}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project in which the smoke config has run."""
+    folder = copied(tmp_path_factory.mktemp("a project"))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+@pytest.fixture
+def edited(project):
+    """A function that replaces text in a file of the project until the test ends."""
+    originals = {}
+
+    def edit(file, old, new):
+        path = project / file
+        originals.setdefault(path, (path.read_text(), path.stat()))
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    yield edit
+    for path, (text, stat) in originals.items():
+        path.write_text(text)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_second_run_does_nothing(project):
+    assert planned(project) == {}
+
+
+def test_every_table_and_figure_is_there(project):
+    results = project / "results" / "smoke"
+    for name in (*(f"table{which}" for which in [*range(2, 8), "_decoder"]), "paper_vs_ours", "claims"):
+        assert (results / "tables" / f"{name}.csv").stat().st_size > 0
+        assert (results / "tables" / f"{name}.md").stat().st_size > 0
+    for name in (*(f"fig{which}" for which in range(4, 9)), "parse_tree", "by_levels", "overview"):
+        assert (results / "figures" / f"{name}.png").stat().st_size > 0
+        assert (results / "figures" / f"{name}.svg").stat().st_size > 0
+
+
+def test_metrics_hold_every_run(project):
+    metrics = pd.read_csv(project / "results" / "smoke" / "metrics.csv")
+    runs = metrics.dropna(subset="seed")[["dataset", "variant", "seed"]].drop_duplicates()
+    assert len(runs) == RUNS
+    accuracy = metrics.query("metric == 'accuracy' and levels.isna() and split == 'test' and checkpoint == 'best'")
+    assert len(accuracy) == RUNS
+    assert accuracy["value"].between(0, 100).all()
+
+
+def test_only_pruned_runs_are_sparse(project):
+    metrics = pd.read_csv(project / "results" / "smoke" / "metrics.csv").query("metric == 'sparsity'")
+    assert (metrics[metrics["variant"].str.startswith("baseline")]["value"] < 0.001).all()  # %: one is 0 by chance
+    assert (metrics.query("variant == 'rem' and checkpoint == 'last'")["value"] > 0).all()
+
+
+def test_no_file_is_left_half_written(project):
+    assert not list(project.rglob("*.partial"))
+    assert not list(project.rglob("state.pt"))
+
+
+def test_a_touched_file_remakes_nothing(project):
+    for file in ("rem/training/train.py", "data/sample/mnist/train-images-idx3-ubyte.gz"):
+        (project / file).touch()
+    assert planned(project) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("tolerance: 5.0", "tolerance: 6.0"), ("maximum: 16", "maximum: 16\n  published: 12")]
+)
+def test_other_levels_are_reported_without_training(project, edited, old, new):
+    edited("config/smoke.yaml", old, new)
+    assert planned(project) == {
+        "levels": 4, "entropy": RUNS, "entropy_transfer": 2, "trajectory": 1, "metrics": 1,
+        "tables": 1, "paired": 1, "claims": 1, "figure": 8,
+    }  # fmt: skip
+
+
+def test_one_more_seed_trains_that_seed_alone(project, edited):
+    edited("config/smoke.yaml", "seeds: [42, 43]", "seeds: [42, 43, 44]")
+    jobs = planned(project)
+    assert jobs["train"] == jobs["extract_couplings"] == 4
+    assert "prepare" not in jobs
+    assert "extract_trajectory" not in jobs
+
+
+def test_a_setting_of_one_variant_trains_the_runs_that_have_it_alone(project, edited):
+    own = "regularizer: lobster\n      penalty: "
+    edited("config/config.yaml", own, f"{own}1")  # shapes have a penalty of their own
+    jobs = planned(project)
+    assert jobs["train"] == jobs["extract_couplings"] == 2 + 2 + 1  # on MNIST, without and with decoder, and expanded
+    assert "prepare" not in jobs
+
+
+def test_a_setting_of_one_dataset_remakes_that_dataset_alone(project, edited):
+    edited("config/smoke.yaml", "generate: [1000, 300]", "generate: [900, 300]")
+    jobs = planned(project)
+    assert jobs["prepare"] == 1
+    assert jobs["train"] == 4
+    assert "extract_trajectory" not in jobs
+
+
+def test_an_edited_module_remakes_what_it_makes(project, edited):
+    edited("rem/figures/fig5.py", "import", "# edited\nimport")
+    assert planned(project) == {"figure": 1}
+
+
+def test_an_edited_network_trains_everything_again(project, edited):
+    edited("rem/networks/build.py", "import", "# edited\nimport")
+    jobs = planned(project)
+    assert jobs["train"] == jobs["extract_couplings"] == RUNS
+    assert "prepare" not in jobs
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("epochs: 2", "epohcs: 2", "unknown key training.epohcs; the keys valid there are epochs, "),
+        ("name: smoke", "name: smoke\ncolour: red", "unknown key colour; the keys valid there are name, "),
+        ("[mnist, shapes]", "[mnist, svhn]", "unknown dataset 'svhn'; the config has "),
+        ("[baseline, rem]", "[baseline, rme]", "unknown variant 'rme'; the config has "),
+        ("epochs: 2", "epochs: none", "key training.epochs has the value 'none'"),
+        ("source: mnist-sample", "source: emnist", "unknown source 'emnist'; the sources are mnist, "),
+    ],
+)
+def test_a_mistake_in_the_config_is_one_clear_sentence(project, edited, old, new, sentence):
+    edited("config/config.yaml" if "source" in old else "config/smoke.yaml", old, new)
+    done = snakemake(project)
+    assert done.returncode != 0
+    assert sentence in done.stdout
+    assert "Traceback" not in done.stdout
+    assert (project / "results/smoke/metrics.csv").exists()
+
+
+def test_the_same_seed_gives_the_same_numbers(project):
+    metrics = project / "results/smoke/metrics.csv"
+    before = metrics.read_bytes()
+    done = snakemake(project, "--forcerun", "train", "--until", "metrics")
+    assert done.returncode == 0, done.stdout
+    assert metrics.read_bytes() == before
+
+
+# Experiments, where nothing has run
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A copy of the project in which nothing has run."""
+    return copied(tmp_path_factory.mktemp("a fresh project"))
+
+
+def test_a_network_that_follows_anothers_sparsity_waits_for_its_history(fresh):
+    models = "results/smoke/models/mnist"
+    assert planned(fresh, f"{models}/magnitude/seed43/last.pt") == {"prepare": 1, "train": 2}
+    assert planned(fresh, f"{models}/penalty/seed43/last.pt") == {"prepare": 1, "train": 1}
+    done = snakemake(fresh, "--dry-run", "--printshellcmds", f"{models}/magnitude/seed43/last.pt")
+    assert re.findall(r"--followed (\S+)", done.stdout) == [f"{models}/rem/seed43/history.csv"]
+
+
+def test_the_controls_are_trained_and_measured_like_all_others_but_not_by_all(fresh):
+    variants = ("baseline", "rem", "penalty", "magnitude", "weight-decay", "rem-votes")
+    runs = [f"{variant}/seed{seed}" for variant in variants for seed in (42, 43)]
+    entropies = [f"results/smoke/entropies/mnist/{run}/entropy.csv" for run in runs]
+    assert planned(fresh, *entropies) == {
+        "prepare": 1, "train": 12, "extract_couplings": 12, "levels": 1, "entropy": 12,
+    }  # fmt: skip
+    assert planned(fresh)["train"] == RUNS
+
+
+def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
+    folder = copied(tmp_path / "baseline alone")
+    config = folder / "config/smoke.yaml"
+    config.write_text(config.read_text().replace("variants: [baseline, rem]", "variants: [baseline]"))
+    done = snakemake(folder, "--dry-run")
+    assert set(re.findall(r"figures/(\w+)\.png", done.stdout)) == {"fig4", "by_levels", "overview"}
+    assert "trajectory" not in done.stdout
+
+
+def test_figures_of_a_seed_that_is_not_trained_are_one_sentence(fresh):
+    done = snakemake(fresh, "--dry-run", "--config", "figures={seed: 44}")
+    assert done.returncode != 0
+    assert "figures.seed is 44, but the networks of mnist have the seeds 42, 43; name one of these" in done.stdout
+
+
+# Where files come from
+
+
+def made_files(folder):
+    """Every file that a command of rem has made: all but settings and checksums, which rules write, and records."""
+    tops = [folder / "data/prepared", *(folder / "results/smoke").iterdir()]
+    paths = [path for top in tops if top.name not in ("logs", "benchmarks") for path in (top, *top.rglob("*"))]
+    return [
+        path
+        for path in paths
+        if path.is_file()
+        and path.suffix not in (".yaml", ".sha256")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def test_every_table_figure_and_artifact_is_traced_back_to_the_images_in_git(project):
+    found = trace(made_files(project))
+    assert found.faults == {}
+    assert {path.suffix for path in found.records} >= {".h5", ".pt", ".csv", ".md", ".tex", ".png", ".svg"}
+    assert {path.parent for path in found.sources if path.suffix != ".yaml"} == {project / "data/sample/mnist"}
+    assert len([path for path in found.sources if path.name == "run.yaml"]) == RUNS
+
+
+def test_a_copy_of_the_results_elsewhere_can_be_traced(project, tmp_path):
+    copied(tmp_path)
+    for part in ("data/prepared", "results"):
+        shutil.copytree(project / part, tmp_path / part)
+    assert trace(made_files(tmp_path)).faults == {}
+    with (tmp_path / "data/sample/mnist/t10k-labels-idx1-ubyte.gz").open("ab") as file:
+        file.write(b"!")
+    (fault,) = trace([tmp_path / "results/smoke/tables/table4.md"]).faults.values()
+    assert "t10k-labels-idx1-ubyte.gz has changed since" in fault
+
+
+def test_dvc_keeps_every_record_that_it_keeps_the_file_of(project):
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    outs = [next(iter(out)).replace("${config}", "smoke") for stage in stages for out in stage["outs"]]
+    for path in made_files(project):
+        kept = [any(one.is_relative_to(project / out) for out in outs) for one in (path, record_file(path))]
+        assert kept == [True, True], path
+
+
+def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(project, tmp_path):
+    assert snakemake(project).returncode == 0  # what other tests have made anew
+    done = snakemake(project, "--", "report_html")
+    assert done.returncode == 0, done.stdout
+    report = project / "results/smoke/report.html"
+    text = report.read_text()
+    assert text.count("data:image/svg+xml;base64,") == 8
+    assert f"{RUNS} networks on 4 datasets" in text
+    assert "was traced back to the raw data when this file was" in text
+    assert planned(project, "--", "report_html") == {}
+    assert trace([report]).faults == {}
+    if browser.CHROMIUM:
+        found = browser.found_in(report, 375, tmp_path)
+        assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (8, 0, [], 0)
