@@ -85,12 +85,14 @@ def in_new_process(function: Callable[..., Any], *arguments: object) -> Any:
 def peak_memory(call: Callable[[], object]) -> float:
     """What a call takes at the most beyond what is taken before it, in MB of resident memory; Linux only."""
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
     before = _status("VmRSS")
     call()
     return _status("VmHWM") - before
 
 
 def _status(name: str) -> float:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    line = next(
+        line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith(name)
+    )
     return int(line.split()[1]) / 1024

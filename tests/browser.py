@@ -36,7 +36,7 @@ def found_in(page, width, folder):
         folder: to work in.
     """
     probe = folder / f"probe{width}.html"
-    probe.write_text(PROBE.format(page=page.as_uri(), width=width))
+    probe.write_text(PROBE.format(page=page.as_uri(), width=width), encoding="utf-8")
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
     command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=10000", "--dump-dom", probe.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

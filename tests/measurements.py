@@ -19,7 +19,7 @@ def run_yaml(folder, dataset, variant, seed, like=None):
     config = parse(Config, read_yaml(CONFIG / "config.yaml"), "config")
     path = folder / f"{dataset}-{variant}-{seed}.yaml"
     run = config.run(like or dataset, variant, seed).model_copy(update={"dataset": dataset})
-    path.write_text(to_yaml(run))
+    path.write_text(to_yaml(run), encoding="utf-8")
     return path
 
 

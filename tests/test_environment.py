@@ -8,16 +8,16 @@ import yaml
 
 
 def lock():
-    return (tiny.ROOT / "requirements.lock").read_text().splitlines()
+    return (tiny.ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
 
 
 def test_conda_installs_the_lock():
-    environment = yaml.safe_load((tiny.ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((tiny.ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["dependencies"][-1]["pip"] == lock()
 
 
 def test_the_lock_pins_every_dependency_of_the_project():
-    project = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = {*project["dependencies"], *extras["workflow"], *extras["test"]}
     pinned = {re.split(r"==", line)[0].lower() for line in lock()}

@@ -105,7 +105,7 @@ def shipped_config(*overlays: str) -> Config:
     """config/config.yaml with other files of config/ laid over it, as the workflow reads them."""
     values: dict[str, object] = {}
     for name in ("config", *overlays):
-        values = overlay(values, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+        values = overlay(values, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text(encoding="utf-8")))
     return parse(Config, values, "config")
 
 

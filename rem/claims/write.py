@@ -20,13 +20,13 @@ from rem.tables.names import display_name
 
 
 def write_claims(
-    metrics_csv: str | Path,
-    run_yamls: Sequence[str | Path],
-    trajectory_csv: str | Path | None,
-    equivariance_csvs: Sequence[str | Path],
+    metrics_csv: Path,
+    run_yamls: Sequence[Path],
+    trajectory_csv: Path | None,
+    equivariance_csvs: Sequence[Path],
     config_name: str,
     dataset: str,
-    folder: str | Path,
+    folder: Path,
 ) -> None:
     """Decide every claim from the measurements and write `claims.csv` and `claims.md` into `folder`.
 
@@ -55,10 +55,10 @@ def write_claims(
         equivariance,
     )
     decisions = [(claim, claim.decide(found)) for claim in CLAIMS]
-    with whole(Path(folder) / "claims.csv") as path:
+    with whole(folder / "claims.csv") as path:
         table(decisions).to_csv(path, index=False, float_format="%.10g")
-    with whole(Path(folder) / "claims.md") as path:
-        path.write_text(_markdown(decisions, config_name, found))
+    with whole(folder / "claims.md") as path:
+        path.write_text(_markdown(decisions, config_name, found), encoding="utf-8")
 
 
 def _markdown(decisions: list[tuple[Claim, list[Finding]]], config_name: str, found: Evidence) -> str:

@@ -25,7 +25,7 @@ class Files(NamedTuple):
     read: Callable[[str], bytes]  # by name; raises OSError where the content is damaged
 
 
-def open_files(path: str | Path) -> Files:
+def open_files(path: Path) -> Files:
     """The files of a folder (at any depth), a `.zip`, or a `.tar.gz` or other tar archive.
 
     A zip is read file by file; a tar, which has no table of contents, once and into memory as it is packed inside.
@@ -33,7 +33,6 @@ def open_files(path: str | Path) -> Files:
     Raises:
         RemError: there is nothing, or what is there is damaged, no archive, or has names that lead out of it.
     """
-    path = Path(path)
     if path.exists():
         note_read(path)
     if path.is_dir():

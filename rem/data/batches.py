@@ -32,7 +32,7 @@ class Split:
         return Split(self.images.to(device), self.labels.to(device))
 
 
-def load_split(path: str | Path, split: str) -> Split:
+def load_split(path: Path, split: str) -> Split:
     """A split (train, val, test or transfer) of a prepared HDF5 file.
 
     Raises:
@@ -75,7 +75,7 @@ def eval_batches(
 
 
 def stream_batches(
-    path: str | Path,
+    path: Path,
     split: str,
     batch_size: int,
     size: int,

@@ -16,7 +16,7 @@ CHUNK = 1 << 20  # bytes read at a time
 TIMEOUT = (20, 60)  # seconds to connect, seconds without a byte
 
 
-def fetch(source: str, file: str, target: str | Path, mirror: str | None = None) -> None:
+def fetch(source: str, file: str, target: Path, mirror: str | None = None) -> None:
     """Download one file of a source to `target`, which appears only once its checksum is right.
 
     What an interrupted download has got stays in `<target>.part` and is taken up by the next call.
@@ -36,7 +36,7 @@ def fetch(source: str, file: str, target: str | Path, mirror: str | None = None)
         raise RemError(f"source {source!r} has nothing to download: {known.what}.")
     if not known.files or file not in known.files:
         raise RemError(f"source {source!r} has no file {file!r}; its files are {', '.join(known.files or {})}.")
-    target, expected = Path(target), known.files[file]
+    expected = known.files[file]
     address = known.url + file if mirror is None else f"{mirror.rstrip('/')}/{source}/{file}"
     part = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)

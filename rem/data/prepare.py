@@ -24,7 +24,7 @@ from rem.settings.run import Data
 CHUNK_BYTES = 1 << 18
 
 
-def prepare(data: Data, files: Sequence[str | Path], target: str | Path) -> None:
+def prepare(data: Data, files: Sequence[Path], target: Path) -> None:
     """Write the HDF5 file of a dataset, a block of images at a time.
 
     Validation images are drawn from the training images by a permutation that depends on `split_seed` alone; both
@@ -43,7 +43,6 @@ def prepare(data: Data, files: Sequence[str | Path], target: str | Path) -> None
         RemError: images that are missing, damaged or not what the settings say; nothing is written.
     """
     _check_settings(data)
-    files = [Path(file) for file in files]
     further = len(source_files(data.transfer)) if data.transfer else 0
     own = files[: len(files) - further]
     checksums = check_files(data.source, own)

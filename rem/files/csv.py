@@ -11,13 +11,13 @@ from rem.files.notes import note_read
 NAMES = ["dataset", "variant", "checkpoint", "split", "metric"]
 
 
-def read_csv(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """A CSV that a step has written; names are text, even if they look like numbers.
 
     Raises:
         RemError: the file cannot be read or lacks one of the columns.
     """
-    note_read(Path(path))
+    note_read(path)
     try:
         table = pd.read_csv(path, dtype=dict.fromkeys(NAMES, str))
     except (OSError, ValueError) as error:

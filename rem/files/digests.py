@@ -9,10 +9,10 @@ from pathlib import Path
 from rem.errors import RemError, first_line
 
 
-def folder_state(path: str | Path) -> str:
+def folder_state(path: Path) -> str:
     """A digest of the names, sizes and times of the files under a folder: another one says that they have changed."""
     digest = hashlib.sha256()
-    for file in sorted(Path(path).rglob("*")):
+    for file in sorted(path.rglob("*")):
         state = file.stat()
         digest.update(os.fsencode(f"{file.relative_to(path)}\0{state.st_size}\0{state.st_mtime_ns}\0"))
     return digest.hexdigest()
@@ -33,7 +33,7 @@ def digest_all(path: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def checksum(path: str | Path, algorithm: str, unpacked: bool) -> str:
+def checksum(path: Path, algorithm: str, unpacked: bool) -> str:
     """Digest, as "<algorithm>:<hex>", of a file's bytes, or of its content once gunzipped.
 
     Raises:

@@ -18,7 +18,7 @@ USER_BLOCK = 512  # bytes before the HDF5 content, the least that HDF5 allows
 
 
 @contextmanager
-def whole_hdf5(path: str | Path) -> Iterator["h5py.File"]:
+def whole_hdf5(path: Path) -> Iterator["h5py.File"]:
     """Yield a new HDF5 file that becomes `path`, as in `whole`; its user block then holds its digest."""
     import h5py
 
@@ -71,7 +71,7 @@ def _check_seal(path: Path) -> None:
 
 
 @contextmanager
-def open_hdf5(path: str | Path) -> Iterator["h5py.File"]:
+def open_hdf5(path: Path) -> Iterator["h5py.File"]:
     """Open an HDF5 file for reading.
 
     A file of `whole_hdf5` is read through first and must have the digest that it was given. One without user block
@@ -82,7 +82,6 @@ def open_hdf5(path: str | Path) -> Iterator["h5py.File"]:
     """
     import h5py
 
-    path = Path(path)
     if not path.is_file():
         raise RemError(f"{path} is missing; run the command that makes it.")
     try:

@@ -55,7 +55,7 @@ def _write_record(path: Path, read: dict[Path, str], command: str) -> None:
         kind = "inputs" if record_file(one).is_file() else "sources"
         record[kind][Path(os.path.relpath(one, path.parent)).as_posix()] = digest
     with whole(record_file(path)) as partial:
-        partial.write_text(json.dumps(record, indent=1) + "\n")
+        partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 @dataclass
@@ -117,7 +117,7 @@ def _follow(path: Path, found: Trace, digest: Callable[[Path], str]) -> None:
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(record_file(path).read_text())
+        record = json.loads(record_file(path).read_text(encoding="utf-8"))
         if record.keys() != KEYS:
             raise ValueError("its keys are others")
     except (OSError, ValueError, AttributeError) as error:

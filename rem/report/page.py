@@ -115,13 +115,13 @@ def write_report(
         timings=timing_rows(timings),
     )
     with whole(target) as partial:
-        partial.write_text(html)
+        partial.write_text(html, encoding="utf-8")
 
 
 def _read(path: Path) -> str:
     try:
         note_read(path)
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RemError(f"{path} cannot be read ({error}); make it again.") from error
 

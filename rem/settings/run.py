@@ -197,6 +197,6 @@ class Run(Section):
         return self
 
 
-def read_run(path: str | Path) -> Run:
+def read_run(path: Path) -> Run:
     """The settings of a run from its `run.yaml`; raises RemError as `parse` does."""
     return parse(Run, read_yaml(path), str(path))

@@ -58,15 +58,15 @@ def _keys(kind: type[Section], path: list[str]) -> list[str]:
     return list(kind.model_fields)
 
 
-def read_yaml(path: str | Path) -> Any:
+def read_yaml(path: Path) -> Any:
     """The content of a YAML file.
 
     Raises:
         RemError: the file is missing or not YAML.
     """
     try:
-        note_read(Path(path))
-        return yaml.safe_load(Path(path).read_text())
+        note_read(path)
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise RemError(f"{path} cannot be read as YAML: {reason}.") from error

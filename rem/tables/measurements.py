@@ -126,7 +126,7 @@ class Results:
         return sorted(found.unique().tolist())
 
 
-def read_results(metrics_csv: str | Path, run_yamls: Sequence[str | Path]) -> Results:
+def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
     """The measurements of the runs whose `run.yaml` are given.
 
     Raises:

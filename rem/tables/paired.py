@@ -90,7 +90,7 @@ def write_paired(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> 
     with whole(folder / "paired.csv") as path:
         table.to_csv(path, index=False, float_format="%.10g")
     with whole(folder / "paired.md") as path:
-        path.write_text(f"{_caption(table)}\n{_readable(table)}\n")
+        path.write_text(f"{_caption(table)}\n{_readable(table)}\n", encoding="utf-8")
 
 
 def _caption(table: pd.DataFrame) -> str:

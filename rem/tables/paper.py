@@ -170,12 +170,12 @@ CONTROLS = Table(
 
 
 def write_tables(
-    metrics_csv: str | Path,
-    published_yaml: str | Path,
-    run_yamls: Sequence[str | Path],
+    metrics_csv: Path,
+    published_yaml: Path,
+    run_yamls: Sequence[Path],
     config_name: str,
     dataset: str,
-    target_folder: str | Path,
+    folder: Path,
 ) -> None:
     """Write `table2` .. `table7`, `table_decoder` (.csv, .md, .tex), `paper_vs_ours` (.csv, .md), `summary.json`.
 
@@ -185,28 +185,27 @@ def write_tables(
         run_yamls: `run.yaml` of every selected run: they say which datasets, sources, seeds and checkpoints count.
         config_name: named in the comparison.
         dataset: that of Tables 2 to 5; Table 6 has the others, but for those with a transfer set: Table 7.
-        target_folder: made if it is missing.
+        folder: made if it is missing.
 
     Raises:
         RemError: an input is missing, unreadable or incomplete.
     """
     results = read_results(metrics_csv, run_yamls)
     runs = [read_run(path) for path in run_yamls]
-    target = Path(target_folder)
     for table in TABLES:
         note = transfer_note(runs, results) if table.stem == "table7" else ""
-        write_table(table, results, dataset, target, note)
+        write_table(table, results, dataset, folder, note)
     comparison = compare(read_published(published_yaml), results, transfer_sources(runs))
-    write_comparison(comparison, config_name, target)
-    write_summary(results, (ACCURACY, ENTROPY, SPARSITY), target / "summary.json")
+    write_comparison(comparison, config_name, folder)
+    write_summary(results, (ACCURACY, ENTROPY, SPARSITY), folder / "summary.json")
 
 
-def write_controls(metrics_csv: str | Path, run_yamls: Sequence[str | Path], target_folder: str | Path) -> None:
+def write_controls(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> None:
     """Write `table_controls` (.csv, .md, .tex): every variant without a decoder, of every dataset of the runs.
 
     The arguments and errors are those of `write_tables`.
     """
-    write_table(CONTROLS, read_results(metrics_csv, run_yamls), "", Path(target_folder))
+    write_table(CONTROLS, read_results(metrics_csv, run_yamls), "", folder)
 
 
 def transfer_note(runs: list[Run], results: Results) -> str:

@@ -44,7 +44,7 @@ class Published(Section):
     note: str
 
 
-def read_published(path: str | Path) -> list[Published]:
+def read_published(path: Path) -> list[Published]:
     """The entries of `published.yaml`, in its order.
 
     Raises:
@@ -156,7 +156,7 @@ def write_comparison(comparison: pd.DataFrame, config_name: str, folder: Path) -
     with whole(folder / "paper_vs_ours.csv") as path:
         comparison.to_csv(path, index=False, float_format="%.10g")
     with whole(folder / "paper_vs_ours.md") as path:
-        path.write_text(_markdown(comparison, config_name))
+        path.write_text(_markdown(comparison, config_name), encoding="utf-8")
 
 
 def _markdown(comparison: pd.DataFrame, config_name: str) -> str:

@@ -28,4 +28,4 @@ def write_summary(results: Results, quantities: tuple[Quantity, ...], target: Pa
                 quantity.metric: results.cell(*where, quantity.metric)[quantity.statistic] for quantity in quantities
             }
     with whole(target) as partial:
-        partial.write_text(json.dumps(summary, indent=2) + "\n")
+        partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

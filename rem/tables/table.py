@@ -209,7 +209,7 @@ def write_table(table: Table, results: Results, dataset: str, folder: Path, note
         frame.to_csv(path, index=False, float_format="%.10g")
     for suffix, content in ((".md", markdown), (".tex", latex)):
         with whole(stem.with_suffix(suffix)) as path:
-            path.write_text(content.rstrip() + "\n")
+            path.write_text(content.rstrip() + "\n", encoding="utf-8")
 
 
 def _latex(text: str) -> str:

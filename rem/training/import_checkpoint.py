@@ -50,9 +50,9 @@ def import_checkpoint(file: Path, run: Run, folder: Path, epoch: int) -> None:
     origin = f"{file.name}, {checksum(file, 'sha256', unpacked=False)}"
     written = [folder / f"{name}.pt" for name in ("first", "best", "early", "last", f"epochs/epoch{epoch:04d}")]
     with whole(folder / "run.yaml") as partial:
-        partial.write_text(to_yaml(run))
+        partial.write_text(to_yaml(run), encoding="utf-8")
     with whole(folder / "history.csv") as partial:
-        partial.write_text("epoch\n")
+        partial.write_text("epoch\n", encoding="utf-8")
     for path in written:
         save_checkpoint(path, model.state_dict(), run, epoch, imported=origin)
         path.chmod(0o444)

@@ -228,7 +228,7 @@ def test_the_csv_has_every_finding_and_every_claim(written):
 
 
 def test_the_markdown_has_every_verdict_and_then_the_findings_by_claim(written):
-    text = (written / "claims.md").read_text()
+    text = (written / "claims.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     sections = text.split("\n### ")[1:]
     assert len(rows) == len(sections) == len(CLAIMS)
@@ -250,7 +250,7 @@ def test_what_is_written_is_read_again(written):
         assert decided(findings) == own["claim_verdict"].iloc[0]
         assert [finding.value for finding in findings] == own["value"].dropna().tolist()
         for line in told(claim, findings):
-            assert f"- {line}\n" in (written / "claims.md").read_text()
+            assert f"- {line}\n" in (written / "claims.md").read_text(encoding="utf-8")
 
 
 def test_a_csv_that_lacks_a_claim_is_named(written):

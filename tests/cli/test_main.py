@@ -45,7 +45,7 @@ def assert_one_line(capfd, *parts):
 
 def made_run(folder, run):
     folder.mkdir(parents=True)
-    (folder / "run.yaml").write_text(to_yaml(run))
+    (folder / "run.yaml").write_text(to_yaml(run), encoding="utf-8")
     return folder / "run.yaml"
 
 
@@ -97,9 +97,9 @@ def test_schema_prints_the_schema(rem, capsys):
 
 def test_an_unknown_key_in_run_yaml_is_one_line(rem, prepared, tmp_path, capfd):
     path = made_run(tmp_path / "run", tiny.run())
-    values = yaml.safe_load(path.read_text())
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
     values["training"]["epoch"] = 3
-    path.write_text(yaml.safe_dump(values))
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
     assert rem("train", path, "--data", prepared, "--device", "cpu") == 1
     assert_one_line(capfd, "run.yaml: unknown key training.epoch; the keys valid there are epochs, patience")
 
@@ -118,7 +118,7 @@ def test_missing_files_are_one_line(rem, prepared, tmp_path, capfd):
 
 def test_a_wrong_source_is_one_line(rem, tmp_path, capfd):
     settings = tmp_path / "data.yaml"
-    settings.write_text(to_yaml(tiny.run(data={"source": "svhn"}).data))
+    settings.write_text(to_yaml(tiny.run(data={"source": "svhn"}).data), encoding="utf-8")
     assert rem("prepare", settings, tmp_path / "out.h5") == 1
     assert_one_line(capfd, "svhn")
     assert not (tmp_path / "out.h5").exists()
@@ -199,7 +199,8 @@ def test_prepare_writes_the_dataset_of_the_settings(rem, tmp_path):
                     "std": [0.25] * 3,
                 }
             ).data
-        )
+        ),
+        encoding="utf-8",
     )
     assert rem("prepare", tmp_path / "data.yaml", tmp_path / "out.h5") == 0
     with h5py.File(tmp_path / "out.h5") as file:
@@ -269,7 +270,7 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     shown = ["--tables", tmp_path / "tables/table5.md", "--figures", tmp_path / "fig5.svg", "--runs", run]
     shown += ["--claims", tmp_path / "tables/claims.csv"]
     assert rem("report", tmp_path / "report.html", *shown, "--timings", tmp_path / "none", "--name", "trial") == 0
-    report = (tmp_path / "report.html").read_text()
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "There are no timings" in report
     assert "all with the SHA-256" in report
 

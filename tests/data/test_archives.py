@@ -102,7 +102,7 @@ def test_a_cut_archive_is_named(tmp_path, write):
 
 
 def test_no_archive_and_nothing_at_all_are_named(tmp_path):
-    (tmp_path / "set").write_text("<html>gone</html>")
+    (tmp_path / "set").write_text("<html>gone</html>", encoding="utf-8")
     with pytest.raises(RemError, match=r"set is no whole \.zip or \.tar\.gz"):
         open_files(tmp_path / "set")
     with pytest.raises(RemError, match=r"none is missing; it must be a folder"):

@@ -142,7 +142,7 @@ def folder(tmp_path):
                 Image.fromarray(pixels).save(root / part / name / f"{number}.png")
     Image.fromarray(np.full((10, 14), 77, np.uint8)).save(root / "test/ant/0.png")
     Image.fromarray(np.full((10, 14, 3), 50, np.uint8)).save(root / "test/cat/9.JPG", "JPEG")
-    (root / "train/cat/notes.txt").write_text("not an image")
+    (root / "train/cat/notes.txt").write_text("not an image", encoding="utf-8")
     return root
 
 

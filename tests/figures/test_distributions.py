@@ -28,7 +28,7 @@ def test_class_names_are_drawn_as_they_are(class_mean, tmp_path):
     hostile = [r"$\frac", "$x$ <b>&amp;</b>", 'a "b" %s {c} \\ _^~#']
     one = couplings(tmp_path / "one.h5", class_mean, hostile)
     fig4.draw(one, one, 7, tmp_path / "fig4")
-    text = html.unescape((tmp_path / "fig4.svg").read_text())
+    text = html.unescape((tmp_path / "fig4.svg").read_text(encoding="utf-8"))
     assert all(f"<!-- {name} -->" in text for name in hostile)
 
 

@@ -19,22 +19,22 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_finished_block_leaves_the_file_and_nothing_else(tmp_path):
     with whole(tmp_path / "a.csv") as partial:
-        partial.write_text("new")
+        partial.write_text("new", encoding="utf-8")
         assert partial.parent == tmp_path  # so that the renaming never crosses file systems
         assert not (tmp_path / "a.csv").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
-    assert (tmp_path / "a.csv").read_text() == "new"
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "new"
 
 
 def test_missing_parents_are_made(tmp_path):
     with whole(tmp_path / "deep" / "er" / "a.csv") as partial:
-        partial.write_text("new")
-    assert (tmp_path / "deep" / "er" / "a.csv").read_text() == "new"
+        partial.write_text("new", encoding="utf-8")
+    assert (tmp_path / "deep" / "er" / "a.csv").read_text(encoding="utf-8") == "new"
 
 
 def half_written(path, error):
     with whole(path) as partial:
-        partial.write_text("ne")
+        partial.write_text("ne", encoding="utf-8")
         raise error
 
 
@@ -46,18 +46,18 @@ def test_an_interrupted_block_leaves_no_file(tmp_path, error):
 
 
 def test_an_interrupted_block_leaves_the_old_file_as_it_was(tmp_path):
-    (tmp_path / "a.csv").write_text("old")
+    (tmp_path / "a.csv").write_text("old", encoding="utf-8")
     with pytest.raises(ValueError):
         half_written(tmp_path / "a.csv", ValueError)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
-    assert (tmp_path / "a.csv").read_text() == "old"
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "old"
 
 
 def test_a_finished_block_replaces_the_old_file(tmp_path):
-    (tmp_path / "a.csv").write_text("old")
+    (tmp_path / "a.csv").write_text("old", encoding="utf-8")
     with whole(str(tmp_path / "a.csv")) as partial:
-        partial.write_text("new")
-    assert (tmp_path / "a.csv").read_text() == "new"
+        partial.write_text("new", encoding="utf-8")
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "new"
 
 
 def test_a_block_that_writes_nothing_is_no_success(tmp_path):
@@ -178,7 +178,7 @@ def cut(path):
 
 
 def text(path):
-    path.write_text("dataset,accuracy\n")
+    path.write_text("dataset,accuracy\n", encoding="utf-8")
 
 
 @pytest.mark.parametrize("damage", [empty, cut, text])

@@ -17,14 +17,16 @@ def make(target, *inputs, content="", change=None):
     with recorded(["rem", "make", target.name]), whole(target) as partial:
         for path in inputs:
             note_read(path)
-        partial.write_text(content + "".join(path.read_text() for path in inputs if path.is_file()))
+        partial.write_text(
+            content + "".join(path.read_text(encoding="utf-8") for path in inputs if path.is_file()), encoding="utf-8"
+        )
         if change:
             change()
     return target
 
 
 def record_of(path):
-    return json.loads(record_file(path).read_text())
+    return json.loads(record_file(path).read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -32,8 +34,8 @@ def project(tmp_path):
     """raw.gz and settings.yaml -> data/prepared.h5 -> results/model.pt -> results/table.md, of settings.yaml too."""
     folder = tmp_path / "project"
     (folder / "results").mkdir(parents=True)
-    (folder / "raw.gz").write_text("raw")
-    (folder / "settings.yaml").write_text("seed: 42")
+    (folder / "raw.gz").write_text("raw", encoding="utf-8")
+    (folder / "settings.yaml").write_text("seed: 42", encoding="utf-8")
     make(folder / "data/prepared.h5", folder / "raw.gz", folder / "settings.yaml")
     make(folder / "results/model.pt", folder / "data/prepared.h5")
     make(folder / "results/table.md", folder / "results/model.pt", folder / "settings.yaml")
@@ -125,8 +127,8 @@ def test_an_input_that_was_made_anew_since_is_named_with_what_is_older(project):
 
 
 def test_every_fault_is_told(project):
-    (project / "raw.gz").write_text("other")
-    (project / "results/model.pt").write_text("other")
+    (project / "raw.gz").write_text("other", encoding="utf-8")
+    (project / "results/model.pt").write_text("other", encoding="utf-8")
     assert len(faults(project)) == 2
 
 
@@ -139,7 +141,7 @@ def test_a_lost_record_is_a_fault_and_no_source(project):
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"digest": "sha256:0"}'])
 def test_a_damaged_record_is_one_sentence(project, content):
-    record_file(project / "data/prepared.h5").write_text(content)
+    record_file(project / "data/prepared.h5").write_text(content, encoding="utf-8")
     with pytest.raises(RemError, match=r"prepared.h5.origin.json is not a whole record .*make .*prepared.h5 again\.$"):
         faults(project)
 
@@ -156,7 +158,11 @@ def test_a_command_that_fails_leaves_no_record(tmp_path):
 
 
 def test_inputs_are_recorded_as_they_were_before_the_command(project):
-    make(project / "b.csv", project / "raw.gz", change=lambda: (project / "raw.gz").write_text("changed under way"))
+    make(
+        project / "b.csv",
+        project / "raw.gz",
+        change=lambda: (project / "raw.gz").write_text("changed under way", encoding="utf-8"),
+    )
     assert next(iter(trace([project / "b.csv"]).faults)) == project / "raw.gz"
 
 
@@ -164,12 +170,12 @@ def test_a_folder_that_is_read_counts_as_one_and_a_file_of_it_by_itself(tmp_path
     images = tmp_path / "images"
     (images / "train").mkdir(parents=True)
     for name in ("a", "b"):
-        (images / "train" / name).write_text(name)
+        (images / "train" / name).write_text(name, encoding="utf-8")
     make(tmp_path / "one", images)
     make(tmp_path / "other", images / "train" / "a")
     assert list(record_of(tmp_path / "one")["sources"]) == ["images"]
     assert list(record_of(tmp_path / "other")["sources"]) == ["images/train/a"]
-    (images / "train" / "b").write_text("changed")
+    (images / "train" / "b").write_text("changed", encoding="utf-8")
     assert list(trace([tmp_path / "one"]).faults) == [images]
     assert trace([tmp_path / "other"]).faults == {}
 

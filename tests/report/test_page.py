@@ -69,23 +69,23 @@ def made(path, content, *inputs, command="rem tables"):
     with recorded(command.split()), whole(path) as partial:
         for one in inputs:
             note_read(one)
-        partial.write_text(content)
+        partial.write_text(content, encoding="utf-8")
     return path
 
 
 @pytest.fixture
 def given(tmp_path):
     """What `write_report` takes, of the smallest kind."""
-    (tmp_path / "raw.gz").write_text("raw")
+    (tmp_path / "raw.gz").write_text("raw", encoding="utf-8")
     metrics = made(tmp_path / "metrics.csv", "", tmp_path / "raw.gz", command="rem metrics")
     texts = {"paper_vs_ours": COMPARISON, "table4": TABLE}
     tables = [made(tmp_path / f"{stem}.md", text, metrics) for stem, text in texts.items()]
     claims = made(tmp_path / "claims.csv", table(DECISIONS).to_csv(index=False), metrics, command="rem claims")
     figures = [made(tmp_path / f"{stem}.svg", FIGURE, metrics, command="rem figure") for stem in ("fig4", "overview")]
-    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run("rem")))
+    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run("rem")), encoding="utf-8")
     (tmp_path / "benchmarks/train").mkdir(parents=True)
     timing = tmp_path / "benchmarks/train/thirds-rem-seed42.tsv"
-    timing.write_text("s\th:m:s\tmax_rss\n90.0\t0:01:30\t512.0\n")
+    timing.write_text("s\th:m:s\tmax_rss\n90.0\t0:01:30\t512.0\n", encoding="utf-8")
     return {
         "name": "trial", "tables": tables, "claims_csv": claims, "figures": figures,
         "runs": [tmp_path / "run.yaml"], "timings": [timing],
@@ -95,7 +95,7 @@ def given(tmp_path):
 
 def report_of(given):
     write_report(**given)
-    return given["target"].read_text()
+    return given["target"].read_text(encoding="utf-8")
 
 
 def test_everything_is_in_the_file(given):
@@ -126,7 +126,7 @@ def test_the_same_results_are_the_same_report(given):
 
 
 def test_a_changed_input_is_told_in_the_report(given, tmp_path):
-    (tmp_path / "raw.gz").write_text("other")
+    (tmp_path / "raw.gz").write_text("other", encoding="utf-8")
     text = report_of(given).replace("\n", " ")
     assert f"raw.gz has changed since {tmp_path}/metrics.csv was made of it" in text
     assert "all with the SHA-256" not in text
@@ -189,12 +189,12 @@ def test_times_are_summed_by_rule(tmp_path):
     }.items():  # fmt: skip
         path = tmp_path / f"benchmarks/{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"s\tmax_rss\n{line}\n")
+        path.write_text(f"s\tmax_rss\n{line}\n", encoding="utf-8")
     rows = timing_rows(sorted(tmp_path.rglob("*.tsv")))
     assert [(row["rule"], row["jobs"], row["seconds"], row["longest"], row["memory"]) for row in rows] == [
         ("train", 2, 90.0, 60.0, 100.0), ("metrics", 1, 9.0, 9.0, 50.0), ("figures", 1, 1.0, 1.0, 20.0),
     ]  # fmt: skip
-    (tmp_path / "benchmarks/metrics.tsv").write_text("half")
+    (tmp_path / "benchmarks/metrics.tsv").write_text("half", encoding="utf-8")
     with pytest.raises(RemError, match=r"metrics.tsv is no benchmark"):
         timing_rows(sorted(tmp_path.rglob("*.tsv")))
 
@@ -249,7 +249,9 @@ def test_a_browser_shows_it_whole_at_the_width_of_a_phone_and_of_a_desk(given, t
 @pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.WITHOUT)
 def test_the_browser_would_tell_a_broken_image_a_request_and_a_page_that_is_too_wide(tmp_path):
     page, elsewhere = tmp_path / "page.html", "http://127.0.0.1:9/none.png"
-    page.write_text(f'<p style="width: 900px">x</p><img src="{elsewhere}"><img src="data:image/png;base64,AAAA">')
+    page.write_text(
+        f'<p style="width: 900px">x</p><img src="{elsewhere}"><img src="data:image/png;base64,AAAA">', encoding="utf-8"
+    )
     found = browser.found_in(page, 375, tmp_path)
     assert (found["images"], found["broken"], found["overflow"] > 400) == (2, 2, True)
     assert found["fetched"] == [elsewhere]

@@ -26,7 +26,7 @@ SHIPPED = [(), ("smoke",), ("paper",), ("paper", "first-epoch")]
 @pytest.fixture
 def values():
     """The content of config/config.yaml, to be spoilt."""
-    return yaml.safe_load((tiny.ROOT / "config/config.yaml").read_text())
+    return yaml.safe_load((tiny.ROOT / "config/config.yaml").read_text(encoding="utf-8"))
 
 
 def put(values, path, value):
@@ -433,14 +433,14 @@ def test_settings_cannot_be_changed_later():
 
 @pytest.mark.parametrize("variant", ["baseline", "rem"])
 def test_run_yaml_comes_back_as_it_was(tmp_path, variant):
-    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run(variant)))
+    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run(variant)), encoding="utf-8")
     assert read_run(tmp_path / "run.yaml") == tiny.run(variant)
 
 
 @pytest.mark.parametrize("overlays", SHIPPED)
 def test_run_yaml_of_shipped_configs_comes_back_as_it_was(tmp_path, overlays):
     for run in {run.dataset + run.variant: run for run in every_run(*overlays)}.values():
-        (tmp_path / "run.yaml").write_text(to_yaml(run))
+        (tmp_path / "run.yaml").write_text(to_yaml(run), encoding="utf-8")
         assert read_run(tmp_path / "run.yaml") == run
 
 
@@ -452,7 +452,7 @@ def test_yaml_keeps_the_order_of_the_definition():
 def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
     values = yaml.safe_load(to_yaml(tiny.run("rem")))
     values["pruning"]["penalti"] = 1
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     with pytest.raises(RemError) as raised:
         read_run(tmp_path / "run.yaml")
     assert str(raised.value) == (
@@ -464,7 +464,7 @@ def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
 @pytest.mark.parametrize("content", [None, "a: [1, 2", "a: b: c"])
 def test_a_file_that_is_missing_or_no_yaml_is_one_sentence(tmp_path, content):
     if content is not None:
-        (tmp_path / "run.yaml").write_text(content)
+        (tmp_path / "run.yaml").write_text(content, encoding="utf-8")
     with pytest.raises(RemError, match="cannot be read as YAML") as raised:
         read_yaml(tmp_path / "run.yaml")
     assert str(raised.value).startswith(str(tmp_path / "run.yaml"))
@@ -487,13 +487,15 @@ def test_an_empty_run_yaml_is_refused(tmp_path):
 
 
 def test_the_committed_schema_is_the_settings_own():
-    assert json.loads((tiny.ROOT / "workflow/schemas/config.schema.json").read_text()) == config_schema()
+    assert (
+        json.loads((tiny.ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8")) == config_schema()
+    )
 
 
 def test_the_schema_accepts_the_shipped_configs_each_by_itself():
     Draft202012Validator.check_schema(config_schema())
     for name in ("config", "smoke", "paper", "first-epoch"):
-        content = yaml.safe_load((tiny.ROOT / f"config/{name}.yaml").read_text())
+        content = yaml.safe_load((tiny.ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))
         assert [error.message for error in Draft202012Validator(config_schema()).iter_errors(content)] == []
 
 

@@ -171,7 +171,7 @@ def test_a_file_that_is_not_there_or_lacks_a_column_is_named(tmp_path):
         inputs = [*files[:position], [tmp_path / missing], *files[position + 1 :]]
         with pytest.raises(RemError, match=missing):
             write_metrics(*inputs, tmp_path / "metrics.csv")
-    (tmp_path / "l.csv").write_text("dataset,levels\n")
+    (tmp_path / "l.csv").write_text("dataset,levels\n", encoding="utf-8")
     with pytest.raises(RemError, match=r"l\.csv lacks the column variant"):
         write_metrics(*files, tmp_path / "metrics.csv")
     assert not (tmp_path / "metrics.csv").exists()

@@ -159,7 +159,7 @@ def test_the_files_say_what_few_seeds_can_decide(tmp_path):
     write_paired(path, yamls, tmp_path / "tables")
     written = pd.read_csv(tmp_path / "tables/paired.csv")
     pd.testing.assert_frame_equal(written, compare_pairs(read_results(path, yamls)), check_dtype=False)
-    text = (tmp_path / "tables/paired.md").read_text()
+    text = (tmp_path / "tables/paired.md").read_text(encoding="utf-8")
     assert "With 3 seeds p < 0.05 before correction takes |d_z| > 2.48." in text
     assert "the 2 tests of an entropy" in text
     assert "CapsNet+REM" in text
@@ -170,4 +170,4 @@ def test_the_files_say_what_few_seeds_can_decide(tmp_path):
 def test_without_a_pair_the_files_say_so(tmp_path):
     write_paired(metrics(tmp_path), [run_yaml(tmp_path, "shapes", "baseline", 42)], tmp_path / "tables")
     assert pd.read_csv(tmp_path / "tables/paired.csv").empty
-    assert "No two networks" in (tmp_path / "tables/paired.md").read_text()
+    assert "No two networks" in (tmp_path / "tables/paired.md").read_text(encoding="utf-8")

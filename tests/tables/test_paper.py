@@ -81,7 +81,7 @@ def test_files(tmp_path):
         "paper_vs_ours.md",
         "summary.json",
     }
-    text = {suffix: (tmp_path / "tables" / f"table6{suffix}").read_text() for suffix in SUFFIXES}
+    text = {suffix: (tmp_path / "tables" / f"table6{suffix}").read_text(encoding="utf-8") for suffix in SUFFIXES}
     assert text[".md"].startswith("Table 6.")
     assert "n = 1 seeds (42)" in text[".md"]
     assert "| shapes (in CIFAR10's place) | CapsNet+Q | 7   | 94.00" in text[".md"]
@@ -89,16 +89,16 @@ def test_files(tmp_path):
     for content in text.values():
         assert "nan" not in content.lower()
     for suffix in SUFFIXES:
-        lacking = (tmp_path / "tables" / f"table2{suffix}").read_text()
+        lacking = (tmp_path / "tables" / f"table2{suffix}").read_text(encoding="utf-8")
         assert "Table 2 needs the variant baseline of mnist, which these runs lack" in lacking
 
 
 def test_text_shows_mean_and_spread(tmp_path):
     yamls = [run_yaml(tmp_path, "mnist", "baseline", seed) for seed in (42, 43, 44)]
     write_tables(metrics(tmp_path), CONFIG / "published.yaml", yamls, "trial", "mnist", tmp_path / "tables")
-    assert "95.00 ± 1.00" in (tmp_path / "tables" / "table4.md").read_text()
-    assert r"95.00 $\pm$ 1.00" in (tmp_path / "tables" / "table4.tex").read_text()
-    assert "40/50" in (tmp_path / "tables" / "table3.md").read_text()
+    assert "95.00 ± 1.00" in (tmp_path / "tables" / "table4.md").read_text(encoding="utf-8")
+    assert r"95.00 $\pm$ 1.00" in (tmp_path / "tables" / "table4.tex").read_text(encoding="utf-8")
+    assert "40/50" in (tmp_path / "tables" / "table3.md").read_text(encoding="utf-8")
 
 
 def measured(*networks, metrics=("accuracy", "sparsity", "entropy"), levels=(0, 7, 11)):
@@ -194,7 +194,9 @@ def test_controls_stand_beside_the_paper_s_networks(tmp_path):
     for column in ("keys_median", "uniform_share_mean", "strongest_coupling_mean", "sparsity_class_blocks_mean"):
         assert frame[column].tolist() == [2] * 6
     write_table(CONTROLS, results, "", tmp_path)
-    assert "| mnist     | penalty     | 7   | 2.00 ± 1.41" in (tmp_path / "table_controls.md").read_text()
+    assert "| mnist     | penalty     | 7   | 2.00 ± 1.41" in (tmp_path / "table_controls.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_controls_are_written_from_files(tmp_path):

@@ -67,7 +67,7 @@ def test_only_the_doubled_cells_are_suspect(entries):
 
 def test_an_entry_with_an_unknown_key_is_refused(tmp_path):
     path = tmp_path / "published.yaml"
-    path.write_text("- {table: 2, colour: red}\n")
+    path.write_text("- {table: 2, colour: red}\n", encoding="utf-8")
     with pytest.raises(RemError, match="entry 1"):
         read_published(path)
 
@@ -145,7 +145,7 @@ def test_affnist_is_compared_with_affnist_alone(entries, transferred):
 def test_written_comparison(comparison, tmp_path):
     write_comparison(comparison, "trial", tmp_path)
     pd.testing.assert_series_equal(pd.read_csv(tmp_path / "paper_vs_ours.csv")["ours"], comparison["ours"])
-    text = (tmp_path / "paper_vs_ours.md").read_text()
+    text = (tmp_path / "paper_vs_ours.md").read_text(encoding="utf-8")
     assert "config `trial`" in text
     assert "8.64 ± 1.15 (classes) **(suspect)**" in text
     assert "nan" not in text.lower()

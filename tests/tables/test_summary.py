@@ -12,7 +12,7 @@ from rem.tables.summary import write_summary
 
 def summary(results, folder):
     write_summary(results, (ACCURACY, ENTROPY, SPARSITY), folder / "summary.json")
-    return json.loads((folder / "summary.json").read_text())
+    return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
 
 
 def test_every_dataset_has_its_levels_and_its_networks_at_them(tmp_path):

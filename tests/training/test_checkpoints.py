@@ -72,7 +72,7 @@ def test_a_cut_file_is_refused(checkpoint, share):
 def test_a_missing_file_and_a_file_of_another_kind_are_refused(tmp_path):
     with pytest.raises(RemError, match=r"none\.pt is missing; train the network first\.$"):
         load_checkpoint(tmp_path / "none.pt", torch.device("cpu"))
-    (tmp_path / "text.pt").write_text("not a network")
+    (tmp_path / "text.pt").write_text("not a network", encoding="utf-8")
     assert_refused(tmp_path / "text.pt", load_checkpoint)
 
 
@@ -154,7 +154,7 @@ def test_an_interrupted_write_keeps_the_old_checkpoint(checkpoint, monkeypatch):
     before = checkpoint.read_bytes()
 
     def killed(path, content):
-        path.write_text("half")
+        path.write_text("half", encoding="utf-8")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "write_bytes", killed)

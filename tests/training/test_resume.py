@@ -69,6 +69,6 @@ def test_the_state_of_other_code_is_not_taken_up(package, kept, prepared, tmp_pa
 def test_a_training_whose_code_was_edited_meanwhile_is_not_taken_for_the_new_codes(package, prepared, tmp_path):
     file = StateFile(tmp_path, tiny.run(), [prepared], CPU)
     file.require_same_code()
-    (package / "networks/build.py").write_text("# another\n")
+    (package / "networks/build.py").write_text("# another\n", encoding="utf-8")
     with pytest.raises(RemError, match=r"was trained; undo the edit and give the same command again to keep"):
         file.require_same_code()

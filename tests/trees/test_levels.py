@@ -109,6 +109,6 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_table_that_is_not_there_or_is_another_is_a_mistake(tmp_path):
     with pytest.raises(RemError, match=r"levels\.csv cannot be read"):
         shared_levels(tmp_path / "levels.csv")
-    (tmp_path / "levels.csv").write_text("epoch,levels\n1,2\n")
+    (tmp_path / "levels.csv").write_text("epoch,levels\n1,2\n", encoding="utf-8")
     with pytest.raises(RemError, match="lacks the column shared"):
         shared_levels(tmp_path / "levels.csv")

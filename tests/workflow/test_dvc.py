@@ -65,9 +65,9 @@ def is_up_to_date(folder):
 
 
 def edit(file, old, new):
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     assert old in text
-    file.write_text(text.replace(old, new))
+    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def commit(folder):
@@ -80,7 +80,7 @@ def made(tmp_path_factory):
     """A repository in which Snakemake has made everything, and DVC has seen it: the folder and what DVC said."""
     folder = copied(tmp_path_factory.mktemp("dvc") / "a repository", (*PARTS, *DVC))
     for name in ("mini", "other"):
-        (folder / f"config/{name}.yaml").write_text(CONFIG.format(name=name))
+        (folder / f"config/{name}.yaml").write_text(CONFIG.format(name=name), encoding="utf-8")
     edit(folder / "params.yaml", "config: sample", "config: mini")
     run(folder, "git", "init", "--quiet")
     run(folder, "dvc", "remote", "add", "--default", "store", str(folder.parent / "store"))
@@ -158,7 +158,7 @@ def test_an_experiment_with_other_levels_is_compared_without_training(clone):
     assert is_up_to_date(clone)
     assert re.search(r"config/mini\.yaml +levels\.tolerance +5\.0 +0\.5", run(clone, "dvc", "params", "diff"))
     (shown,) = json.loads(run(clone, "dvc", "metrics", "show", "--json"))[""]["data"].values()
-    assert shown["data"] == json.loads((clone / "results/mini/tables/summary.json").read_text())
+    assert shown["data"] == json.loads((clone / "results/mini/tables/summary.json").read_text(encoding="utf-8"))
     changed = json.loads(run(clone, "dvc", "metrics", "diff", "--all", "--json"))
     names = (
         "levels",
@@ -170,7 +170,7 @@ def test_an_experiment_with_other_levels_is_compared_without_training(clone):
 
 def test_plots_show_figures_and_the_curves_of_their_networks(clone):
     run(clone, "dvc", "plots", "show")
-    page = (clone / "dvc_plots/index.html").read_text()
+    page = (clone / "dvc_plots/index.html").read_text(encoding="utf-8")
     for part in ("validation_loss", "entropy", "baseline/seed42/by_levels.csv", "rem/seed42/history.csv"):
         assert part in page
     assert len(list((clone / "dvc_plots/static").glob("*.png"))) == 2

@@ -51,7 +51,7 @@ def fresh(tmp_path_factory):
 
 
 def profile(name):
-    return yaml.safe_load((tiny.ROOT / "profiles" / name / "config.yaml").read_text())
+    return yaml.safe_load((tiny.ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8"))
 
 
 def test_files_are_compared_and_jobs_chosen_as_without_slurm():
@@ -67,7 +67,11 @@ def test_every_job_says_how_much_memory_and_time_it_needs(fresh):
 
 
 def test_only_downloads_are_tried_again(fresh):
-    rules = [text for path in (fresh / "workflow/rules").glob("*.smk") for text in path.read_text().split("\nrule ")]
+    rules = [
+        text
+        for path in (fresh / "workflow/rules").glob("*.smk")
+        for text in path.read_text(encoding="utf-8").split("\nrule ")
+    ]
     assert [text.split(":")[0] for text in rules if "retries:" in text] == ["fetch"]
     assert profile("slurm")["retries"] == 0
 
@@ -81,10 +85,10 @@ def test_a_gpu_is_asked_for_by_jobs_that_use_one_alone(fresh, device, expected):
 
 def test_jobs_that_share_a_gpu_ask_for_a_shard_of_it(fresh):
     config = fresh / "config/smoke.yaml"
-    text = config.read_text()
-    config.write_text(f"slots_per_gpu: 4\n{text}")
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"slots_per_gpu: 4\n{text}", encoding="utf-8")
     resources, _ = asked(fresh, device="cuda")
-    config.write_text(text)
+    config.write_text(text, encoding="utf-8")
     assert {rule for rule, values in resources.items() if values.get("gres") == "shard:1"} == ON_DEVICE
     assert not any(int(values.get("gpu", 0)) for values in resources.values())
 
@@ -99,13 +103,16 @@ def test_where_jobs_run_elsewhere_the_device_must_be_said(fresh):
 
 def test_a_gpu_of_this_machine_takes_as_many_jobs_as_it_has_slots(fresh, tmp_path, monkeypatch):
     stub = tmp_path / "rem"
-    stub.write_text(f'#!/bin/sh\necho 1 >> "{tmp_path}/running"; sleep 1; echo -1 >> "{tmp_path}/running"; touch "$3"')
+    stub.write_text(
+        f'#!/bin/sh\necho 1 >> "{tmp_path}/running"; sleep 1; echo -1 >> "{tmp_path}/running"; touch "$3"',
+        encoding="utf-8",
+    )
     stub.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     limits = ["--workflow-profile", "none", "--cores", "4", "--resources", "gpu=1", "--set-resources", "prepare:gpu=1"]
     done = snakemake(fresh, "slots_per_gpu=3", *limits, "--", "data")
     assert done.returncode == 0, done.stdout
-    changes = [int(line) for line in (tmp_path / "running").read_text().split()]
+    changes = [int(line) for line in (tmp_path / "running").read_text(encoding="utf-8").split()]
     assert len(changes) == 2 * 4  # datasets
     assert max(itertools.accumulate(changes)) == 3
 
@@ -119,7 +126,7 @@ def project(tmp_path_factory):
     folder = copied(tmp_path_factory.mktemp("a project"))
     settings = profile("slurm")
     settings["set-resources"]["train"]["gres"] = "shard:1"
-    (folder / "profiles/slurm/config.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "profiles/slurm/config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     _, planned = asked(folder)
     done = snakemake(folder, *PROFILE, *POLL)
     assert done.returncode == 0, done.stdout

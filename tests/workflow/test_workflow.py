@@ -52,13 +52,13 @@ def edited(project):
 
     def edit(file, old, new):
         path = project / file
-        originals.setdefault(path, (path.read_text(), path.stat()))
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new, 1))
+        originals.setdefault(path, (path.read_text(encoding="utf-8"), path.stat()))
+        assert old in path.read_text(encoding="utf-8")
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
 
     yield edit
     for path, (text, stat) in originals.items():
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
@@ -207,7 +207,10 @@ def test_the_controls_are_trained_and_measured_like_all_others_but_not_by_all(fr
 def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
     folder = copied(tmp_path / "baseline alone")
     config = folder / "config/smoke.yaml"
-    config.write_text(config.read_text().replace("variants: [baseline, rem]", "variants: [baseline]"))
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("variants: [baseline, rem]", "variants: [baseline]"),
+        encoding="utf-8",
+    )
     done = snakemake(folder, "--dry-run")
     assert set(re.findall(r"figures/(\w+)\.png", done.stdout)) == {"fig4", "by_levels", "overview"}
     assert "trajectory" not in done.stdout
@@ -255,7 +258,7 @@ def test_a_copy_of_the_results_elsewhere_can_be_traced(project, tmp_path):
 
 
 def test_dvc_keeps_every_record_that_it_keeps_the_file_of(project):
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
     outs = [next(iter(out)).replace("${config}", "smoke") for stage in stages for out in stage["outs"]]
     for path in made_files(project):
         kept = [any(one.is_relative_to(project / out) for out in outs) for one in (path, record_file(path))]
@@ -267,7 +270,7 @@ def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(p
     done = snakemake(project, "--", "report_html")
     assert done.returncode == 0, done.stdout
     report = project / "results/smoke/report.html"
-    text = report.read_text()
+    text = report.read_text(encoding="utf-8")
     assert text.count("data:image/svg+xml;base64,") == 8
     assert f"{RUNS} networks on 4 datasets" in text
     assert "was traced back to the raw data when this file was" in text

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import MaxJobsPerTimespan
@@ -129,7 +130,7 @@ def data_of(wildcards):
 def folder_state(wildcards):
     """What changes with the images of an own folder, into which Snakemake does not look; of an archive it is a file."""
     folder = data_of(wildcards).folder
-    return state_of(folder) if folder else None
+    return state_of(Path(folder)) if folder else None
 
 
 def dataset_files(wildcards):

@@ -20,15 +20,15 @@ from rem.files.notes import note_read
 UINT8 = 8
 
 
-def read_idx(path: str | Path, dimensions: int) -> np.ndarray:
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
     """The array in a gzipped IDX file: uint8 of `dimensions` dimensions, read-only.
 
     Raises:
         RemError: the file is missing, not gzip, cut short, or not an IDX file of that many dimensions.
     """
     try:
-        note_read(Path(path))
-        content = gzip.decompress(Path(path).read_bytes())
+        note_read(path)
+        content = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
         raise RemError(f"{path} cannot be unpacked ({error}); delete it and fetch it again.") from error
     start = 4 + 4 * dimensions
@@ -43,7 +43,7 @@ def read_idx(path: str | Path, dimensions: int) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def write_idx(path: str | Path, values: np.ndarray) -> None:
+def write_idx(path: Path, values: np.ndarray) -> None:
     """Write a uint8 array as a gzipped IDX file; neither a name nor a time goes into it."""
     header = bytes((0, 0, UINT8, values.ndim)) + struct.pack(f">{values.ndim}I", *values.shape)
     with whole(path) as partial:
