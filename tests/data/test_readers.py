@@ -228,7 +228,7 @@ def test_an_archive_of_an_image_folder_is_read_as_the_folder_is(folder, target, 
     prepare(pictures(folder), [folder], target)
     with h5py.File(target) as file:
         expected = {name: (file[name]["images"][:], file[name]["labels"][:]) for name in file}
-    archive = shutil.make_archive(str(tmp_path / "packed"), form, tmp_path, "pictures")
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), form, tmp_path, "pictures"))
     shutil.rmtree(folder)
     prepare(pictures(archive), [archive], target)
     with h5py.File(target) as file:
@@ -241,7 +241,7 @@ def test_an_archive_of_an_image_folder_is_read_as_the_folder_is(folder, target, 
 
 def test_an_unreadable_image_in_an_archive_is_named(folder, target, tmp_path):
     (folder / "train/ant/1.png").write_bytes(b"no picture")
-    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "pictures")
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "pictures"))
     fails(r"1 unreadable image\(s\) in .*packed\.zip, the first train/ant/1\.png", pictures(archive), [archive], target)
 
 

@@ -99,6 +99,7 @@ def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_cannot_be_written(
 def test_hdf5_on_a_full_disk_is_named_and_nothing_is_left(tmp_path):
     code = """
 import resource, signal, sys, numpy
+from pathlib import Path
 from rem.errors import RemError
 from rem.files.hdf5 import whole_hdf5
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -106,7 +107,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 import rem.errors
 rem.errors.UNWRITABLE[27] = "make room"  # the limit's error, in the place of a full disk's
 try:
-    with whole_hdf5(sys.argv[1]) as file:
+    with whole_hdf5(Path(sys.argv[1])) as file:
         for name in "abc":
             file.create_dataset(name, data=numpy.arange(5000), chunks=(100,), compression="gzip")
             file.attrs[name] = "long" * 100
