@@ -55,7 +55,7 @@ def test_an_interrupted_block_leaves_the_old_file_as_it_was(tmp_path):
 
 def test_a_finished_block_replaces_the_old_file(tmp_path):
     (tmp_path / "a.csv").write_text("old", encoding="utf-8")
-    with whole(str(tmp_path / "a.csv")) as partial:
+    with whole(tmp_path / "a.csv") as partial:
         partial.write_text("new", encoding="utf-8")
     assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "new"
 
