@@ -8,6 +8,11 @@ by `rem schema`.
 configfile: "config/config.yaml"
 
 
+if not workflow.overwrite_configfiles:  # what --configfile names
+
+    configfile: "config/sample.yaml"
+
+
 include: "workflow/rules/records.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/interrupted.smk"
@@ -59,4 +64,4 @@ rule entropies:
 
 rule controls:
     input:
-        controls_files(),
+        controls_files,

@@ -20,9 +20,8 @@ import torch
 
 from benchmarks.measure import in_new_process
 from rem.networks.build import build
-from rem.settings.config import Config
+from rem.settings.config import read_config
 from rem.settings.run import Run
-from rem.settings.sections import parse, read_yaml
 from rem.training.checkpoints import save_checkpoint
 from rem.training.device import choose_device
 from rem.trees.couplings import extract
@@ -41,7 +40,7 @@ class Extraction(NamedTuple):
 
 def settings() -> Run:
     """A run of the paper's expanded MNIST with a narrow first convolution."""
-    config = parse(Config, read_yaml(Path("config/config.yaml")), "config/config.yaml")
+    config = read_config([Path("config/config.yaml"), Path("config/sample.yaml")])
     run = config.run("expanded-mnist", "baseline", 42)
     network = run.network.model_copy(update={"convolution_channels": 8, "primary_types": 32})
     return run.model_copy(update={"network": network})

@@ -17,9 +17,8 @@ from rem.data.batches import epoch_batches, eval_batches, load_split
 from rem.data.prepare import prepare
 from rem.data.sources import data_files
 from rem.networks.routing import route
-from rem.settings.config import Config, overlay
+from rem.settings.config import Config, read_config
 from rem.settings.run import Run
-from rem.settings.sections import parse, read_yaml
 from rem.training.checkpoints import load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from rem.training.device import choose_device
 from rem.training.train import Trainer
@@ -58,8 +57,7 @@ class Epoch:
 
 def paper_config() -> Config:
     """The paper's protocol."""
-    values = overlay(read_yaml(Path("config/config.yaml")), read_yaml(Path("config/paper.yaml")))
-    return parse(Config, values, "config/paper.yaml")
+    return read_config([Path("config/config.yaml"), Path("config/paper.yaml")])
 
 
 def paper_run(precision: str = "float32") -> Run:

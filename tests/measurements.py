@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rem.settings.config import Config
-from rem.settings.sections import parse, read_yaml, to_yaml
+from rem.settings.config import read_config
+from rem.settings.sections import to_yaml
 from rem.tables.measurements import COLUMNS, WHOLE, Results
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -16,7 +16,7 @@ CHECKPOINTS = {"baseline": "best", "baseline-decoder": "best"}  # which tables s
 
 def run_yaml(folder, dataset, variant, seed, like=None):
     """The settings of a run of the default config, or under this dataset's name those of another one's."""
-    config = parse(Config, read_yaml(CONFIG / "config.yaml"), "config")
+    config = read_config([CONFIG / "config.yaml", CONFIG / "sample.yaml"])
     path = folder / f"{dataset}-{variant}-{seed}.yaml"
     run = config.run(like or dataset, variant, seed).model_copy(update={"dataset": dataset})
     path.write_text(to_yaml(run), encoding="utf-8")

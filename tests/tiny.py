@@ -82,7 +82,6 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "learning_rate_decay": 0.9,
             "precision": "float32",
             "early_accuracy": 60.0,
-            "keep_every": 2,
         },
         "pruning": PRUNING if variant == "rem" else None,
         "checkpoint": "last" if variant == "rem" else "best",
@@ -102,9 +101,9 @@ def data(**changes: object) -> Data:
 
 
 def shipped_config(*overlays: str) -> Config:
-    """config/config.yaml with other files of config/ laid over it, as the workflow reads them."""
+    """config/config.yaml with files of config/ laid over it, as the workflow reads them: the sample's, if none."""
     values: dict[str, object] = {}
-    for name in ("config", *overlays):
+    for name in ("config", *(overlays or ("sample",))):
         values = overlay(values, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text(encoding="utf-8")))
     return parse(Config, values, "config")
 

@@ -4,15 +4,24 @@ from pathlib import Path
 
 from rem.cli.command import COMPUTING, argument, command
 
+CONFIG = [Path("config/config.yaml"), Path("config/sample.yaml")]
+
 
 @command(
     argument("run", help="run.yaml; everything is written to its folder"),
     argument("--followed", help="history.csv of the run that pruning.follows names"),
     argument("--backbone-weights", help="the file that network.weights: pretrained needs"),
+    argument("--keep-every", type=int, default=0, help="epochs between the networks that are kept (default: 0, none)"),
     *COMPUTING,
 )
 def train(
-    run: Path, followed: Path | None, backbone_weights: Path | None, data: Path, device: str, threads: int
+    run: Path,
+    followed: Path | None,
+    backbone_weights: Path | None,
+    keep_every: int,
+    data: Path,
+    device: str,
+    threads: int,
 ) -> None:
     """Train the network of a run.yaml; an interrupted training goes on where it stopped."""
     from rem.files.atomic import hold
@@ -22,7 +31,7 @@ def train(
 
     settings, chosen = read_run(run), choose_device(device, threads)
     with hold(run.parent):
-        train(settings, data, run.parent, chosen, followed, backbone_weights)
+        train(settings, data, run.parent, chosen, followed, backbone_weights, keep_every)
 
 
 @command(
@@ -31,7 +40,12 @@ def train(
     argument("--variant", type=str, default="baseline", help="as the config names it (default: baseline)"),
     argument("--seed", type=int, default=42, help="to file it under (default: 42)"),
     argument("--epoch", type=int, default=0, help="after which it was saved (default: 0, not known)"),
-    argument("--config", nargs="+", default=[Path("config/config.yaml")], help="each laid over those before"),
+    argument(
+        "--config",
+        nargs="+",
+        default=CONFIG,
+        help="each laid over those before",
+    ),
     name="import",
 )
 def import_(file: Path, dataset: str, variant: str, seed: int, epoch: int, config: list[Path]) -> None:

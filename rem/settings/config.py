@@ -16,8 +16,6 @@ from rem.errors import RemError
 from rem.settings.run import Run, StackedDecoder
 from rem.settings.sections import Name, Section, parse, read_yaml
 
-FOLLOWED = "rem"  # the variant that Figure 5 follows from epoch to epoch
-
 
 class Experiment(Section):
     """Networks that are trained: one per dataset, variant and seed."""
@@ -111,9 +109,6 @@ class Config(Section):
         run = parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
         if run.pruning and run.pruning.follows:
             self._require("variant", run.pruning.follows, self.variants)
-        if (dataset, variant, seed) == (self.figures.dataset, FOLLOWED, self.figures.seed):
-            kept = run.training.model_copy(update={"keep_every": self.figures.every})
-            run = run.model_copy(update={"training": kept})
         return run
 
     def runs(self, experiments: Iterable[str]) -> list[Run]:

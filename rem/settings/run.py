@@ -139,9 +139,6 @@ class Training(Section):
         description="The first epoch whose validation accuracy in % reaches this is kept as `early`, the under-trained "
         "network of Table 7; if none does, the one of the highest accuracy.",
     )
-    keep_every: int = Field(
-        ge=0, description="Keep a checkpoint every so many epochs beside first, best, last; 0: none."
-    )
 
 
 class Pruning(Section):

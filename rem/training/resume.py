@@ -23,12 +23,15 @@ class StateFile:
         run: the settings.
         files: all that the training reads.
         device: where it computes.
+        keep_every: of the training, how many epochs lie between the networks that it keeps.
     """
 
-    def __init__(self, folder: Path, run: Run, files: Sequence[Path], device: torch.device) -> None:
+    def __init__(
+        self, folder: Path, run: Run, files: Sequence[Path], device: torch.device, keep_every: int = 0
+    ) -> None:
         self.path, self.device = folder / "state.pt", device
         self.origin = {
-            "settings": run.model_dump_json(),
+            "settings": f"{run.model_dump_json()} {keep_every}",
             "data": _digest(files),
             "code": code.digest("train"),
             "device": device.type,

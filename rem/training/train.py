@@ -27,6 +27,7 @@ def train(
     device: torch.device,
     followed: Path | None = None,
     backbone_weights: Path | None = None,
+    keep_every: int = 0,
 ) -> None:
     """Train a network, or go on where an interrupted training stopped.
 
@@ -34,7 +35,7 @@ def train(
     lowest validation loss, at the first epoch that `training.early_accuracy` describes, after the last
     epoch), `history.csv` (a row an epoch; with a decoder, `reconstruction_loss` is a training image's sum
     of squared errors) and the folder `epochs` with the checkpoints that
-    `training.keep_every` asks for. Until then `state.pt` holds the state after the last whole epoch, which is
+    `keep_every` asks for. Until then `state.pt` holds the state after the last whole epoch, which is
     gone on from where settings, data and code are the same.
 
     Args:
@@ -44,6 +45,7 @@ def train(
         device: where to train.
         followed: `history.csv` of the run that `pruning.threshold: follow` follows.
         backbone_weights: the file that `network.weights: pretrained` needs.
+        keep_every: keep the first epoch's network and every so many after it in `epochs` (Figure 5); 0: none.
 
     Raises:
         RemError: the loss is not finite, or the code was edited meanwhile, and `state.pt` keeps the last good epoch;
@@ -54,7 +56,7 @@ def train(
     sparsities = read_csv(followed, ["sparsity"])["sparsity"].tolist() if followed else ()
     training = Trainer(run, prepared, device, sparsities, backbone_weights)
     files = [file for file in (prepared, followed, backbone_weights) if file]
-    state_file, partial_epochs = StateFile(folder, run, files, device), folder / "epochs.partial"
+    state_file, partial_epochs = StateFile(folder, run, files, device, keep_every), folder / "epochs.partial"
     if state := state_file.read():
         training.resume(state)
         tqdm.write(f"going on after epoch {training.epoch}", file=sys.stderr)
@@ -65,7 +67,7 @@ def train(
     progress = tqdm(total=run.training.epochs, initial=training.epoch, unit="epoch", disable=None)
     while not training.finished:
         training.run_epoch()
-        if run.training.keep_every and (training.epoch - 1) % run.training.keep_every == 0:
+        if keep_every and (training.epoch - 1) % keep_every == 0:
             kept = partial_epochs / f"epoch{training.epoch:04d}.pt"
             save_checkpoint(kept, training.model.state_dict(), run, training.epoch)
         state_file.write(training.state())

@@ -214,8 +214,8 @@ def test_prepare_writes_the_dataset_of_the_settings(rem, tmp_path):
 def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     models, files, levels = tmp_path / "models", tmp_path / "couplings", tmp_path / "levels.csv"
     computing = ["--data", prepared, "--device", "cpu", "--threads", 1]
-    run = made_run(models, tiny.run("rem", training={"epochs": 2, "keep_every": 1}))
-    assert rem("train", run, *computing) == 0
+    run = made_run(models, tiny.run("rem", training={"epochs": 2}))
+    assert rem("train", run, *computing, "--keep-every", 1) == 0
 
     names = ["best.test", "last.test", "last.val"]
     more = ["--files", *names, "--maximum-levels", 6]

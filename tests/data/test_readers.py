@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -230,7 +231,7 @@ def test_an_archive_of_an_image_folder_is_read_as_the_folder_is(folder, target, 
         expected = {name: (file[name]["images"][:], file[name]["labels"][:]) for name in file}
     archive = Path(shutil.make_archive(str(tmp_path / "packed"), form, tmp_path, "pictures"))
     shutil.rmtree(folder)
-    prepare(pictures(archive), [archive], target)
+    prepare(pictures(str(archive)), [archive], target)
     with h5py.File(target) as file:
         assert list(json.loads(file.attrs["checksums"])) == [archive.split("/")[-1]]
         for name, (images, labels) in expected.items():
@@ -242,7 +243,7 @@ def test_an_archive_of_an_image_folder_is_read_as_the_folder_is(folder, target, 
 def test_an_unreadable_image_in_an_archive_is_named(folder, target, tmp_path):
     (folder / "train/ant/1.png").write_bytes(b"no picture")
     archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "pictures"))
-    fails(r"1 unreadable image\(s\) in .*packed\.zip, the first train/ant/1\.png", pictures(archive), [archive], target)
+    fails(r"1 unreadable image\(s\) in .*packed\.zip, the first train/ant/1\.png", pictures(str(archive)), [archive], target)
 
 
 # Tiny ImageNet

@@ -1,6 +1,7 @@
 """Settings: layers merge, every value is checked, and a mistake is one sentence with the way out."""
 
 import copy
+import functools
 import itertools
 import json
 
@@ -25,8 +26,8 @@ SHIPPED = [(), ("smoke",), ("paper",), ("paper", "first-epoch")]
 
 @pytest.fixture
 def values():
-    """The content of config/config.yaml, to be spoilt."""
-    return yaml.safe_load((tiny.ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    """The sample's config, to be spoilt."""
+    return functools.reduce(overlay, (read_yaml(tiny.ROOT / f"config/{name}.yaml") for name in ("config", "sample")))
 
 
 def put(values, path, value):
@@ -297,16 +298,24 @@ def test_the_paper_config_has_the_papers_schedule():
     assert (run.augment.padding, run.data.validation, run.network.routing_iterations) == (2, 5500, 3)
 
 
-# The run that Figure 5 follows
+def test_the_papers_config_repeats_nothing_that_it_is_laid_over():
+    def repeated(below, above, where=""):
+        for key, value in above.items():
+            if isinstance(value, dict) and isinstance(below.get(key), dict):
+                yield from repeated(below[key], value, f"{where}{key}.")
+            elif key in below and below[key] == value and value != {}:
+                yield where + key
+
+    config, paper = (read_yaml(tiny.ROOT / f"config/{name}.yaml") for name in ("config", "paper"))
+    told = {"defaults.training.patience", "defaults.training.precision", "stacked.learning_rate"}  # a choice of its own
+    assert set(repeated(config, paper)) <= told
 
 
-@pytest.mark.parametrize("overlays", SHIPPED)
-def test_only_the_followed_run_keeps_checkpoints(overlays):
-    config = tiny.shipped_config(*overlays)
-    followed = (config.figures.dataset, "rem", config.figures.seed)
-    for run in config.runs(config.experiments):
-        is_followed = (run.dataset, run.variant, run.seed) == followed
-        assert run.training.keep_every == (config.figures.every if is_followed else 0)
+def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
+    values = [tiny.shipped_config().model_dump(), tiny.shipped_config().model_dump()]
+    values[1]["figures"]["every"] = 7
+    one, other = (parse(Config, each, "config").run("mnist", "rem", 42) for each in values)
+    assert one == other
 
 
 # Mistakes
@@ -494,7 +503,7 @@ def test_the_committed_schema_is_the_settings_own():
 
 def test_the_schema_accepts_the_shipped_configs_each_by_itself():
     Draft202012Validator.check_schema(config_schema())
-    for name in ("config", "smoke", "paper", "first-epoch"):
+    for name in ("config", "sample", "smoke", "paper", "first-epoch"):
         content = yaml.safe_load((tiny.ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))
         assert [error.message for error in Draft202012Validator(config_schema()).iter_errors(content)] == []
 

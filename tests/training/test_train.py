@@ -1,5 +1,6 @@
 """Training: repeatable, resumable at any point, pruned for good, and stopped by a loss that is not finite."""
 
+import functools
 import itertools
 import math
 import shutil
@@ -20,7 +21,6 @@ from rem.networks.losses import margin_losses
 from rem.pruning.masks import Masks, sparsity
 from rem.settings.run import Run
 from rem.training.checkpoints import load_checkpoint, load_tensors, save_tensors
-from rem.training.train import train
 from rem.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -36,6 +36,9 @@ COLUMNS = [
     "threshold",
     "sparsity",
 ]
+
+
+train = functools.partial(rem.training.train.train, keep_every=2)  # so that `epochs` has something to lose
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def undisturbed(data, tmp_path_factory) -> dict[str, Path]:
 def every_epoch(data, tmp_path_factory) -> Path:
     """The folder of a pruned run that kept each epoch."""
     folder = tmp_path_factory.mktemp("every")
-    train(tiny.run("rem", training={"keep_every": 1, "epochs": 8}), data, folder, CPU)
+    train(tiny.run("rem", training={"epochs": 8}), data, folder, CPU, keep_every=1)
     return folder
 
 
@@ -160,7 +163,7 @@ def test_first_is_epoch_1_last_the_last_and_best_that_of_the_lowest_validation_l
 
 @pytest.mark.parametrize(("every", "epochs"), [(0, []), (1, [1, 2, 3, 4, 5]), (2, [1, 3, 5]), (3, [1, 4]), (9, [1])])
 def test_keep_every_keeps_the_first_epoch_and_every_nth_after_it(data, tmp_path, every, epochs):
-    train(tiny.run(training={"keep_every": every}), data, tmp_path, CPU)
+    train(tiny.run(), data, tmp_path, CPU, keep_every=every)
     assert [path.name for path in kept(tmp_path)] == [f"epoch{epoch:04d}.pt" for epoch in epochs]
     assert [load_checkpoint(path, CPU).epoch for path in kept(tmp_path)] == epochs
     if epochs:
@@ -360,8 +363,8 @@ def scripted(monkeypatch, losses, correct=None) -> None:
 )
 def test_training_stops_when_patience_is_over(data, tmp_path, monkeypatch, patience, losses, epochs, best):
     scripted(monkeypatch, losses)
-    run = tiny.run(training={"epochs": len(losses), "patience": patience, "keep_every": 1})
-    train(run, data, tmp_path, CPU)
+    run = tiny.run(training={"epochs": len(losses), "patience": patience})
+    train(run, data, tmp_path, CPU, keep_every=1)
     assert history(tmp_path)["validation_loss"].tolist() == losses[:epochs]
     assert load_checkpoint(tmp_path / "best.pt", CPU).epoch == best
     assert equal(weights(tmp_path / "best.pt"), weights(kept(tmp_path)[best - 1]))
@@ -384,8 +387,8 @@ def test_early_is_the_first_epoch_that_is_accurate_enough_else_the_most_accurate
     data, tmp_path, monkeypatch, correct, early
 ):
     scripted(monkeypatch, [4, 3, 2, 1], correct)
-    run = tiny.run(training={"epochs": 4, "early_accuracy": 75.0, "keep_every": 1})
-    train(run, data, tmp_path, CPU)
+    run = tiny.run(training={"epochs": 4, "early_accuracy": 75.0})
+    train(run, data, tmp_path, CPU, keep_every=1)
     assert load_checkpoint(tmp_path / "early.pt", CPU).epoch == early
     assert equal(weights(tmp_path / "early.pt"), weights(kept(tmp_path)[early - 1]))
 
@@ -413,7 +416,7 @@ def test_patience_counts_epochs_before_an_interruption(data, tmp_path, monkeypat
 
 
 def test_the_learning_rate_is_the_optimizers(data, tmp_path):
-    train(tiny.run(training={"learning_rate_decay": 1e-9, "epochs": 3, "keep_every": 1}), data, tmp_path, CPU)
+    train(tiny.run(training={"learning_rate_decay": 1e-9, "epochs": 3}), data, tmp_path, CPU, keep_every=1)
     first, _, third = map(weights, kept(tmp_path))
     assert all(torch.allclose(first[name], third[name], rtol=0, atol=1e-6) for name in first)
 

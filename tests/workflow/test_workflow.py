@@ -161,7 +161,7 @@ def test_an_edited_network_trains_everything_again(project, edited):
     ],
 )
 def test_a_mistake_in_the_config_is_one_clear_sentence(project, edited, old, new, sentence):
-    edited("config/config.yaml" if "source" in old else "config/smoke.yaml", old, new)
+    edited("config/smoke.yaml", old, new)
     done = snakemake(project)
     assert done.returncode != 0
     assert sentence in done.stdout

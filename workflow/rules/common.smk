@@ -28,7 +28,7 @@ try:
     CONFIG = sections.parse(Config, config, "config")
     # Of the targets `all` and `controls`, and of every experiment: those are what the rules can make.
     RUNS = keyed(CONFIG.selected())
-    CONTROLS = keyed(CONFIG.runs(["controls"]))
+    CONTROLS = keyed(CONFIG.runs(["controls"] if "controls" in CONFIG.experiments else []))
     ALL_RUNS = RUNS | keyed(CONFIG.runs(CONFIG.experiments))
     # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
     FILES = {
@@ -157,6 +157,11 @@ def data_settings_text(wildcards):
 
 def run_settings_text(wildcards):
     return sections.to_yaml(run_of(wildcards))
+
+
+def keep_option(wildcards):
+    """Of the run that Figure 5 follows from epoch to epoch: how many lie between the networks that it keeps."""
+    return ["--keep-every", CONFIG.figures.every] if tuple_of(wildcards) in figure_run("rem") else []
 
 
 def followed_history(wildcards):
@@ -288,7 +293,9 @@ def equivariance_option(wildcards, input):
     return ["--equivariance", *input.equivariance] if input.equivariance else []
 
 
-def controls_files():
+def controls_files(wildcards):
+    if not CONTROLS:
+        raise WorkflowError("the config has no experiment named controls; add one to `experiments`.")
     files = [f"table_controls.{suffix}" for suffix in ("csv", "md", "tex")]
     files += ["metrics.csv", "claims.csv", "claims.md", "controls.png", "controls.svg"]
     return expand("results/{name}/controls/{file}", name=CONFIG.name, file=files)

@@ -47,6 +47,7 @@ rule train:
         code=code("train"),
         followed=followed_option,
         backbone=backbone_option,
+        kept=keep_option,
         device=CONFIG.device,
     shell:
         """
@@ -54,6 +55,7 @@ rule train:
             --data {input.data:q} \
             {params.followed:q} \
             {params.backbone:q} \
+            {params.kept:q} \
             --device {params.device} \
             --threads {threads} \
             2>&1 | tee {log:q}
