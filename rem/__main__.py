@@ -1,5 +1,6 @@
 """The command line `rem`: finds the command, records what it made of what, and says what went wrong in a sentence."""
 
+import os
 import sys
 from importlib.metadata import version
 
@@ -10,6 +11,7 @@ from rem.errors import RemError, unwritable
 
 def main() -> int:
     """Run a command; a mistake the user can mend is one sentence and exit status 1, Ctrl-C one and 130."""
+    os.environ["MPLBACKEND"] = "agg"  # in the place of a notebook's, which what it starts inherits
     arguments = vars(parser(version("rem")).parse_args())
     function = arguments.pop("function")
     try:

@@ -51,6 +51,7 @@ LOOKS = {
 }
 SPARE = (Look("0.15", "X"), Look("0.55", "*"), Look("0.15", "<"), Look("0.55", ">"))  # for variants of one's own
 
+mpl.rcdefaults()  # a matplotlibrc of the user's changes no figure
 sns.set_theme(
     context="paper",
     style="ticks",

@@ -1,6 +1,13 @@
-"""The look of the figures: one for each variant, and none by colour alone."""
+"""The look of the figures: one for each variant, none by colour alone, and nothing of the user's."""
+
+import os
+import subprocess
+import sys
+
+import tiny
 
 from rem.figures.style import LOOKS, looks, panel_title, shown_classes
+from rem.settings.sections import to_yaml
 
 
 def test_a_variant_looks_the_same_in_any_company():
@@ -23,3 +30,23 @@ def test_classes_are_shown_evenly():
 def test_a_generated_dataset_is_named_with_whose_place_it_takes():
     assert panel_title("shapes", 2, "K = 7") == "shapes (in CIFAR10's place)\nK = 7"
     assert panel_title("shapes-20", 5) == "shapes-20 (in Tiny\nImageNet's place)"
+
+
+def test_nothing_of_the_users_changes_a_figure(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nsavefig.facecolor: blue\n", encoding="utf-8")
+    (tmp_path / "trajectory.csv").write_text(
+        "epoch,sparsity,accuracy,entropy,levels\n1,0,90,1,7\n2,5,95,2,7\n", encoding="utf-8"
+    )
+    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run("rem")), encoding="utf-8")
+    theirs = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MATPLOTLIBRC": str(tmp_path)}
+    for name, environment in (("plain", {}), ("changed", theirs)):
+        command = [
+            sys.executable,
+            "-m",
+            "rem",
+            "figure",
+            "fig5",
+            *map(tmp_path.joinpath, (name, "trajectory.csv", "run.yaml")),
+        ]
+        subprocess.run(command, cwd=tiny.ROOT, env=os.environ | environment, check=True)
+    assert (tmp_path / "plain.svg").read_bytes() == (tmp_path / "changed.svg").read_bytes()
