@@ -126,9 +126,8 @@ def test_a_setting_of_one_variant_trains_the_runs_that_have_it_alone(project, ed
     own = "regularizer: lobster\n      penalty: "
     edited("config/config.yaml", own, f"{own}1")  # shapes have a penalty of their own
     jobs = planned(project)
-    assert (
-        jobs["train"] == jobs["extract_couplings"] == 2 + 1 + 1 + 1
-    )  # on MNIST, without and with decoder, expanded, and shapes-20
+    # On MNIST, with a decoder, expanded, and shapes-20.
+    assert jobs["train"] == jobs["extract_couplings"] == 2 + 1 + 1 + 1
     assert "prepare" not in jobs
 
 
