@@ -13,11 +13,11 @@ reproduce: environment  ## the main job: results/sample/
 report: environment  ## the main job as one file to read: results/sample/report.html
 	snakemake --cores $(CORES) --resources gpu=1 -- report_html
 
-test: environment lint  ## all tests
-	pytest
+test: environment lint  ## all tests, in as many processes as there are cores, up to four
+	pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 test-slurm: environment  ## the smoke config through a Slurm of one node, which it boots from Debian's packages
-	tests/slurm.sh pytest tests/test_slurm.py
+	tests/slurm.sh pytest tests/workflow/test_slurm.py
 
 bench: environment  ## speed against a textbook form, growth of time and memory: results/bench/
 	python -m benchmarks.speed results/bench

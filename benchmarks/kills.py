@@ -8,27 +8,16 @@ import argparse
 import hashlib
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-PARTS = ("Snakefile", "workflow", "profiles", "config", "rem", "data/sample", "environment.yml")
+from benchmarks.copies import copied
+
 BESIDE = {"logs", "benchmarks", ".records"}  # in a folder of results, what is no result
-
-
-def copied(folder: Path, parts: Sequence[str] = PARTS) -> Path:
-    """A folder with a copy of the project in it, where nothing has run."""
-    for part in parts:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
-        (folder / part).parent.mkdir(parents=True, exist_ok=True)
-        copy(ROOT / part, folder / part)
-    return folder
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:

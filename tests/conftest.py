@@ -6,6 +6,17 @@ import pytest
 import tiny
 import torch
 
+SHARED = {"project", "made"}  # projects in which the workflow has run, which takes minutes
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests first, and where tests run in several processes, those of a shared project in one of them."""
+    items.sort(key=lambda item: "workflow" not in item.path.parts)
+    for item in items:
+        if SHARED & set(item.fixturenames):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_torch_thread():

@@ -9,8 +9,7 @@ from rem.settings.sections import to_yaml
 from rem.tables.measurements import COLUMNS, WHOLE, Results
 
 CONFIG = Path(__file__).parents[1] / "config"
-
-
+RUNS = [("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43)]
 CHECKPOINTS = {"baseline": "best", "baseline-decoder": "best"}  # which tables show; of the others, last
 
 

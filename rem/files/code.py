@@ -37,7 +37,7 @@ def modules(step: str) -> tuple[str, ...]:
         module = waiting.pop()
         if module not in found:
             found.add(module)
-            waiting += _imports(_tree(module))
+            waiting += _imports_of(module)
     return tuple(sorted(found - NO_RESULT))
 
 
@@ -76,6 +76,11 @@ def _command(step: str) -> ast.FunctionDef:
 def _declared(node: ast.FunctionDef) -> str | None:
     keywords = [word for call in node.decorator_list if isinstance(call, ast.Call) for word in call.keywords]
     return next((word.value.value for word in keywords if word.arg == "name"), None)
+
+
+@cache
+def _imports_of(module: str) -> set[str]:
+    return _imports(_tree(module))
 
 
 def _imports(tree: ast.AST) -> set[str]:

@@ -57,12 +57,6 @@ def test_help_of_every_command(rem, capsys, command):
     assert f"usage: rem {' '.join(command or [])}".strip() in capsys.readouterr().out
 
 
-def test_the_commands_are_the_steps():
-    steps = "fetch prepare train couplings levels entropy sweep metrics trajectory tables paired figure sample sources "
-    steps += "schema decoder perturb import controls claims trace report"
-    assert {words[0] for words in COMMANDS} == set(steps.split())
-
-
 @pytest.mark.parametrize("arguments", [[], ["reproduce"], ["train"], ["levels", "a.csv", "--tolerance", "none"]])
 def test_wrong_usage_is_exit_status_2(rem, arguments):
     with pytest.raises(SystemExit) as raised:

@@ -1,19 +1,16 @@
-"""Figures 4 to 6: what they count, what they show, and that they are written whole and alike."""
+"""Figures 4 and 6: what they count, what they show, and that they are written whole and alike."""
 
 import html
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 from drawings import drawn
-from measurements import run_yaml
 from tiny import run
 
 from rem.errors import RemError
-from rem.figures import fig4, fig5, fig6
+from rem.figures import fig4, fig6
 from rem.figures.distributions import coupling_distributions, level_counts
-from rem.figures.fig5 import trajectory
 
 
 def couplings(path, class_mean, names=None, **of):
@@ -35,12 +32,6 @@ def test_class_names_are_drawn_as_they_are(class_mean, tmp_path):
 @pytest.fixture
 def class_mean():
     return np.random.default_rng(0).beta(1, 5, size=(3, 40))
-
-
-@pytest.fixture
-def course():
-    columns = {"epoch": [1, 2, 3], "sparsity": [0, 30, 50], "accuracy": [80, 95, 96], "entropy": [0.1, 6, 4]}
-    return pd.DataFrame(columns | {"levels": 7})
 
 
 def test_level_counts_by_hand():
@@ -110,32 +101,3 @@ def test_couplings_that_do_not_belong_together_are_refused(tmp_path, class_mean)
     with pytest.raises(RemError, match="no dataset class_mean"):
         fig6.draw(tmp_path / "empty.h5", one, 11, tmp_path / "figure")
     assert not list(tmp_path.glob("figure*"))
-
-
-def test_figure_5(tmp_path, course):
-    path, of = tmp_path / "trajectory.csv", run_yaml(tmp_path, "mnist", "rem", 42)
-    course.to_csv(path, index=False)
-    for name in ("one", "two"):
-        fig5.draw(path, of, tmp_path / name)
-    assert drawn(tmp_path / "one") == drawn(tmp_path / "two")
-    assert b"CapsNet+REM, mnist, seed 42, 7 levels" in drawn(tmp_path / "one")
-    course.drop(columns="entropy").to_csv(path, index=False)
-    with pytest.raises(RemError, match="lacks the column entropy"):
-        fig5.draw(path, of, tmp_path / "three")
-    course[:0].to_csv(path, index=False)
-    with pytest.raises(RemError, match="no epoch"):
-        fig5.draw(path, of, tmp_path / "three")
-
-
-def test_figure_5_shows_every_epoch_and_names_the_first_and_the_last(course):
-    figure = trajectory(course.sample(frac=1, random_state=1), "title")
-    for panel, column in zip(figure.axes, ("entropy", "accuracy"), strict=False):
-        (marks,) = panel.collections
-        np.testing.assert_array_equal(marks.get_offsets(), course[["sparsity", column]])
-        np.testing.assert_array_equal(marks.get_array(), course["epoch"])
-        assert [text.get_text() for text in panel.texts] == ["epoch 1", "epoch 3"]
-        assert [tuple(text.xy) for text in panel.texts] == [(0, course[column][0]), (50, course[column][2])]
-
-
-def test_figure_5_of_a_single_epoch(course):
-    assert [text.get_text() for text in trajectory(course[:1], "title").axes[0].texts] == ["epoch 1"]

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from benchmarks.kills import PARTS, copied
+from benchmarks.copies import PARTS, copied
 
 DVC = ("dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore")
 STAGES = ["data", "models", "couplings", "entropies", "tables"]
@@ -15,6 +15,7 @@ STAGES = ["data", "models", "couplings", "entropies", "tables"]
 CONFIG = """
 name: {name}
 select: [main]
+datasets: {{mnist: {{}}}}
 experiments:
   main: {{datasets: [mnist], variants: [baseline, rem], seeds: [42]}}
 levels: {{maximum: 16, tolerance: 5.0}}

@@ -10,7 +10,8 @@ import time
 import pytest
 import tiny
 
-from benchmarks.kills import copied, kill_until_done, made, start
+from benchmarks.copies import copied
+from benchmarks.kills import kill_until_done, made, start
 from rem.settings.sections import to_yaml
 
 SMALL = """
@@ -23,7 +24,7 @@ OPTIONS = ("--configfile", "config/smoke.yaml", "small.yaml", "--cores", "2", "-
 
 
 @pytest.fixture
-def project(tmp_path):
+def new_project(tmp_path):
     """A function that makes a copy of the project in which nothing has run."""
 
     def make(name):
@@ -42,8 +43,8 @@ def wait_for(path, seconds=120):
     raise AssertionError(f"{path} never came")
 
 
-def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(project):
-    undisturbed, killed = project("undisturbed"), project("killed")
+def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(new_project):
+    undisturbed, killed = new_project("undisturbed"), new_project("killed")
     began = time.perf_counter()
     output, _ = start(undisturbed, *OPTIONS).communicate()
     seconds = time.perf_counter() - began
@@ -55,8 +56,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(project
     assert made(killed) == expected, output
 
 
-def test_a_second_run_is_refused_and_the_first_one_stops_at_once_when_it_is_told_to(project):
-    folder = project("twice")
+def test_a_second_run_is_refused_and_the_first_one_stops_at_once_when_it_is_told_to(new_project):
+    folder = new_project("twice")
     first = start(folder, *OPTIONS)
     wait_for(folder / "results/smoke/models/mnist/rem/seed42/state.pt")
     output, _ = start(folder, *OPTIONS).communicate()

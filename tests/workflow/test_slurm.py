@@ -14,7 +14,7 @@ import pytest
 import tiny
 import yaml
 
-from benchmarks.kills import copied
+from benchmarks.copies import copied
 
 PROFILE = ["--workflow-profile", "profiles/slurm"]
 ON_DEVICE = {"train", "extract_couplings", "extract_transfer", "extract_trajectory", "stack_decoder", "perturb"}

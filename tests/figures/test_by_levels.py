@@ -1,0 +1,74 @@
+"""Entropy and accuracy against K: the mean over seeds within its band."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawings import drawn
+from measurements import RUNS
+
+from rem.errors import RemError
+from rem.figures import by_levels
+from rem.figures.by_levels import by_levels_of
+
+
+def write_by_levels(folder, dataset, variant, seed, **columns):
+    levels = np.arange(2, 17)
+    frame = pd.DataFrame(
+        {
+            "dataset": dataset,
+            "variant": variant,
+            "seed": seed,
+            "levels": levels,
+            "accuracy": np.minimum(10.0 * levels, 95) - (seed - 42),
+            "entropy": np.minimum(levels / 3, 6.5) - (variant == "rem") * 0.1 * (seed - 41),
+            "entropy_ceiling": 7.0,
+        }
+    ).assign(**columns)
+    path = folder / f"{dataset}-{variant}-{seed}.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def write_levels(folder, dataset, shared=7, published=11):
+    levels = np.arange(2, 17)
+    rows = {"dataset": dataset, "levels": levels, "shared": levels == shared, "published": levels == published}
+    rows["edge_at_uniform"] = levels % 10 == 6
+    path = folder / f"levels-{dataset}.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_entropy_against_k_is_the_mean_over_seeds_within_its_band(tmp_path):
+    frame = pd.concat([pd.read_csv(write_by_levels(tmp_path, *run)) for run in RUNS])
+    chosen = pd.read_csv(write_levels(tmp_path, "mnist"))
+    entropy, accuracy = by_levels_of(frame, chosen).axes
+    for panel, metric in ((entropy, "entropy"), (accuracy, "accuracy")):
+        for variant in ("baseline", "rem"):
+            (line,) = [line for line in panel.lines if line.get_gid() == variant]
+            own = frame[frame["variant"] == variant].groupby("levels")[metric]
+            np.testing.assert_allclose(line.get_xydata(), own.mean().reset_index())
+        upright = {line.get_xdata()[0]: line.get_linestyle() for line in panel.lines if len(line.get_xdata()) == 2}
+        assert upright.keys() == {6, 16, 7, 11}
+        assert upright[7] == "-"
+        assert upright[11] != "-"
+    bands = [band for band in accuracy.collections if len(band.get_paths()[0].vertices) > 10]
+    assert bands[0].get_paths()[0].vertices[:, 1].min() == frame["accuracy"].min()
+
+
+def test_the_figure_is_the_same_twice(tmp_path):
+    levels, by = write_levels(tmp_path, "mnist"), [write_by_levels(tmp_path, *run) for run in RUNS]
+    for name in ("one", "two"):
+        by_levels.draw(by, [levels], tmp_path / name)
+    assert drawn(tmp_path / "one") == drawn(tmp_path / "two")
+
+
+def test_files_of_levels_that_do_not_do_are_refused(tmp_path):
+    by, levels = write_by_levels(tmp_path, *RUNS[0]), write_levels(tmp_path, "shapes")
+    with pytest.raises(RemError, match="shared K of mnist"):
+        by_levels.draw([by], [levels], tmp_path / "figure")
+    pd.read_csv(by).drop(columns="accuracy").to_csv(by, index=False)
+    with pytest.raises(RemError, match="lacks the column accuracy"):
+        by_levels.draw([by], [write_levels(tmp_path, "mnist")], tmp_path / "figure")
+    with pytest.raises(RemError, match="cannot be read"):
+        by_levels.draw([tmp_path / "absent.csv"], [levels], tmp_path / "figure")
+    assert not list(tmp_path.glob("figure*"))
