@@ -34,7 +34,8 @@ def sample_run(tmp_path_factory) -> Path:
     models, found = results / "models" / place, results / "couplings" / place
     for folder in (root / "data/prepared/sample", models, found, results / "entropies" / place):
         folder.mkdir(parents=True)
-    run, data = tiny.run("rem", dataset="mnist"), tiny.write_prepared(root / "data/prepared/sample/mnist.h5")
+    strong = {"pruning": {"penalty": 0.001}, "training": {"epochs": 8, "learning_rate": 0.05}}  # so that keys differ
+    run, data = tiny.run("rem", dataset="mnist", **strong), tiny.write_prepared(root / "data/prepared/sample/mnist.h5")
     (models / "run.yaml").write_text(to_yaml(run), encoding="utf-8")
     train(run, data, models, cpu)
     for split in ("val", "test"):
