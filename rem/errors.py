@@ -19,7 +19,14 @@ UNWRITABLE = {
 
 
 class RemError(Exception):
-    """A mistake the user can mend: one sentence that says what is wrong, where, and what to do."""
+    """A mistake the user can mend: one sentence that says what is wrong, where, and what to do.
+
+    >>> try:
+    ...     rem.load("nowhere.pt")
+    ... except rem.RemError as error:
+    ...     print(error)
+    nowhere.pt is missing; train the network first.
+    """
 
 
 def unwritable(error: OSError) -> str | None:

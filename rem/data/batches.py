@@ -14,7 +14,7 @@ from torch import Tensor
 from rem.data.augment import augment, centre, normalize, send
 from rem.errors import RemError
 from rem.files.hdf5 import open_hdf5
-from rem.settings.run import Augment
+from rem.settings.run import Augment, Run
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Split:
         return Split(self.images.to(device), self.labels.to(device))
 
 
-def load_split(path: Path, split: str) -> Split:
+def read_split(path: Path, split: str) -> Split:
     """A split (train, val, test or transfer) of a prepared HDF5 file.
 
     Raises:
@@ -41,6 +41,28 @@ def load_split(path: Path, split: str) -> Split:
     with open_hdf5(path) as file:
         group = find_split(file, split)
         return Split(torch.from_numpy(group["images"][:]), torch.from_numpy(group["labels"][:]).long())
+
+
+def load_split(path: str | Path, split: str, run: Run) -> tuple[Tensor, Tensor]:
+    """A split as the network of a run sees it outside training: the middle of every image, normalised; and the labels.
+
+    >>> network, run, epoch = rem.load("results/sample/models/mnist/rem/seed42/last.pt")
+    >>> images, labels = rem.load_split("data/prepared/sample/mnist.h5", "test", run)
+    >>> lengths, poses, couplings = network(images[:2])
+
+    Args:
+        path: the prepared HDF5 file of the run's dataset.
+        split: train, val, test or transfer.
+        run: whose settings say how large images are and how they are normalised.
+
+    Returns:
+        Images (N, C, size, size) float32 and labels (N,) int64.
+
+    Raises:
+        RemError: as `read_split`, or the images are smaller than the network's.
+    """
+    found, data = read_split(Path(path), split), run.data
+    return normalize(centre(found.images, data.size), data.mean, data.std), found.labels
 
 
 def find_split(file: h5py.File, split: str) -> h5py.Group:
@@ -86,7 +108,7 @@ def stream_batches(
     """What `eval_batches` gives for that split, read a batch at a time, so that memory does not grow with its images.
 
     Raises:
-        RemError: as `load_split`.
+        RemError: as `read_split`.
     """
     with open_hdf5(path) as file:
         group = find_split(file, split)

@@ -23,8 +23,9 @@ class CapsNet(nn.Module):
     The sizes are those of Sabour et al. and of the paper on MNIST unless others are given. A backbone takes the first
     convolution's place: `convolution` is None then, else `backbone` is. Primary capsule i is (type, row, column), the
     column fastest; channel type * P + p of the second convolution holds dimension p of the capsules of that type.
+    From Sabour et al. (2017), https://arxiv.org/abs/1710.09829.
 
-    >>> network = CapsNet(channels=1, size=28, classes=10)
+    >>> network = rem.CapsNet(channels=1, size=28, classes=10)
     >>> lengths, poses, couplings = network(torch.zeros(2, 1, 28, 28))
     >>> lengths.shape, poses.shape, couplings.shape
     (torch.Size([2, 10]), torch.Size([2, 10, 16]), torch.Size([2, 10, 1152]))

@@ -1,4 +1,7 @@
-"""The losses of Sabour et al. (2017): the margin loss, Eq. 4 there, and the squared error of reconstructions."""
+"""The losses of Sabour et al. (2017): the margin loss, Eq. 4 there, and the squared error of reconstructions.
+
+S. Sabour, N. Frosst, G. E. Hinton: Dynamic Routing Between Capsules, NeurIPS 2017, https://arxiv.org/abs/1710.09829.
+"""
 
 import torch
 from torch import Tensor
@@ -28,7 +31,13 @@ def margin_losses(lengths: Tensor, labels: Tensor) -> Tensor:
 
 
 def margin_loss(lengths: Tensor, labels: Tensor) -> Tensor:
-    """The mean over the batch of `margin_losses`: a scalar."""
+    """The mean over the batch of `margin_losses`: a scalar, of lengths (B, J) and labels (B,).
+
+    >>> rem.margin_loss(torch.tensor([[0.8, 0.3, 0.05]]), torch.tensor([0]))  # (0.9 - 0.8)^2 + 0.5 (0.3 - 0.1)^2
+    tensor(0.0300)
+
+    From Sabour et al. (2017), Eq. 4, https://arxiv.org/abs/1710.09829.
+    """
     return margin_losses(lengths, labels).mean()
 
 

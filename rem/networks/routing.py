@@ -121,6 +121,13 @@ def route(
     Gradients flow through the last iteration only, with its couplings as constants: the paper's
     protocol detaches the votes from all iterations before.
 
+    >>> weight, poses, bias = torch.randn(4, 3, 16, 8), torch.randn(2, 4, 8), torch.zeros(3, 16)
+    >>> class_poses, couplings = rem.route(weight, poses, bias, iterations=3)
+    >>> class_poses.shape, couplings.shape
+    (torch.Size([2, 3, 16]), torch.Size([2, 3, 4]))
+
+    From Sabour et al. (2017), https://arxiv.org/abs/1710.09829.
+
     Args:
         weight: (I, J, D, P), the transformation matrices W_ij.
         poses: (B, I, P), the primary capsules u_i.

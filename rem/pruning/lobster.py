@@ -18,6 +18,14 @@ def lobster(parameters: Iterable[nn.Parameter], penalty: float) -> None:
 
     To be called between the backward pass and the optimiser's step.
 
+    >>> theta = torch.nn.Parameter(torch.tensor([2.0, 2.0]))
+    >>> theta.grad = torch.tensor([0.0, 3.0])  # the loss feels the second alone
+    >>> rem.lobster([theta], penalty=0.1)
+    >>> theta.data
+    tensor([1.8000, 2.0000])
+
+    From Tartaglione et al. (2020), https://arxiv.org/abs/2011.09905.
+
     Args:
         parameters: with their gradients in `.grad`.
         penalty: lambda.

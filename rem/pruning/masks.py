@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from rem.networks.capsnet import CapsNet
 
+LAYERS = ("convolution", "primary", "class")  # all that may be pruned
+
 
 def prunable_layers(model: CapsNet) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:
     """The weight, which a threshold may set to zero, and the bias of every prunable layer."""
@@ -23,9 +25,16 @@ def prunable_layers(model: CapsNet) -> dict[str, tuple[nn.Parameter, nn.Paramete
 class Masks:
     """Which weights of a network are pruned, and stay so.
 
+    >>> masks = rem.Masks(rem.CapsNet())
+    >>> masks.prune(threshold=0.01)
+    >>> masks.sparsity() > 0
+    True
+
+    From Renzulli et al. (2022), section 3.3, https://arxiv.org/abs/2204.01298.
+
     Args:
         model: the network.
-        layers: the names of the layers that may be pruned, where the network has them.
+        layers: the names of the layers that may be pruned, where the network has them; all, where none are given.
 
     Attributes:
         weights: the weights of those layers, by layer.
@@ -33,7 +42,7 @@ class Masks:
         kept: per layer a boolean tensor of its weight's shape, False where pruned.
     """
 
-    def __init__(self, model: CapsNet, layers: Collection[str]) -> None:
+    def __init__(self, model: CapsNet, layers: Collection[str] = LAYERS) -> None:
         chosen = {name: layer for name, layer in prunable_layers(model).items() if name in layers}
         self.model = model
         self.weights = {name: weight for name, (weight, _) in chosen.items()}

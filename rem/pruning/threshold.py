@@ -101,19 +101,27 @@ def _crossing(
 
 @torch.no_grad()
 def search_threshold(masks: Masks, losses: Callable[[int], Iterable[Tensor]], resolution: float = 0.0) -> float:
-    """The threshold to prune with after an epoch: one up to which the validation loss is not worse, and above it is.
+    """Find an epoch's threshold: pruning below it keeps the validation loss within the loss before pruning.
 
-    Leaves the weights as they were. A probe stops as soon as its partial sum of losses, none of
-    which is negative, exceeds the bound.
+    The next candidate, to the resolution, would exceed that loss. The weights are left as they were. A probe stops as
+    soon as its partial sum of losses, none of which is negative, exceeds the bound.
+
+    >>> network = rem.CapsNet(convolution_channels=8, primary_types=1)
+    >>> masks, validation = rem.Masks(network), [(torch.rand(8, 1, 28, 28), torch.arange(8))]
+    >>> def losses(stride):
+    ...     return (rem.margin_loss(network(images)[0], labels)[None] for images, labels in validation[::stride])
+    >>> masks.prune(rem.search_threshold(masks, losses))
+
+    From Renzulli et al. (2022), section 3.3, https://arxiv.org/abs/2204.01298.
 
     Args:
         masks: of the network to prune.
         losses: evaluates the network as it stands on every stride-th batch of the validation split, each call on the
             same batches in the same order: yields the losses of the images of a batch, (B,).
-        resolution: of `largest_threshold`.
+        resolution: of `crossing_threshold`.
 
     Returns:
-        T of `largest_threshold` for the sum of those losses, the unpruned sum being the bound.
+        T of `crossing_threshold` for the sum of those losses, the unpruned sum being the bound.
     """
     weights = masks.weights
     saved = {name: weight.clone() for name, weight in weights.items()}

@@ -8,7 +8,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rem.data.augment import centre, normalize, reconstruction_targets
-from rem.data.batches import eval_batches, load_split
+from rem.data.batches import eval_batches, read_split
 from rem.networks.capsnet import CapsNet
 from rem.networks.decoder import Decoder
 from rem.networks.losses import reconstruction_losses
@@ -27,7 +27,7 @@ class FrozenPoses:
 
     @torch.no_grad()
     def __init__(self, model: CapsNet, run: Run, prepared: Path, split: str, device: torch.device) -> None:
-        data, loaded = run.data, load_split(prepared, split).to(device)
+        data, loaded = run.data, read_split(prepared, split).to(device)
         batches = eval_batches(loaded, run.training.batch_size, data.size, data.mean, data.std)
         lengths, poses = zip(*[model(images)[:2] for images, _ in batches], strict=True)
         self.images, self.labels = centre(loaded.images, data.size), loaded.labels

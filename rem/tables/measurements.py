@@ -126,6 +126,18 @@ class Results:
         return sorted(found.unique().tolist())
 
 
+def read_metrics(path: str | Path) -> pd.DataFrame:
+    """All of a `metrics.csv`, a number a row: names are text, seed, levels and class integers, and empty is NA.
+
+    >>> metrics = rem.read_metrics("results/sample/metrics.csv")
+    >>> of_classes = metrics.query("metric == 'entropy' and not `class`.isna()")
+
+    Raises:
+        RemError: the file cannot be read or lacks a column.
+    """
+    return read_csv(Path(path), COLUMNS).astype(dict.fromkeys(("seed", "levels", "class"), "Int64"))
+
+
 def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
     """The measurements of the runs whose `run.yaml` are given.
 

@@ -69,8 +69,17 @@ def save_checkpoint(path: Path, weights: dict[str, Any], run: Run, epoch: int, *
     save_tensors(path, content)
 
 
-def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
-    """Read a network, in evaluation mode; raises RemError where the file is not a whole checkpoint."""
+def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Read a network, in evaluation mode, with the settings of its run and the epoch after which it was saved.
+
+    >>> network, run, epoch = rem.load("results/sample/models/mnist/rem/seed42/last.pt")
+    >>> run.dataset, run.variant, run.seed
+    ('mnist', 'rem', 42)
+
+    Raises:
+        RemError: the file is missing or not a whole checkpoint.
+    """
+    path, device = Path(path), torch.device(device)
     content = load_tensors(path, device)
     note_read(path)
     try:

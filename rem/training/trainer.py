@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rem.data.augment import reconstruction_targets
-from rem.data.batches import epoch_batches, eval_batches, load_split
+from rem.data.batches import epoch_batches, eval_batches, read_split
 from rem.errors import RemError
 from rem.networks.build import build
 from rem.networks.losses import margin_loss, margin_losses, reconstruction_losses
@@ -47,8 +47,8 @@ class Trainer:
     ) -> None:
         self.run = run
         self.followed = followed
-        self.train = load_split(prepared, "train").to(device)
-        self.validation = load_split(prepared, "val").to(device)
+        self.train = read_split(prepared, "train").to(device)
+        self.validation = read_split(prepared, "val").to(device)
         torch.manual_seed(run.seed)
         self.model = build(run, device)
         load_backbone(self.model, run, backbone_weights)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rem.data.augment import augment, centre, normalize, reconstruction_targets
-from rem.data.batches import Split, epoch_batches, eval_batches, load_split, stream_batches
+from rem.data.batches import Split, epoch_batches, eval_batches, read_split, stream_batches
 from rem.errors import RemError
 from rem.settings.run import Augment
 
@@ -29,12 +29,12 @@ def test_load_gives_the_split_and_names_a_missing_one(tmp_path):
     images = pictures(4).numpy()
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["val/images"], file["val/labels"] = images, np.array([3, 1, 0, 2], np.uint8)
-    loaded = load_split(tmp_path / "a.h5", "val")
+    loaded = read_split(tmp_path / "a.h5", "val")
     assert np.array_equal(loaded.images.numpy(), images)
     assert loaded.labels.dtype == torch.int64
     assert loaded.labels.tolist() == [3, 1, 0, 2]
     with pytest.raises(RemError, match="no split 'train', only val"):
-        load_split(tmp_path / "a.h5", "train")
+        read_split(tmp_path / "a.h5", "train")
 
 
 def test_no_augmentation_changes_nothing():
@@ -198,7 +198,7 @@ def test_streamed_batches_are_those_of_the_loaded_split(tmp_path, batch_size):
         file.create_dataset("transfer/images", data=pictures(10).numpy(), chunks=(3, 3, 10, 10))
         file["transfer/labels"] = np.arange(10)
     settings = (8, [0.1, 0.2, 0.3], [0.5, 0.25, 1.0])
-    expected = list(eval_batches(load_split(tmp_path / "a.h5", "transfer"), batch_size, *settings))
+    expected = list(eval_batches(read_split(tmp_path / "a.h5", "transfer"), batch_size, *settings))
     streamed = list(stream_batches(tmp_path / "a.h5", "transfer", batch_size, *settings, "cpu"))
     assert len(streamed) == len(expected)
     for made, wanted in zip(streamed, expected, strict=True):

@@ -9,7 +9,7 @@ import pytest
 import tiny
 import torch
 
-from rem.data.batches import eval_batches, load_split
+from rem.data.batches import eval_batches, read_split
 from rem.errors import RemError
 from rem.reconstruction.equivariance import PROPERTIES, equivariance
 from rem.reconstruction.perturb import OFFSETS, write_perturbed
@@ -37,7 +37,7 @@ def seen(folder, split="test"):
     """Normalized images and labels of a split, as the network sees them."""
     data = tiny.run().data
     images, labels = zip(
-        *eval_batches(load_split(folder / "prepared.h5", split), 100, data.size, data.mean, data.std), strict=True
+        *eval_batches(read_split(folder / "prepared.h5", split), 100, data.size, data.mean, data.std), strict=True
     )
     return torch.cat(images), torch.cat(labels)
 

@@ -15,7 +15,7 @@ import rem.training.resume
 import rem.training.train
 import rem.training.trainer
 from rem.data.augment import centre, normalize
-from rem.data.batches import load_split
+from rem.data.batches import read_split
 from rem.errors import RemError
 from rem.networks.losses import margin_losses
 from rem.pruning.masks import Masks, sparsity
@@ -98,7 +98,7 @@ def assert_same_results(one: Path, other: Path) -> None:
 def evaluate(path: Path, data: Path) -> tuple[float, float]:
     """A checkpoint's validation loss and accuracy in %, all images at once."""
     model, run, _ = load_checkpoint(path, CPU)
-    split = load_split(data, "val")
+    split = read_split(data, "val")
     with torch.no_grad():
         lengths, _, _ = model(normalize(centre(split.images, run.data.size), run.data.mean, run.data.std))
     correct = lengths.argmax(dim=1) == split.labels

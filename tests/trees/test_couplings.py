@@ -11,7 +11,7 @@ import torch
 
 import rem.trees.couplings
 from rem.data.augment import centre, normalize
-from rem.data.batches import load_split
+from rem.data.batches import read_split
 from rem.errors import RemError
 from rem.networks.build import build
 from rem.networks.losses import margin_loss
@@ -52,7 +52,7 @@ def extracted(folder: Path, run: Run, split: str = "test", never: int | None = N
 
 def in_memory(folder: Path, run: Run, split: str = "test", never: int | None = None, levels: int | None = None):
     """The labels, and the lengths and couplings of all images in one batch."""
-    data, images = run.data, load_split(folder / "prepared.h5", split)
+    data, images = run.data, read_split(folder / "prepared.h5", split)
     with torch.no_grad():
         pixels = normalize(centre(images.images, data.size), data.mean, data.std)
         lengths, _, couplings = network(run, never)(

@@ -1,0 +1,114 @@
+"""README and docs: their code runs and gives what they say, their links lead somewhere, their commands exist."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import tiny
+import torch
+
+import rem.__main__  # declares the commands
+from rem.cli.command import COMMANDS
+
+PAGES = [tiny.ROOT / "README.md", *sorted((tiny.ROOT / "docs").glob("*.md"))]
+OTHERS = [tiny.ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "data/sample/README.md")]
+WORDS = {command.words for command in COMMANDS} | {command.words[:1] for command in COMMANDS}
+EXAMPLE = "results/sample/entropies/mnist/rem/seed42/entropy.csv"
+
+
+def text(page):
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+
+
+def prose(page):
+    return re.sub(r"^```.*?^```", "", text(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def names(pages):
+    return [str(page.relative_to(tiny.ROOT)) for page in pages]
+
+
+@pytest.mark.parametrize("page", PAGES + OTHERS, ids=names(PAGES + OTHERS))
+def test_links_lead_to_files_and_headings_that_exist(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if not target.startswith("https://"):
+            file, _, anchor = target.partition("#")
+            found = page.parent / file if file else page
+            assert found.exists(), target
+            assert not anchor or anchor in anchors(found), target
+
+
+@pytest.mark.parametrize("page", PAGES + OTHERS, ids=names(PAGES + OTHERS))
+def test_files_that_are_named_exist(page):
+    """In backticks, and of a folder that is in git; a name in braces or with a wildcard stands for several."""
+    named = re.findall(r"`((?:rem|config|docs|workflow|profiles|benchmarks|tests)/[\w./*-]+)`", text(page))
+    missing = [name for name in named if not list(tiny.ROOT.glob(name.rstrip("/")))]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES + OTHERS, ids=names(PAGES + OTHERS))
+def test_commands_that_are_named_exist(page):
+    for words in re.findall(r"(?:`|^|\s)rem ((?:[a-z_0-9]+)(?: [a-z_0-9]+)?)", "\n".join(commands(page))):
+        first, *more = words.split()
+        assert (first,) in WORDS, words
+        if first == "figure" and more:
+            assert (first, *more) in WORDS, words
+
+
+def commands(page):
+    """What stands in backticks or in a block of its own and begins with rem."""
+    inline = [code for code in re.findall(r"`([^`\n]+)`", prose(page)) if code.startswith("rem ")]
+    lines = [line for block in blocks(page, "(?:bash)?") for line in block.splitlines() if line.startswith("rem ")]
+    return inline + lines
+
+
+def test_every_page_is_in_the_readme():
+    for page in PAGES[1:]:
+        assert f"(docs/{page.name})" in text(PAGES[0]), page.name
+
+
+def test_the_readme_is_short():
+    assert len(text(PAGES[0]).splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/parts.md"])
+def test_the_example_prints_the_number_in_entropy_csv(page, sample_run, monkeypatch, capsys):
+    monkeypatch.chdir(sample_run)
+    exec(blocks(tiny.ROOT / page, "python")[0], {})
+    table = pd.read_csv(EXAMPLE)
+    row = table[(table["split"] == "test") & (table["levels"] == 7) & table["class"].isna()]
+    assert float(capsys.readouterr().out) == row["entropy"].item() > 0
+
+
+def test_the_training_loop_prunes_and_the_other_code_runs(sample_run, monkeypatch, capsys):
+    monkeypatch.chdir(sample_run)
+    torch.manual_seed(0)
+    batches = [(torch.rand(2, 1, 28, 28), torch.tensor([0, 1]))] * 2
+    _, loop, prune, change, measurements = blocks(tiny.ROOT / "docs/parts.md", "python")
+    run = {"rem": rem, "torch": torch, "batches": batches, "validation": batches[:1]}
+    smaller = loop.replace("classes=10", "classes=10, convolution_channels=4, primary_types=1")
+    exec(smaller, run)
+    before = run["masks"].sparsity()
+    exec(prune, run)
+    assert before == 0 < run["masks"].sparsity() == float(capsys.readouterr().out)
+    exec(change, run)
+    exec(measurements, run)
+    assert re.search(r"mnist +rem +last +7 ", capsys.readouterr().out)
+
+
+def test_the_case_by_hand_comes_out(capsys):
+    page = Path(tiny.ROOT / "docs/by-hand.md")
+    (code,), (printed,) = blocks(page, "python"), re.findall(r"^It prints\n\n```\n(.*?)^```", text(page), re.M | re.S)
+    exec(code, {})
+    assert capsys.readouterr().out == printed
