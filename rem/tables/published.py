@@ -1,5 +1,6 @@
 """The paper's printed numbers beside ours: `paper_vs_ours.csv` and `.md`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -8,9 +9,10 @@ from pydantic import Field
 
 from rem.errors import RemError
 from rem.files.atomic import whole
+from rem.settings.run import PaperData
 from rem.settings.sections import Section, parse, read_yaml
 from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
-from rem.tables.names import STANDS_FOR, with_spread
+from rem.tables.names import PAPERS, TRANSFERRED, Images, with_spread
 
 COLUMNS = [
     *("table", "row", "column", "metric", "unit", "dataset", "variant", "class"),
@@ -19,7 +21,6 @@ COLUMNS = [
     *("our_dataset", "our_data", "checkpoint", "split", "levels", "suspect", "note", "reason"),
 ]
 MEDIANS = ("keys", "sparsity")  # the others are means over seeds, as in the paper
-TRANSFERRED = {"affnist": ("expanded-mnist", "transfer")}  # the paper's test set -> our dataset and split
 CHECKPOINTS = {"under-trained": "early"}  # the paper's word for an epoch -> ours, where they differ
 CEILINGS = {"entropy": "entropy_ceiling", "keys": "images"}  # a metric -> what bounds it from above
 
@@ -33,7 +34,7 @@ class Published(Section):
     value: float = Field(description="In `unit`.")
     spread: float | None = Field(description="What stands behind +-: in points for an accuracy, else in `unit`.")
     spread_over: Literal["classes", "seeds"] | None
-    dataset: Literal["mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist", "affnist"]
+    dataset: PaperData | Literal["affnist"] = Field(description="The test set; of affnist, expanded-mnist trains.")
     variant: Literal["baseline", "rem"]
     quantized: bool
     metric: Literal["accuracy", "sparsity", "entropy", "keys"]
@@ -56,8 +57,8 @@ def read_published(path: Path) -> list[Published]:
     return [parse(Published, entry, f"{path}, entry {number}") for number, entry in enumerate(entries, start=1)]
 
 
-def compare(entries: list[Published], results: Results, transfer_sources: dict[str, str]) -> pd.DataFrame:
-    """Each published number beside the same statistic of our runs.
+def compare(entries: list[Published], results: Results) -> pd.DataFrame:
+    """Each published number beside the same statistic of our runs on the same images, or a sample of them.
 
     A quantized model's number gets a row at the dataset's shared K and one at its published K. Accuracy and
     entropy are means over seeds, keys and sparsity medians, as in the paper. Its affNIST numbers are those of
@@ -66,7 +67,6 @@ def compare(entries: list[Published], results: Results, transfer_sources: dict[s
     Args:
         entries: the paper's numbers.
         results: our measurements.
-        transfer_sources: per dataset with a transfer split, the source of it.
 
     Returns:
         One row a number and K. `our_dataset`, `variant`, `checkpoint`, `split`, `levels`, `metric` and `class` are
@@ -75,11 +75,11 @@ def compare(entries: list[Published], results: Results, transfer_sources: dict[s
         classes of log2 n; keys: images predicted as the class) and `difference` (ours - published) are NaN where
         this config computes no such number; `reason` says why.
     """
-    rows = [row for entry in entries for row in _rows(entry, results, transfer_sources)]
+    rows = [row for entry in entries for row in _rows(entry, results)]
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("seeds", "levels", "class"), "Int64"))
 
 
-def _rows(entry: Published, results: Results, transfer_sources: dict[str, str]) -> list[dict]:
+def _rows(entry: Published, results: Results) -> list[dict]:
     printed = {
         "table": entry.table,
         "row": entry.row,
@@ -95,36 +95,46 @@ def _rows(entry: Published, results: Results, transfer_sources: dict[str, str]) 
         "suspect": entry.suspect,
         "note": entry.note,
     }
-    dataset, split = TRANSFERRED.get(entry.dataset, (entry.dataset, "test"))
-    source = transfer_sources.get(dataset) if split == "transfer" else None
-    shown = results.checkpoint(dataset, entry.variant)
-    if shown is None or (split == "transfer" and source != entry.dataset):
-        return [printed | {"reason": _absence(entry, results, dataset, source)}]
-    checkpoint = CHECKPOINTS.get(entry.epoch, entry.epoch) or shown
-    at = [UNQUANTIZED]
-    if entry.quantized and entry.metric != "sparsity":
-        at = results.reported(dataset)
+    trained_on, split = ("expanded-mnist", "transfer") if entry.dataset == TRANSFERRED else (entry.dataset, "test")
+    tested = results.names.transfer if split == "transfer" else results.names.images
+    datasets = [each for each in results.datasets if results.names.images(each).are(trained_on)]
+    datasets = [each for each in datasets if (images := tested(each)) and images.are(entry.dataset)]
+    rows = [
+        printed | row
+        for dataset in datasets
+        if entry.variant in results.variants(dataset)
+        for row in _of_dataset(entry, results, dataset, split)
+    ]
+    return rows or [printed | {"reason": _absence(entry, datasets, [*filter(None, map(tested, results.datasets))])}]
+
+
+def _absence(entry: Published, datasets: list[str], tested: list[Images]) -> str:
+    """Why there is no number: of no run of the datasets it could be of, which may be none, on what is tested here."""
+    if datasets:
+        return f"variant {entry.variant} is not among this config's runs"
+    stand_ins = [images.name for images in tested if images.stand_in and images.paper == entry.dataset]
+    if entry.dataset == TRANSFERRED:
+        if stand_ins:
+            place = f"in the place of {PAPERS[TRANSFERRED]} in Table {entry.table}"
+            return f"{stand_ins[0]} stands {place} but is another test set"
+        return f"{entry.dataset} is not the transfer set of any of this config's datasets"
+    reason = f"{entry.dataset} is not among this config's datasets"
+    for name in stand_ins:
+        reason += f"; {name} stands in its place in Table {entry.table} but is another dataset"
+    return reason
+
+
+def _of_dataset(entry: Published, results: Results, dataset: str, split: str) -> Iterator[dict[str, object]]:
+    checkpoint = CHECKPOINTS.get(entry.epoch, entry.epoch) or results.checkpoint(dataset, entry.variant)
+    depends_on_k = entry.quantized and entry.metric != "sparsity"
     where = {
         "our_dataset": dataset,
-        "our_data": source or results.source(dataset),
+        "our_data": results.names.transfer(dataset).name if split == "transfer" else results.source(dataset),
         "checkpoint": checkpoint,
         "split": None if entry.metric == "sparsity" else split,
     }
-    return [printed | where | _ours(entry, results, dataset, checkpoint, levels, split) for levels in at]
-
-
-def _absence(entry: Published, results: Results, dataset: str, source: str | None) -> str:
-    if source is not None and STANDS_FOR.get(source, "").lower() == entry.dataset:
-        return f"{source} stands in the place of {STANDS_FOR[source]} in Table {entry.table} but is another test set"
-    if dataset != entry.dataset:
-        return f"{entry.dataset} is not the transfer set of any of this config's datasets"
-    if dataset in results.datasets:
-        return f"variant {entry.variant} is not among this config's runs"
-    reason = f"{dataset} is not among this config's datasets"
-    for ours, stands_for in STANDS_FOR.items():
-        if ours in results.datasets and stands_for.lower().replace(" ", "-") == dataset:
-            reason += f"; {ours} stands in its place in Table {entry.table} but is another dataset"
-    return reason
+    for levels in results.reported(dataset) if depends_on_k else [UNQUANTIZED]:
+        yield where | _ours(entry, results, dataset, checkpoint, levels, split)
 
 
 def _ours(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from rem.files.atomic import whole
-from rem.tables.measurements import Results, plain_variants
+from rem.tables.measurements import Results
 from rem.tables.table import Quantity
 
 
@@ -22,7 +22,7 @@ def write_summary(results: Results, quantities: tuple[Quantity, ...], target: Pa
     for dataset in results.datasets:
         levels = results.shared[dataset]
         summary[dataset] = {"levels": levels}
-        for variant in plain_variants(results, dataset):
+        for variant in results.variants(dataset, decoder=False):
             where = (dataset, variant, results.checkpoint(dataset, variant), levels)
             summary[dataset][variant] = {
                 quantity.metric: results.cell(*where, quantity.metric)[quantity.statistic] for quantity in quantities

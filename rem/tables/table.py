@@ -11,19 +11,20 @@ from typing import Literal
 import pandas as pd
 
 from rem.files.atomic import whole
-from rem.tables.measurements import UNQUANTIZED, WHOLE, Results, plain_variants
-from rem.tables.names import display_name, model_name
+from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
+from rem.tables.names import Names
 from rem.trees.levels import edge_at_uniform
 
 
 @dataclass(frozen=True)
 class Model:
-    """Rows: a variant's network, or every plain variant's; at its own checkpoint unless one is named.
+    """Rows: a variant's network, or every one's without a decoder, or with; at its own checkpoint unless one is named.
 
     `state` stands in parentheses behind the model's name, which `name` replaces.
     """
 
     variant: str | None = None
+    decoder: bool = False
     quantized: bool = True
     checkpoint: str | None = None
     state: str = ""
@@ -84,7 +85,7 @@ def numbers(table: Table, results: Results, dataset: str) -> pd.DataFrame:
             for model in table.models:
                 if model.quantized == (levels == UNQUANTIZED):
                     continue
-                variants = plain_variants(results, each) if model.variant is None else [model.variant]
+                variants = [model.variant] if model.variant else results.variants(each, decoder=model.decoder)
                 rows += [_row(table, results, model, each, variant, levels) for variant in variants]
     frame = pd.DataFrame([row for row in rows if row])
     return frame if frame.empty else frame.astype({"levels": "Int64"})
@@ -95,7 +96,9 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
     if shown is None:
         return {}
     checkpoint = model.checkpoint or shown
-    name = model.name or model_name(variant, model.quantized) + (f" ({model.state})" if model.state else "")
+    name = model.name or results.names.model(dataset, variant, model.quantized) + (
+        f" ({model.state})" if model.state else ""
+    )
     row = {
         "dataset": dataset,
         "source": results.source(dataset),
@@ -103,7 +106,7 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
         "variant": variant,
         "checkpoint": checkpoint,
         "levels": levels if model.quantized else None,
-        "seeds": len(results.runs.query("dataset == @dataset and variant == @variant")),
+        "seeds": len(results.of(dataset, variant)),
     }
     for quantity in table.quantities:
         row |= _columns(quantity, results, (dataset, variant, checkpoint, levels))
@@ -124,11 +127,11 @@ def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, i
     return {f"{name}_{statistic}": cell[statistic]} | spreads
 
 
-def readable(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+def readable(table: Table, frame: pd.DataFrame, names: Names) -> pd.DataFrame:
     """What `numbers` returns as text for people: "96.81 ± 0.23", blank where there is no number."""
     text = {"Model": frame["model"], "K": frame["levels"].map("{:d}".format, na_action="ignore")}
     if table.by_dataset:
-        text = {"Dataset": frame["dataset"].map(display_name)} | text
+        text = {"Dataset": frame["dataset"].map(names.dataset)} | text
     for quantity in table.quantities:
         text |= _texts(quantity, frame)
     return pd.DataFrame(text).astype(object).fillna("")
@@ -158,7 +161,7 @@ def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
 
 def _caption(table: Table, frame: pd.DataFrame, results: Results, note: str) -> str:
     sets = "; ".join(
-        f"{display_name(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
+        f"{results.names.dataset(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
         f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
         f"published K = {results.published[dataset]}{_edge(results, dataset)}"
         for dataset in frame["dataset"].unique()
@@ -198,7 +201,7 @@ def write_table(table: Table, results: Results, dataset: str, folder: Path, note
         frame, markdown, latex = pd.DataFrame({"note": [caption]}), caption, _latex(caption)
     else:
         caption = _caption(table, frame, results, note)
-        text = readable(table, frame)
+        text = readable(table, frame, results.names)
         markdown = f"{caption}\n\n{text.to_markdown(index=False, disable_numparse=True)}"
         latex = (
             text.map(_latex)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawings import drawn
-from measurements import metrics, run_yaml
+from measurements import metrics, run_yaml, settings
 
 from rem.errors import RemError
 from rem.figures import by_levels, controls, overview
@@ -12,6 +12,7 @@ from rem.figures.by_levels import by_levels_of
 from rem.figures.controls import controls_of
 from rem.figures.overview import overview_of
 from rem.tables.measurements import read_results
+from rem.tables.names import Names
 
 RUNS = [("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43)]
 
@@ -80,7 +81,7 @@ def test_figures_are_the_same_twice(files, tmp_path):
     for name in ("one", "two"):
         overview.draw(*files, tmp_path / f"overview-{name}")
         controls.draw(*files, tmp_path / f"controls-{name}")
-        by_levels.draw(by, [levels], tmp_path / f"levels-{name}")
+        by_levels.draw(by, [levels], [], tmp_path / f"levels-{name}")
     for figure in ("overview", "controls", "levels"):
         assert drawn(tmp_path / f"{figure}-one") == drawn(tmp_path / f"{figure}-two")
 
@@ -93,7 +94,7 @@ def test_an_overview_of_neither_model_is_refused(files, tmp_path):
 def test_entropy_against_k_is_the_mean_over_seeds_within_its_band(tmp_path):
     frame = pd.concat([pd.read_csv(write_by_levels(tmp_path, *run)) for run in RUNS])
     chosen = pd.read_csv(write_levels(tmp_path, "mnist"))
-    entropy, accuracy = by_levels_of(frame, chosen).axes
+    entropy, accuracy = by_levels_of(frame, chosen, Names([settings("shapes", "rem", 42)])).axes
     for panel, metric in ((entropy, "entropy"), (accuracy, "accuracy")):
         for variant in ("baseline", "rem"):
             (line,) = [line for line in panel.lines if line.get_gid() == variant]
@@ -110,12 +111,12 @@ def test_entropy_against_k_is_the_mean_over_seeds_within_its_band(tmp_path):
 def test_files_of_levels_that_do_not_do_are_refused(tmp_path):
     by, levels = write_by_levels(tmp_path, *RUNS[0]), write_levels(tmp_path, "shapes")
     with pytest.raises(RemError, match="shared K of mnist"):
-        by_levels.draw([by], [levels], tmp_path / "figure")
+        by_levels.draw([by], [levels], [], tmp_path / "figure")
     pd.read_csv(by).drop(columns="accuracy").to_csv(by, index=False)
     with pytest.raises(RemError, match="lacks the column accuracy"):
-        by_levels.draw([by], [write_levels(tmp_path, "mnist")], tmp_path / "figure")
+        by_levels.draw([by], [write_levels(tmp_path, "mnist")], [], tmp_path / "figure")
     with pytest.raises(RemError, match="cannot be read"):
-        by_levels.draw([tmp_path / "absent.csv"], [levels], tmp_path / "figure")
+        by_levels.draw([tmp_path / "absent.csv"], [levels], [], tmp_path / "figure")
     assert not list(tmp_path.glob("figure*"))
 
 

@@ -323,7 +323,7 @@ def test_only_the_followed_run_keeps_checkpoints(overlays):
         ("experiments.main.colour", "datasets, variants, seeds"),
         ("levels.colour", "maximum, tolerance, skip_edges, published, published_of, variants"),
         ("figures.colour", "dataset, seed, every"),
-        ("defaults.colour", "dataset, variant, seed, data, augment, network, decoder, training, "),
+        ("defaults.colour", "dataset, variant, seed, stands_for, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, rotation, jitter"),
         ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),
