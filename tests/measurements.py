@@ -7,6 +7,7 @@ import tiny
 
 from rem.settings.sections import to_yaml
 from rem.tables.measurements import COLUMNS, WHOLE, Results
+from rem.tables.quantities import METRICS
 
 
 @functools.cache
@@ -34,13 +35,16 @@ def run_yaml(folder, dataset, variant, seed, **changes):
 
 
 def made_results(values, shared=7, published=11, **changes):
-    """`values`: (dataset, variant, checkpoint, split, levels, metric) -> the whole set's values, one a seed from 42."""
-    rows = [
-        (dataset, variant, seed, checkpoint, split, levels, WHOLE, metric, value)
-        for (dataset, variant, checkpoint, split, levels, metric), by_seed in values.items()
-        for seed, value in enumerate(by_seed, start=42)
-    ]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+    """`values`: (dataset, variant, checkpoint, split, levels, metric) -> the whole set's values, one a seed from 42.
+
+    What depends on no split or K has none, whatever is given.
+    """
+    rows = {}
+    for (dataset, variant, checkpoint, split, levels, metric), by_seed in values.items():
+        known = METRICS.get(metric, METRICS["accuracy"])
+        where = (checkpoint, split if known.by_split else "", levels if known.by_levels else 0, WHOLE, metric)
+        rows |= {(dataset, variant, seed, *where): value for seed, value in enumerate(by_seed, start=42)}
+    frame = pd.DataFrame([(*key, value) for key, value in rows.items()], columns=COLUMNS)
     runs = frame[["dataset", "variant", "seed"]].drop_duplicates().itertuples(index=False)
     runs = [settings(*run, **changes) for run in runs]
     return Results(runs, frame, dict.fromkeys(frame["dataset"], shared), dict.fromkeys(frame["dataset"], published))

@@ -18,9 +18,8 @@ from rem.claims.rules import (
 )
 from rem.tables.measurements import UNQUANTIZED, Results
 from rem.tables.names import Images, Names, model_name
+from rem.tables.quantities import METRICS
 from rem.tables.statistics import paired_test
-
-CEILINGS = {"entropy": "entropy_ceiling", "keys": "images"}
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ def compare(
         return []
     (finding,) = found
     verdict, note = finding.verdict, finding.note
-    if metric in CEILINGS:
-        ceilings = (measured(of, CEILINGS[metric]).mean() for of in (network, against))
+    if bound := METRICS[metric].ceiling:
+        ceilings = (measured(of, bound).mean() for of in (network, against))
         means = (finding.value, finding.reference)
         reached = [at_ceiling(metric, *pair) for pair in zip(means, ceilings, strict=True)]
         if reached[int(np.argmin(means))] or (rule is same and verdict == HOLDS and any(reached)):

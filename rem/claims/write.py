@@ -16,6 +16,7 @@ from rem.files.atomic import whole
 from rem.files.csv import read_csv
 from rem.tables.measurements import RUN, read_results
 from rem.tables.names import Names
+from rem.tables.quantities import METRICS
 
 
 def write_claims(
@@ -105,9 +106,6 @@ Decided by: {claim.measurement}.
 {findings}
 """
 COLUMNS = ["claim", "section", "claim_verdict", *(field.name for field in fields(Finding))]
-UNITS = {"accuracy": " %", "entropy": " bits", "dimensions above chance": " %", "zero W_ij": " %"}
-UNITS |= {"relative fall of entropy": " %"}
-SPECS = {"keys": ".0f", "strongest_coupling": ".3f", "uniform_share": ".3f", "consistency": ".3f"}
 
 
 def table(decisions: list[tuple[Claim, list[Finding]]], names: Names) -> pd.DataFrame:
@@ -153,7 +151,8 @@ def _told(finding: Finding) -> str:
     """E.g. "mnist, K = 7: entropy 7.22 bits (CapsNet+Q), 4.46 bits (REM); -2.76 [-5.50, -0.02], n = 3: holds"."""
     data = finding.dataset if finding.data == finding.dataset else f"{finding.dataset}, {finding.data}"
     levels = f", K = {finding.levels}" if finding.levels is not None else ""
-    spec, unit = SPECS.get(finding.metric, ".2f"), UNITS.get(finding.metric, "")
+    metric = METRICS[finding.metric]
+    spec, unit = metric.told, f" {metric.unit}".rstrip()
     interval = "" if pd.isna(finding.low) else f" [{finding.low:+{spec}}, {finding.high:+{spec}}]"
     note = f" ({finding.note})" if finding.note else ""
     line = (

@@ -15,6 +15,7 @@ from rem.errors import RemError
 from rem.files.csv import NAMES, read_csv
 from rem.settings.run import Run, read_run
 from rem.tables.names import Names
+from rem.tables.quantities import METRICS
 
 COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
 
@@ -69,7 +70,7 @@ class Results:
     ) -> pd.Series:
         """The statistics of one measurement; all NaN where it was not made.
 
-        A metric that never depends on K or on the split (sparsity, say) is the same at every K and on every split.
+        A metric that depends on no K or no split (sparsity, say) is the same at every K and on every split.
         """
         key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, class_)
         return self.cells.reindex([key]).iloc[0]
@@ -87,17 +88,8 @@ class Results:
 
     def _where(self, metric: str, split: str, levels: int) -> tuple[str, int]:
         """The split and K at which a metric stands in the rows."""
-        anywhere, unquantized = self._independent
-        return ANY if metric in anywhere else split, UNQUANTIZED if metric in unquantized else levels
-
-    @cached_property
-    def _independent(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The metrics that no row measures on a split, and those that no row measures at a K."""
-        highest = self.rows.groupby("metric")[["split", "levels"]].max()
-        return (
-            frozenset(highest.index[highest["split"] == ANY]),
-            frozenset(highest.index[highest["levels"] == UNQUANTIZED]),
-        )
+        known = METRICS[metric]
+        return split if known.by_split else ANY, levels if known.by_levels else UNQUANTIZED
 
     @property
     def datasets(self) -> list[str]:

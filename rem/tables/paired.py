@@ -10,10 +10,10 @@ from scipy import stats
 from rem.files.atomic import whole
 from rem.tables.measurements import SPLITS, Results, read_results
 from rem.tables.names import Names
+from rem.tables.quantities import METRICS
 from rem.tables.statistics import holm, paired_test
 
-METRICS = {"entropy": "entropy (bits)", "entropy_chao_shen": "Chao-Shen (bits)", "accuracy": "accuracy (%)"}
-METRICS |= {"keys": "keys"}
+COMPARED = ("entropy", "entropy_chao_shen", "accuracy", "keys")
 MEASURED = ["seeds", "difference", "std", "low", "high", "t", "p", "p_holm", "effect_size"]
 COLUMNS = ["dataset", "split", "baseline", "baseline_checkpoint", "variant", "variant_checkpoint", "levels", "metric"]
 COLUMNS += MEASURED
@@ -70,7 +70,7 @@ def _rows(
     results: Results, dataset: str, split: str, pair: tuple[str, str], levels: int
 ) -> Iterator[dict[str, object]]:
     checkpoints = [results.checkpoint(dataset, variant) for variant in pair]
-    for metric in METRICS:
+    for metric in COMPARED:
         values = [
             results.over_seeds(dataset, variant, checkpoint, levels, metric, split=split)
             for variant, checkpoint in zip(pair, checkpoints, strict=True)
@@ -112,10 +112,12 @@ def _readable(table: pd.DataFrame, names: Names) -> str:
     def printed(column: str, spec: str) -> pd.Series:
         return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
 
-    keys = table["metric"] == "keys"  # a count: hundreds and thousands
+    specs = [METRICS[metric].difference for metric in table["metric"]]
 
     def measured(column: str, sign: str = "") -> pd.Series:
-        return printed(column, f"{sign}.3g").where(~keys, printed(column, f"{sign}.1f"))
+        pairs = zip(table[column], specs, strict=True)
+        texts = ["" if pd.isna(number) else f"{number:{sign}{spec}}" for number, spec in pairs]
+        return pd.Series(texts, index=table.index)
 
     spread = measured("std")
     interval = measured("low", "+") + " .. " + measured("high", "+")
@@ -125,7 +127,7 @@ def _readable(table: pd.DataFrame, names: Names) -> str:
         "K": table["levels"],
         "Model": [names.model(*pair) for pair in zip(table["dataset"], table["variant"], strict=True)],
         "Reference": [names.model(*pair) for pair in zip(table["dataset"], table["baseline"], strict=True)],
-        "Metric": table["metric"].map(METRICS),
+        "Metric": [METRICS[metric].name for metric in table["metric"]],
         "Seeds": table["seeds"],
         "Difference": measured("difference", "+") + spread.where(spread == "", " ± " + spread),
         "95% interval": interval.where(table["low"].notna(), ""),

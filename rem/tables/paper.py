@@ -19,59 +19,36 @@ from rem.tables.published import compare, read_published, write_comparison
 from rem.tables.summary import write_summary
 from rem.tables.table import Model, Quantity, Table, write_table
 
-EPOCH = Quantity("epoch", "Epoch", "median", spec=".9g", caption="epoch: median over seeds")
-ACCURACY = Quantity(
-    "accuracy",
-    "Accuracy (%)",
-    "mean",
-    spreads=("seeds",),
-    caption="accuracy: mean ± standard deviation over seeds, in points",
-)
-SPARSITY = Quantity("sparsity", "Sparsity (%)", "median", caption="sparsity: median over seeds")
+EPOCH = Quantity("epoch", caption="epoch: median over seeds")
+ACCURACY = Quantity("accuracy", spreads=("seeds",), caption="accuracy: mean ± standard deviation over seeds, in points")
+SPARSITY = Quantity("sparsity", caption="sparsity: median over seeds")
 KEYS = Quantity(
-    "keys",
-    "#",
-    "median",
-    spec=".9g",
-    per_class=True,
-    bounds="images",
-    caption="keys of a class / images predicted as it: medians over seeds",
+    "keys", heading="#", per_class=True, caption="keys of a class / images predicted as it: medians over seeds"
 )
 ENTROPY = Quantity(
     "entropy",
-    "Entropy (bits)",
-    "mean",
     spreads=("seeds", "classes"),
     caption="entropy: mean ± standard deviation over seeds of Eq. 9; ± classes: standard deviation over classes of the "
     "H_j averaged over seeds, the spread that the paper prints",
 )
-CEILING = Quantity(
-    "entropy_ceiling", "Ceiling (bits)", "mean", caption="ceiling: the most that n images allow, mean of log2 n"
-)
+CEILING = Quantity("entropy_ceiling", caption="ceiling: the most that n images allow, mean of log2 n")
 ESTIMATES = (
-    Quantity("entropy_miller_madow", "Miller-Madow (bits)", "mean", caption="Miller-Madow, Chao-Shen: less biased"),
-    Quantity("entropy_chao_shen", "Chao-Shen (bits)", "mean"),
-    Quantity("coverage", "Coverage", "mean", caption="coverage: Good-Turing, the probability that the seen keys hold"),
+    Quantity("entropy_miller_madow", caption="Miller-Madow, Chao-Shen: less biased"),
+    Quantity("entropy_chao_shen"),
+    Quantity("coverage", caption="coverage: Good-Turing, the probability that the seen keys hold"),
 )
 COUPLINGS = (
-    Quantity("keys", "Keys", "median", spec=".9g", caption="keys of all classes: median over seeds"),
+    Quantity("keys", caption="keys of all classes: median over seeds"),
     Quantity(
         "uniform_share",
-        "Share at 1/J",
-        "mean",
         caption="share at 1/J: of the couplings to the predicted class, in the level of 1/J, mean over seeds",
     ),
     Quantity(
         "strongest_coupling",
-        "Mean max_j c",
-        "mean",
-        spec=".3f",
         caption="mean max_j c: each primary capsule's strongest coupling, not quantized, mean over seeds",
     ),
     Quantity(
         "sparsity_class_blocks",
-        "Zero W_ij (%)",
-        "mean",
         caption="zero W_ij: blocks that are wholly zero, which Eq. 15 needs, mean over seeds",
     ),
 )
@@ -194,7 +171,7 @@ def write_tables(
         write_table(table, results, dataset, folder, note)
     comparison = compare(read_published(published_yaml), results)
     write_comparison(comparison, config_name, folder)
-    write_summary(results, (ACCURACY, ENTROPY, SPARSITY), folder / "summary.json")
+    write_summary(results, folder / "summary.json")
 
 
 def write_controls(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> None:

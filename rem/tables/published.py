@@ -13,6 +13,7 @@ from rem.settings.run import PaperData
 from rem.settings.sections import Section, parse, read_yaml
 from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
 from rem.tables.names import PAPERS, TRANSFERRED, Images, with_spread
+from rem.tables.quantities import METRICS
 
 COLUMNS = [
     *("table", "row", "column", "metric", "unit", "dataset", "variant", "class"),
@@ -20,9 +21,7 @@ COLUMNS = [
     *("ours", "statistic", "ours_std", "ours_std_classes", "ours_ceiling", "seeds", "difference"),
     *("our_dataset", "our_data", "checkpoint", "split", "levels", "suspect", "note", "reason"),
 ]
-MEDIANS = ("keys", "sparsity")  # the others are means over seeds, as in the paper
 CHECKPOINTS = {"under-trained": "early"}  # the paper's word for an epoch -> ours, where they differ
-CEILINGS = {"entropy": "entropy_ceiling", "keys": "images"}  # a metric -> what bounds it from above
 
 
 class Published(Section):
@@ -126,14 +125,15 @@ def _absence(entry: Published, datasets: list[str], tested: list[Images]) -> str
 
 def _of_dataset(entry: Published, results: Results, dataset: str, split: str) -> Iterator[dict[str, object]]:
     checkpoint = CHECKPOINTS.get(entry.epoch, entry.epoch) or results.checkpoint(dataset, entry.variant)
-    depends_on_k = entry.quantized and entry.metric != "sparsity"
+    metric = METRICS[entry.metric]
+    at_levels = entry.quantized and metric.by_levels
     where = {
         "our_dataset": dataset,
         "our_data": results.names.transfer(dataset).name if split == "transfer" else results.source(dataset),
         "checkpoint": checkpoint,
-        "split": None if entry.metric == "sparsity" else split,
+        "split": split if metric.by_split else None,
     }
-    for levels in results.reported(dataset) if depends_on_k else [UNQUANTIZED]:
+    for levels in results.reported(dataset) if at_levels else [UNQUANTIZED]:
         yield where | _ours(entry, results, dataset, checkpoint, levels, split)
 
 
@@ -145,15 +145,14 @@ def _ours(
     def measured(metric: str) -> pd.Series:
         return results.cell(dataset, entry.variant, checkpoint, levels, metric, class_, split=split)
 
-    statistic = "median" if entry.metric in MEDIANS else "mean"
+    statistic, bound = METRICS[entry.metric].statistic, METRICS[entry.metric].ceiling
     cell = measured(entry.metric)
-    ceiling = measured(CEILINGS[entry.metric])[statistic] if entry.metric in CEILINGS else None
     return {
         "ours": cell[statistic],
         "statistic": statistic,
         "ours_std": cell["std"],
         "ours_std_classes": cell["std_classes"] if entry.metric == "entropy" else None,
-        "ours_ceiling": ceiling,
+        "ours_ceiling": measured(bound)[statistic] if bound else None,
         "seeds": cell["seeds"],
         "difference": cell[statistic] - entry.value,
         "levels": None if levels == UNQUANTIZED else levels,
@@ -177,13 +176,15 @@ def _markdown(comparison: pd.DataFrame, config_name: str) -> str:
             **_names(made),
             "K": made["levels"].map("{:d}".format, na_action="ignore"),
             "Ours": [
-                with_spread(row.ours, None if row.metric in MEDIANS else row.ours_std, _spec(row.unit))
+                with_spread(row.ours, None if row.statistic == "median" else row.ours_std, METRICS[row.metric].spec)
                 for row in made.itertuples(index=False)
             ],
             "± classes": made["ours_std_classes"].map("{:.2f}".format, na_action="ignore"),
-            "Ceiling": [with_spread(row.ours_ceiling, None, _spec(row.unit)) for row in made.itertuples(index=False)],
+            "Ceiling": [
+                with_spread(row.ours_ceiling, None, METRICS[row.metric].spec) for row in made.itertuples(index=False)
+            ],
             "Seeds": made["seeds"],
-            "Difference": [f"{row.difference:+{_spec(row.unit)}}" for row in made.itertuples(index=False)],
+            "Difference": [f"{row.difference:+{METRICS[row.metric].spec}}" for row in made.itertuples(index=False)],
             "Our data": made["our_data"],
             "Note": made["note"],
         }
@@ -200,16 +201,12 @@ def _markdown(comparison: pd.DataFrame, config_name: str) -> str:
 
 def _names(comparison: pd.DataFrame) -> dict[str, list]:
     published = [
-        with_spread(row.published, row.published_spread, _spec(row.unit), over=row.spread_over)
+        with_spread(row.published, row.published_spread, METRICS[row.metric].spec, over=row.spread_over)
         + (" **(suspect)**" if row.suspect else "")
         for row in comparison.itertuples(index=False)
     ]
     names = comparison[["table", "row", "column", "unit"]].rename(columns=str.capitalize)
     return {**names.to_dict("series"), "Published": pd.Series(published, index=comparison.index)}
-
-
-def _spec(unit: str) -> str:
-    return ".9g" if unit == "keys" else ".2f"
 
 
 MARKDOWN = """# The paper's numbers and ours

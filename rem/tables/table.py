@@ -13,6 +13,7 @@ import pandas as pd
 from rem.files.atomic import whole
 from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
 from rem.tables.names import Names
+from rem.tables.quantities import METRICS, Metric
 from rem.trees.levels import edge_at_uniform
 
 
@@ -33,20 +34,22 @@ class Model:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A column, or one a class: a metric on a split, its statistic over seeds, and how it is printed.
+    """A column, or one a class: a metric on a split, as `METRICS` describes it, and what is printed beside it.
 
-    `bounds` names the metric that bounds this one from above and is printed behind a slash.
+    Of a class, what bounds the metric from above stands behind a slash. The heading is the metric's name unless given.
     """
 
     metric: str
-    heading: str
-    statistic: Literal["mean", "median"]
-    spec: str = ".2f"
+    heading: str = ""
     spreads: tuple[Literal["seeds", "classes"], ...] = ()
     per_class: bool = False
-    bounds: str | None = None
     caption: str = ""
     split: Literal["test", "transfer"] = "test"
+
+    @property
+    def of(self) -> Metric:
+        """What the metric is."""
+        return METRICS[self.metric]
 
     @property
     def column(self) -> str:
@@ -114,12 +117,12 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
 
 
 def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, int]) -> dict[str, float]:
-    name, statistic, split = quantity.column, quantity.statistic, quantity.split
+    name, statistic, split = quantity.column, quantity.of.statistic, quantity.split
     if quantity.per_class:
         classes = {class_: str(class_) for class_ in results.classes(where[0])} | {WHOLE: "total"}
         return {
             f"{metric}_{label}": results.cell(*where, metric, class_, split=split)[statistic]
-            for metric in filter(None, (quantity.metric, quantity.bounds))
+            for metric in (quantity.metric, quantity.of.ceiling)
             for class_, label in classes.items()
         }
     cell = results.cell(*where, quantity.metric, split=split)
@@ -138,22 +141,20 @@ def readable(table: Table, frame: pd.DataFrame, names: Names) -> pd.DataFrame:
 
 
 def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
-    name = quantity.column
+    name, heading = quantity.column, quantity.heading or quantity.of.name[0].upper() + quantity.of.name[1:]
 
     def printed(column: str, beside: str = "", between: str = "") -> list[str]:
         behind = frame[beside] if beside else [None] * len(frame)
         pairs = zip(frame[column], behind, strict=True)
-        return [between.join(f"{number:{quantity.spec}}" for number in pair if pd.notna(number)) for pair in pairs]
+        return [between.join(f"{number:{quantity.of.spec}}" for number in pair if pd.notna(number)) for pair in pairs]
 
     if quantity.per_class:
         labels = [column.removeprefix(f"{name}_") for column in frame if column.startswith(f"{name}_")]
-        return {
-            quantity.heading + label: printed(f"{name}_{label}", f"{quantity.bounds}_{label}", "/") for label in labels
-        }
-    value = f"{name}_{quantity.statistic}"
+        return {heading + label: printed(f"{name}_{label}", f"{quantity.of.ceiling}_{label}", "/") for label in labels}
+    value = f"{name}_{quantity.of.statistic}"
     if "seeds" not in quantity.spreads:
-        return {quantity.heading: printed(value)}
-    text = {quantity.heading: printed(value, f"{name}_std_seeds", " ± ")}
+        return {heading: printed(value)}
+    text = {heading: printed(value, f"{name}_std_seeds", " ± ")}
     if "classes" in quantity.spreads:
         text["± classes"] = printed(f"{name}_std_classes")
     return text

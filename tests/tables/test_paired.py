@@ -7,7 +7,7 @@ from measurements import metrics, run_yaml, settings
 from scipy import stats
 
 from rem.tables.measurements import Results, read_results
-from rem.tables.paired import COLUMNS, METRICS, compare_pairs, paired_test, write_paired
+from rem.tables.paired import COLUMNS, COMPARED, compare_pairs, paired_test, write_paired
 from rem.tables.statistics import holm
 
 
@@ -102,7 +102,7 @@ def test_datasets_splits_levels_and_metrics_are_not_mixed():
         for dataset in ("mnist", "shapes")
         for split in ("test", "transfer")
         for levels in (7, 11)
-        for metric in METRICS
+        for metric in COMPARED
     ):
         values[dataset, split, "baseline", levels, metric] = {42: 0.0, 43: 0.0}
         values[dataset, split, "rem", levels, metric] = {42: number, 43: number + 1.0}
