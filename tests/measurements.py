@@ -1,37 +1,54 @@
 """Hand-made measurements: a `metrics.csv` with the `run.yaml` files it belongs to, and results without files."""
 
-from pathlib import Path
+import functools
 
 import pandas as pd
+import tiny
 
-from rem.settings.config import read_config
 from rem.settings.sections import to_yaml
 from rem.tables.measurements import COLUMNS, WHOLE, Results
+from rem.tables.quantities import METRICS
 
-CONFIG = Path(__file__).parents[1] / "config"
 RUNS = [("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43)]
-CHECKPOINTS = {"baseline": "best", "baseline-decoder": "best"}  # which tables show; of the others, last
 
 
-def run_yaml(folder, dataset, variant, seed, like=None):
-    """The settings of a run of the default config, or under this dataset's name those of another one's."""
-    config = read_config([CONFIG / "config.yaml", CONFIG / "sample.yaml"])
+@functools.cache
+def settings(dataset, variant, seed, transfer=None):
+    """The settings of a run of the default config; of a variant or dataset that it lacks, of a small network.
+
+    `transfer` names another source of the transfer set.
+    """
+    config = tiny.shipped_config()
+    if dataset in config.datasets and variant in config.variants:
+        run = config.run(dataset, variant, seed)
+    else:
+        kept = {"stands_for": config.run(dataset, "baseline", seed).stands_for} if dataset in config.datasets else {}
+        run = tiny.run(variant, seed, **kept).model_copy(update={"dataset": dataset, "checkpoint": "last"})
+    if transfer is None:
+        return run
+    return run.model_copy(update={"data": run.data.model_copy(update={"transfer": transfer})})
+
+
+def run_yaml(folder, dataset, variant, seed, **changes):
+    """The `run.yaml` of those settings."""
     path = folder / f"{dataset}-{variant}-{seed}.yaml"
-    run = config.run(like or dataset, variant, seed).model_copy(update={"dataset": dataset})
-    path.write_text(to_yaml(run), encoding="utf-8")
+    path.write_text(to_yaml(settings(dataset, variant, seed, **changes)), encoding="utf-8")
     return path
 
 
-def made_results(values, shared=7, published=11):
-    """`values`: (dataset, variant, checkpoint, split, levels, metric) -> the whole set's values, one a seed from 42."""
-    rows = [
-        (dataset, variant, seed, checkpoint, split, levels, WHOLE, metric, value)
-        for (dataset, variant, checkpoint, split, levels, metric), by_seed in values.items()
-        for seed, value in enumerate(by_seed, start=42)
-    ]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    runs = frame[["dataset", "variant", "seed"]].drop_duplicates()
-    runs = runs.assign(source=runs["dataset"], checkpoint=runs["variant"].map(CHECKPOINTS).fillna("last"))
+def made_results(values, shared=7, published=11, **changes):
+    """`values`: (dataset, variant, checkpoint, split, levels, metric) -> the whole set's values, one a seed from 42.
+
+    What depends on no split or K has none, whatever is given.
+    """
+    rows = {}
+    for (dataset, variant, checkpoint, split, levels, metric), by_seed in values.items():
+        known = METRICS.get(metric, METRICS["accuracy"])
+        where = (checkpoint, split if known.by_split else "", levels if known.by_levels else 0, WHOLE, metric)
+        rows |= {(dataset, variant, seed, *where): value for seed, value in enumerate(by_seed, start=42)}
+    frame = pd.DataFrame([(*key, value) for key, value in rows.items()], columns=COLUMNS)
+    runs = frame[["dataset", "variant", "seed"]].drop_duplicates().itertuples(index=False)
+    runs = [settings(*run, **changes) for run in runs]
     return Results(runs, frame, dict.fromkeys(frame["dataset"], shared), dict.fromkeys(frame["dataset"], published))
 
 

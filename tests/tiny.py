@@ -48,6 +48,7 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
         "dataset": "thirds",
         "variant": variant,
         "seed": seed,
+        "stands_for": None,
         "data": {
             "source": "shapes",
             "folder": None,

@@ -1,5 +1,6 @@
 """What was measured here about each claim of the paper: a function a claim, from results to findings."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +22,6 @@ from rem.claims.rules import (
     same,
 )
 from rem.tables.measurements import UNQUANTIZED, Results, main_dataset, others, with_decoder, with_transfer
-from rem.tables.names import STANDS_FOR
 from rem.tables.statistics import welch
 
 BASELINE, REM = Compared("baseline"), Compared("rem")
@@ -34,7 +34,6 @@ class Evidence:
 
     results: Results
     dataset: str
-    transfers: dict[str, str]
     trajectory: pd.DataFrame | None
     equivariance: pd.DataFrame | None
 
@@ -49,7 +48,8 @@ class Evidence:
         **how: bool,
     ) -> list[Finding]:
         """The comparison at the shared K, which decides, and beside it at the published one."""
-        data = self.transfers.get(dataset) if split == "transfer" else dataset
+        images = self.results.names.transfer(dataset) if split == "transfer" else None
+        data = images.name if images else dataset
         found = []
         for levels in self.results.reported(dataset):
             decides = levels == self.results.shared[dataset] and how.get("decides", True)
@@ -148,10 +148,13 @@ def falls_late(evidence: Evidence) -> list[Finding]:
 
 def less_evident(evidence: Evidence) -> list[Finding]:
     """The fall of entropy in % of CapsNet+Q's, on the datasets in question against Fashion-MNIST."""
-    easy = "fashion-mnist"
-    harder = [each for each in evidence.results.datasets if each in ("cifar10", "tiny-imagenet") or each in STANDS_FOR]
+    easier, harder = (
+        [each for each in evidence.results.datasets if evidence.results.names.images(each).paper in papers]
+        for papers in (("fashion-mnist",), ("cifar10", "tiny-imagenet"))
+    )
     return [
         finding
+        for easy in easier
         for dataset in harder
         for published in (False, True)
         for finding in _relative_falls(evidence, dataset, easy, published)
@@ -161,8 +164,6 @@ def less_evident(evidence: Evidence) -> list[Finding]:
 def _relative_falls(evidence: Evidence, dataset: str, easy: str, published: bool) -> list[Finding]:
     results = evidence.results
     levels = results.published if published else results.shared
-    if easy not in results.datasets:
-        return []
 
     def seeds(of: str, network: Compared, metric: str) -> pd.Series:
         return results.over_seeds(of, network.variant, results.checkpoint(of, network.variant), levels[of], metric)
@@ -222,8 +223,13 @@ def decoder_undoes(evidence: Evidence) -> list[Finding]:
     """Entropy of REM with a decoder against CapsNet+Q without, which it is said to equal; beside it, what REM does."""
     found = []
     for dataset in with_decoder(evidence.results):
-        found += evidence.at_levels(dataset, "entropy", Compared("rem-decoder"), BASELINE, same)
-        for network, against in ((REM, BASELINE), (Compared("rem-decoder"), Compared("baseline-decoder"))):
+        pruned, unpruned = (
+            [Compared(variant, decoder_on=network) for variant in evidence.results.decoders_on(dataset, network)]
+            for network in VARIANTS[::-1]
+        )
+        for network in pruned:
+            found += evidence.at_levels(dataset, "entropy", network, BASELINE, same)
+        for network, against in [(REM, BASELINE), *itertools.product(pruned, unpruned)]:
             found += evidence.at_levels(dataset, "entropy", network, against, lower, decides=False)
     return found
 

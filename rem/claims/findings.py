@@ -12,28 +12,28 @@ from rem.claims.rules import (
     MARGINS,
     MISSING,
     NEAR_CEILING,
-    PAPERS,
     UNDECIDED,
     Rule,
     same,
 )
 from rem.tables.measurements import UNQUANTIZED, Results
-from rem.tables.names import STANDS_FOR, model_name
+from rem.tables.names import Images, Names, model_name
+from rem.tables.quantities import METRICS
 from rem.tables.statistics import paired_test
-
-CEILINGS = {"entropy": "entropy_ceiling", "keys": "images"}
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Whose measurement is meant: a variant at its own checkpoint, unless one is named."""
+    """Whose measurement is meant: a variant at its own checkpoint, unless one is named; `decoder_on` is `Run`'s."""
 
     variant: str
     checkpoint: str | None = None
+    decoder_on: str | None = None
 
     def name(self, quantized: bool = True) -> str:
         """For people, with the checkpoint if one is named."""
-        return model_name(self.variant, quantized) + (f" ({self.checkpoint})" if self.checkpoint else "")
+        name = model_name(self.variant, quantized, self.decoder_on)
+        return name + (f" ({self.checkpoint})" if self.checkpoint else "")
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def compare(
         return []
     (finding,) = found
     verdict, note = finding.verdict, finding.note
-    if metric in CEILINGS:
-        ceilings = (measured(of, CEILINGS[metric]).mean() for of in (network, against))
+    if bound := METRICS[metric].ceiling:
+        ceilings = (measured(of, bound).mean() for of in (network, against))
         means = (finding.value, finding.reference)
         reached = [at_ceiling(metric, *pair) for pair in zip(means, ceilings, strict=True)]
         if reached[int(np.argmin(means))] or (rule is same and verdict == HOLDS and any(reached)):
@@ -142,7 +142,7 @@ def at_ceiling(metric: str, value: float, ceiling: float) -> bool:
     return bool(ceiling - value < NEAR_CEILING if metric == "entropy" else value > KEYS_AT_CEILING * ceiling)
 
 
-def decided(findings: list[Finding]) -> str:
+def decided(findings: list[Finding], names: Names) -> str:
     """The verdict on a claim from what decides it.
 
     It does not hold where one finding says so, holds where all do, and is otherwise not decidable. What was shown on
@@ -154,11 +154,16 @@ def decided(findings: list[Finding]) -> str:
     failing = [finding for finding in deciding if finding.verdict == FAILS]
     if not failing and {finding.verdict for finding in deciding} != {HOLDS}:
         return UNDECIDED
-    places = {_place(finding.data) for finding in failing or deciding}
+    places = {
+        _place(names.transfer(finding.dataset) if finding.split == "transfer" else names.images(finding.dataset))
+        for finding in failing or deciding
+    }
     if failing:
         return FAILS + ("" if "" in places else max(places))
     return HOLDS + (", in part on other data than the paper's" if len(places) > 1 else places.pop())
 
 
-def _place(data: str) -> str:
-    return "" if data in PAPERS else " on the stand-in" if data in STANDS_FOR else " on other data than the paper's"
+def _place(images: Images | None) -> str:
+    if images is None or images.paper is None:
+        return " on other data than the paper's"
+    return " on the stand-in" if images.stand_in else ""

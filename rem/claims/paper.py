@@ -96,7 +96,7 @@ CLAIMS = (
         "for the other datasets the differences between the two approaches is less evident",
         "fall of entropy in % of CapsNet+Q's, against that on Fashion-MNIST: smaller",
         evidence.less_evident,
-        "run `baseline` and `rem` on fashion-mnist and on cifar10, tiny-imagenet or what stands in their place",
+        "run `baseline` and `rem` on what stands for fashion-mnist, and on what does for cifar10 or tiny-imagenet",
     ),
     Claim(
         "an under-trained REM is robust to affine maps",
@@ -112,7 +112,7 @@ CLAIMS = (
         "the entropy of a CapsNets+REM is almost the same as that of a CapsNet+Q",
         "entropy of REM trained with a decoder against CapsNet+Q without: the same",
         evidence.decoder_undoes,
-        "run `baseline` and `rem-decoder`",
+        "run `baseline`, and `rem` with a decoder",
     ),
     Claim(
         "the frozen encoder stays equivariant",

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 HOLDS, FAILS, UNDECIDED, MISSING = "holds", "does not hold", "not decidable at this scale", "not measured"
-PAPERS = ("mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist", "affnist")
 MARGINS = {"accuracy": 0.5, "entropy": 0.5, "consistency": 0.1}  # a smaller difference counts as none: points, bits, 1
 ZERO_BLOCKS = 1.0  # % of the W_ij that must be wholly zero before Eq. 15 can explain anything
 BY_CHANCE = 5.0  # % of the dimensions whose consistency exceeds `chance` if none means anything

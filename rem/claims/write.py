@@ -14,9 +14,9 @@ from rem.claims.rules import RULES
 from rem.errors import RemError
 from rem.files.atomic import whole
 from rem.files.csv import read_csv
-from rem.settings.run import read_run
-from rem.tables.measurements import RUN, read_results, transfer_sources
-from rem.tables.names import display_name
+from rem.tables.measurements import RUN, read_results
+from rem.tables.names import Names
+from rem.tables.quantities import METRICS
 
 
 def write_claims(
@@ -50,28 +50,29 @@ def write_claims(
     found = Evidence(
         read_results(metrics_csv, run_yamls),
         dataset,
-        transfer_sources([read_run(path) for path in run_yamls]),
         None if trajectory_csv is None else read_csv(trajectory_csv, ["epoch", "entropy", "levels"]),
         equivariance,
     )
     decisions = [(claim, claim.decide(found)) for claim in CLAIMS]
     with whole(folder / "claims.csv") as path:
-        table(decisions).to_csv(path, index=False, float_format="%.10g")
+        table(decisions, found.results.names).to_csv(path, index=False, float_format="%.10g")
     with whole(folder / "claims.md") as path:
         path.write_text(_markdown(decisions, config_name, found), encoding="utf-8")
 
 
 def _markdown(decisions: list[tuple[Claim, list[Finding]]], config_name: str, found: Evidence) -> str:
-    verdicts = [f"| {claim.name} | {claim.section} | **{decided(findings)}** |" for claim, findings in decisions]
+    results, names = found.results, found.results.names
+    verdicts = [f"| {claim.name} | {claim.section} | **{decided(findings, names)}** |" for claim, findings in decisions]
     details = [
         DETAILS.format(claim=claim, findings="\n".join(f"- {line}" for line in told(claim, findings)))
         for claim, findings in decisions
     ]
-    data = ", ".join(dict.fromkeys([*map(found.results.source, found.results.datasets), *found.transfers.values()]))
+    transfers = [images.name for images in map(names.transfer, results.datasets) if images]
+    data = ", ".join(dict.fromkeys([*map(results.source, results.datasets), *transfers]))
     return MARKDOWN.format(
         name=config_name,
         data=data,
-        dataset=display_name(found.dataset),
+        dataset=names.dataset(found.dataset),
         rules=RULES,
         verdicts="\n".join(verdicts),
         details="\n".join(details),
@@ -105,15 +106,12 @@ Decided by: {claim.measurement}.
 {findings}
 """
 COLUMNS = ["claim", "section", "claim_verdict", *(field.name for field in fields(Finding))]
-UNITS = {"accuracy": " %", "entropy": " bits", "dimensions above chance": " %", "zero W_ij": " %"}
-UNITS |= {"relative fall of entropy": " %"}
-SPECS = {"keys": ".0f", "strongest_coupling": ".3f", "uniform_share": ".3f", "consistency": ".3f"}
 
 
-def table(decisions: list[tuple[Claim, list[Finding]]]) -> pd.DataFrame:
+def table(decisions: list[tuple[Claim, list[Finding]]], names: Names) -> pd.DataFrame:
     """The findings of every claim as rows, with `COLUMNS`."""
     rows = [
-        {"claim": claim.name, "section": claim.section, "claim_verdict": decided(findings)} | row
+        {"claim": claim.name, "section": claim.section, "claim_verdict": decided(findings, names)} | row
         for claim, findings in decisions
         for row in [asdict(finding) for finding in findings] or [{}]
     ]
@@ -125,8 +123,8 @@ def told(claim: Claim, findings: list[Finding]) -> list[str]:
     return [_told(finding) for finding in findings] or [f"none: {claim.needs}"]
 
 
-def read_claims(path: Path) -> list[tuple[Claim, list[Finding]]]:
-    """The findings of every claim in a `claims.csv`: what `table` was made of.
+def read_claims(path: Path) -> list[tuple[Claim, str, list[Finding]]]:
+    """The verdict on every claim, and its findings, in a `claims.csv`: what `table` was made of.
 
     Raises:
         RemError: the file cannot be read, or lacks a column or a claim.
@@ -136,7 +134,8 @@ def read_claims(path: Path) -> list[tuple[Claim, list[Finding]]]:
         rows = found[found["claim"] == claim.name]
         if rows.empty:
             raise RemError(f"{path} lacks the claim that {claim.name}; make it again (rem claims).")
-        decisions.append((claim, [_finding(row) for row in rows[rows["metric"].notna()].to_dict("records")]))
+        findings = [_finding(row) for row in rows[rows["metric"].notna()].to_dict("records")]
+        decisions.append((claim, rows["claim_verdict"].iloc[0], findings))
     return decisions
 
 
@@ -152,7 +151,8 @@ def _told(finding: Finding) -> str:
     """E.g. "mnist, K = 7: entropy 7.22 bits (CapsNet+Q), 4.46 bits (REM); -2.76 [-5.50, -0.02], n = 3: holds"."""
     data = finding.dataset if finding.data == finding.dataset else f"{finding.dataset}, {finding.data}"
     levels = f", K = {finding.levels}" if finding.levels is not None else ""
-    spec, unit = SPECS.get(finding.metric, ".2f"), UNITS.get(finding.metric, "")
+    metric = METRICS[finding.metric]
+    spec, unit = metric.told, f" {metric.unit}".rstrip()
     interval = "" if pd.isna(finding.low) else f" [{finding.low:+{spec}}, {finding.high:+{spec}}]"
     note = f" ({finding.note})" if finding.note else ""
     line = (

@@ -30,6 +30,8 @@ class Source:
     of: str | None = None  # the source whose files these are; None: its own
     maps: int = 0  # images that are made of each of those
     own: bool = False  # the user's, in data.folder
+    papers: tuple[str, ...] = ()  # the paper's data sets that these images are, or are a sample of
+    in_place_of: str | None = None  # the paper's data set that these images are made after, without being it
 
     @property
     def unpacked(self) -> bool:
@@ -79,6 +81,7 @@ SOURCES: dict[str, Source] = {
         url="https://ossci-datasets.s3.amazonaws.com/mnist/",
         files=MNIST,
         class_names=DIGITS,
+        papers=("mnist", "expanded-mnist"),
     ),
     "fashion-mnist": Source(
         what="60,000 + 10,000 garments, grey, 28x28",
@@ -92,6 +95,7 @@ SOURCES: dict[str, Source] = {
             "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         ),
         class_names=GARMENTS,
+        papers=("fashion-mnist",),
     ),
     "cifar10": Source(
         what="50,000 + 10,000 photographs of objects, RGB, 32x32",
@@ -100,6 +104,7 @@ SOURCES: dict[str, Source] = {
         url="https://www.cs.toronto.edu/~kriz/",
         files={"cifar-10-binary.tar.gz": "md5:c32a1d4ab5d03f1284b67883e8d87530"},
         class_names=OBJECTS,
+        papers=("cifar10",),
     ),
     "mnist-sample": Source(
         what="3,500 + 1,500 digits of MNIST's training set, grey, 28x28; in this repository",
@@ -108,6 +113,7 @@ SOURCES: dict[str, Source] = {
         files=MNIST_SAMPLE,
         class_names=DIGITS,
         sample="data/sample/mnist",
+        papers=("mnist", "expanded-mnist"),
     ),
     "fashion-mnist-sample": Source(
         what="3,500 + 1,500 garments of Fashion-MNIST, grey, 28x28; in this repository",
@@ -121,6 +127,7 @@ SOURCES: dict[str, Source] = {
         ),
         class_names=GARMENTS,
         sample="data/sample/fashion-mnist",
+        papers=("fashion-mnist",),
     ),
     "tiny-imagenet": Source(
         what="100,000 photographs of 200 classes, RGB, 64x64; the 10,000 official validation images are the test set",
@@ -128,6 +135,7 @@ SOURCES: dict[str, Source] = {
         layout="tiny-imagenet",
         url="http://cs231n.stanford.edu/",
         files={"tiny-imagenet-200.zip": "md5:90528d7ca1a48142e341f4ef8d21d0de"},
+        papers=("tiny-imagenet",),
     ),
     "affnist": Source(
         what="320,000 affine maps of MNIST's test digits, grey, 40x40; test images only (for data.transfer); "
@@ -137,6 +145,7 @@ SOURCES: dict[str, Source] = {
         url="https://www.cs.toronto.edu/~tijmen/affNIST/32x/transformed/",
         files={"test_batches.zip": None},
         class_names=DIGITS,
+        papers=("affnist",),
     ),
     "affnist-like": Source(
         what="not affNIST: 32 random affine maps of each of MNIST's 10,000 test digits, within affNIST's ranges, grey, "
@@ -147,6 +156,7 @@ SOURCES: dict[str, Source] = {
         class_names=DIGITS,
         of="mnist",
         maps=32,
+        in_place_of="affnist",
     ),
     "affnist-like-sample": Source(
         what="not affNIST: a random affine map of each of mnist-sample's 1,500 test digits, otherwise as affnist-like",
@@ -156,6 +166,7 @@ SOURCES: dict[str, Source] = {
         class_names=DIGITS,
         of="mnist-sample",
         maps=1,
+        in_place_of="affnist",
     ),
     "shapes": Source(
         what="textured shapes under random pose before clutter, RGB, generated (rem/shapes.py)",
@@ -183,6 +194,7 @@ SOURCES: dict[str, Source] = {
         terms="yours",
         layout="tiny-imagenet",
         own=True,
+        papers=("tiny-imagenet",),
     ),
 }
 

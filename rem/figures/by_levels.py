@@ -23,7 +23,8 @@ from rem.figures.style import (
     unreachable,
 )
 from rem.files.csv import read_csv
-from rem.tables.names import model_name
+from rem.settings.run import read_run
+from rem.tables.names import Names, model_name
 
 CAPTION = "Entropy and accuracy against the number of levels K: entropy is a property of the quantizer too."
 
@@ -31,7 +32,9 @@ BY_LEVELS = ("dataset", "variant", "seed", "levels", "accuracy", "entropy", "ent
 LEVELS = ("dataset", "levels", "shared", "published", "edge_at_uniform")
 
 
-def draw(by_levels_csvs: Sequence[Path], levels_csvs: Sequence[Path], target_stem: Path) -> None:
+def draw(
+    by_levels_csvs: Sequence[Path], levels_csvs: Sequence[Path], run_yamls: Sequence[Path], target_stem: Path
+) -> None:
     """Draw entropy and accuracy on the test set against the number of levels K, per dataset and variant.
 
     Args:
@@ -39,6 +42,7 @@ def draw(by_levels_csvs: Sequence[Path], levels_csvs: Sequence[Path], target_ste
             and entropy_ceiling (Eq. 9, bits).
         levels_csvs: of every dataset, of `rem levels`: the shared K, the published one, and those with a level
             edge on 1/J.
+        run_yamls: `run.yaml` of every run, by which datasets are named.
         target_stem: `.png` and `.svg` are added to it.
 
     Raises:
@@ -51,15 +55,16 @@ def draw(by_levels_csvs: Sequence[Path], levels_csvs: Sequence[Path], target_ste
     for dataset in frame["dataset"].unique():
         if not chosen.loc[chosen["dataset"] == dataset, "shared"].any():
             raise RemError(f"none of {', '.join(map(str, levels_csvs))} has a shared K of {dataset}; give its file.")
-    save_figure(by_levels_of(frame, chosen), target_stem)
+    save_figure(by_levels_of(frame, chosen, Names(map(read_run, run_yamls))), target_stem)
 
 
-def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
+def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, names: Names) -> Figure:
     """Entropy and accuracy against K: lines are means over seeds, bands reach from the least to the greatest.
 
     Args:
         frame: rows of the `by_levels.csv` files.
         chosen: rows of the `levels.csv` files.
+        names: of its datasets.
     """
     datasets = list(frame["dataset"].unique())
     figure, axes = panel_grid(datasets, 3.7, sharex=True)
@@ -69,7 +74,7 @@ def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame) -> Figure:
     for column, dataset in enumerate(datasets):
         own, levels = frame[frame["dataset"] == dataset], chosen[chosen["dataset"] == dataset]
         shared, published = (int(levels.loc[levels[name], "levels"].iloc[0]) for name in ("shared", "published"))
-        axes[0, column].set_title(panel_title(dataset, len(datasets), f"K = {shared}"))
+        axes[0, column].set_title(panel_title(names.dataset(dataset), len(datasets), f"K = {shared}"))
         for row, metric in enumerate(("entropy", "accuracy")):
             panel = axes[row, column]
             for edge in levels.loc[levels["edge_at_uniform"], "levels"].unique():

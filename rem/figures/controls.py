@@ -37,10 +37,12 @@ def draw(metrics_csv: Path, run_yamls: Sequence[Path], target_stem: Path) -> Non
 
 def controls_of(results: Results) -> Figure:
     """The controls: a column of two panels a dataset, entropy upwards in both."""
-    datasets, shown = results.datasets, looks(results.runs["variant"])
+    datasets, shown = results.datasets, looks(run.variant for run in results.runs)
     figure, axes = panel_grid(datasets, 4.2, sharey="col")
     for column, dataset in enumerate(datasets):
-        axes[0, column].set_title(panel_title(dataset, len(datasets), f"K = {results.shared[dataset]}"))
+        axes[0, column].set_title(
+            panel_title(results.names.dataset(dataset), len(datasets), f"K = {results.shared[dataset]}")
+        )
         ceilings = []
         for variant, look in shown.items():
             checkpoint = results.checkpoint(dataset, variant)

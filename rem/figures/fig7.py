@@ -60,7 +60,7 @@ def draw(dictionaries: Sequence[Path], prepared: Path, levels: int, target_stem:
                     )
                 images, names = data[split]["images"], class_names(data)
                 clusters = largest_clusters(file[f"levels{levels}"], images, names, ranks)
-            blocks[model_name(run.variant, quantized=True)] = clusters
+            blocks[model_name(run.variant, True, run.decoder_on)] = clusters
             titles.append(f"{run_title(run)}, {split} images, {levels} levels: means of the images that share a key")
     if len(set(titles)) > 1:
         raise RemError(f"{' and '.join(map(str, dictionaries))} are not of the same images; give two that are.")

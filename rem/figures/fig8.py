@@ -54,7 +54,7 @@ def draw(perturbations: Path, target_stem: Path, equivariance: Path | None = Non
         names = [class_names(file)[own] for own in label]
         offsets, run = file["offsets"][:], run_of(file)
     moves = _moves(equivariance, label.tolist()) if equivariance else [{} for _ in label]
-    title = f"{model_name(run.variant, quantized=True)}, {run_title(run)}"
+    title = f"{model_name(run.variant, True, run.decoder_on)}, {run_title(run)}"
     save_figure(perturbation_grids(reconstructions, images, names, offsets, title, moves), target_stem)
 
 

@@ -39,7 +39,7 @@ def draw(metrics_csv: Path, run_yamls: Sequence[Path], target_stem: Path) -> Non
         RemError: as `rem.tables.measurements.read_results`, or no run is of either.
     """
     results = read_results(metrics_csv, run_yamls)
-    if not set(results.runs["variant"]) & set(MODELS):
+    if not {run.variant for run in results.runs} & set(MODELS):
         raise RemError(f"none of the {len(run_yamls)} runs is of a variant {' or '.join(MODELS)}; give theirs.")
     save_figure(overview_of(results), target_stem)
 
@@ -48,9 +48,11 @@ def overview_of(results: Results) -> Figure:
     """The overview: a column of two panels a dataset, in it the models that it has."""
     datasets = results.datasets
     figure, axes = panel_grid(datasets, 3.9)
-    present = [variant for variant in MODELS if variant in set(results.runs["variant"])]
+    present = [variant for variant in MODELS if any(run.variant == variant for run in results.runs)]
     for column, dataset in enumerate(datasets):
-        axes[0, column].set_title(panel_title(dataset, len(datasets), f"K = {results.shared[dataset]}"), pad=13)
+        axes[0, column].set_title(
+            panel_title(results.names.dataset(dataset), len(datasets), f"K = {results.shared[dataset]}"), pad=13
+        )
         for row, metric in enumerate(("entropy", "accuracy")):
             _seeds(axes[row, column], results, dataset, metric, present)
         axes[0, column].tick_params(labelbottom=False)

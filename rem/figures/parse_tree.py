@@ -80,7 +80,7 @@ def _tree(file: h5py.File, run: Run, image: int) -> Tree:
     if types * side**2 != len(own):
         raise RemError(f"{file.filename} has {len(own)} primary capsules, not {types} square maps of them.")
     couplings = own.reshape(types, side, side)
-    model = model_name(run.variant, quantized=False)
+    model = model_name(run.variant, False, run.decoder_on)
     return Tree(model, couplings, file["lengths"][image], int(file["predicted"][image]))
 
 

@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 
 from rem.files.atomic import whole
 from rem.settings.run import Run
-from rem.tables.names import display_name
+from rem.tables.names import images_of
 
 COLUMN, PAGE = 3.4, 7.0  # inches
 LINE = 105  # letters of a title that go into a page's width
@@ -96,14 +96,14 @@ def class_names(file: h5py.File) -> list[str]:
     return [name.replace("$", r"\$") for name in file.attrs["class_names"]]
 
 
-def panel_title(dataset: str, panels: int, *more: str) -> str:
-    """A dataset's name above its panel, in lines short enough for so many panels beside each other; more below."""
-    return "\n".join([textwrap.fill(display_name(dataset), LINE // panels), *more])
+def panel_title(title: str, panels: int, *more: str) -> str:
+    """A dataset's title above its panel, in lines short enough for so many panels beside each other; more below."""
+    return "\n".join([textwrap.fill(title, LINE // panels), *more])
 
 
 def run_title(run: Run) -> str:
     """The dataset and the seed of the one network that a figure shows."""
-    return f"{display_name(run.dataset)}, seed {run.seed}"
+    return f"{images_of(run).title}, seed {run.seed}"
 
 
 def shade_unreachable(axes: Axes, ceilings: Mapping[tuple[float, float], float]) -> None:

@@ -11,7 +11,6 @@ import jinja2
 import pandas as pd
 from markdown_it import MarkdownIt
 
-from rem.claims.findings import decided
 from rem.claims.rules import FAILS, HOLDS
 from rem.claims.write import read_claims, told
 from rem.errors import RemError
@@ -21,7 +20,7 @@ from rem.files.notes import note_read
 from rem.files.trace import Trace, revision_told, steps, trace, versions_told
 from rem.report.graph import svg
 from rem.settings.run import Run, read_run
-from rem.tables.names import display_name
+from rem.tables.names import images_of
 
 FIGURES = (overview, by_levels, fig4, fig5, fig6, fig7, fig8, parse_tree)  # in the order in which they are shown
 CAPTIONS = {module.__name__.rpartition(".")[2]: module.CAPTION for module in FIGURES}
@@ -154,8 +153,7 @@ class Compared(NamedTuple):
 def claims_of(path: Path) -> list[ClaimShown]:
     """The claims in a `claims.csv`, the errors those of `rem.claims.write.read_claims`."""
     claims = []
-    for claim, findings in read_claims(path):
-        verdict = decided(findings)
+    for claim, verdict, findings in read_claims(path):
         kind = "holds" if verdict.startswith(HOLDS) else "not" if verdict.startswith(FAILS) else "open"
         lines = [MARKDOWN.renderInline(line) for line in told(claim, findings)]
         sentence = f"“{claim.sentence}” ({claim.section})"
@@ -196,7 +194,7 @@ def run_rows(runs: Sequence[Run]) -> list[dict[str, str]]:
         data, size = own[0].data, f"{own[0].data.size}×{own[0].data.size}"
         rows.append(
             {
-                "Dataset": display_name(dataset),
+                "Dataset": images_of(own[0]).title,
                 "Images from": data.source + (f", {data.transfer}" if data.transfer else ""),
                 "Seen at": size + (" in colour" if data.channels == 3 else ""),
                 "Classes": str(data.classes),

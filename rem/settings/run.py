@@ -6,11 +6,14 @@ There are no default values here: every value stands in a config file and, resol
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rem.settings.sections import Name, Section, parse, read_yaml
+
+PaperData = Literal["mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist"]  # what the paper trains on
+Layer = Literal["convolution", "primary", "class"]
 
 
 class Data(Section):
@@ -158,7 +161,7 @@ class Pruning(Section):
         ge=0, lt=1, description="The share of the weights not pruned yet to which that search is exact; 0: to one."
     )
     follows: Name | None = Field(description="The variant that `threshold: follow` follows, seed by seed; else null.")
-    layers: list[Literal["convolution", "primary", "class"]] = Field(
+    layers: list[Layer] = Field(
         min_length=1, description="The layers that are shrunk and pruned, where the network has them."
     )
 
@@ -168,6 +171,12 @@ class Pruning(Section):
             raise ValueError("pruning.follows names a variant where pruning.threshold is follow, and only there")
         return self
 
+    @property
+    def is_rem(self) -> bool:
+        """Whether this is the paper's method: LOBSTER's penalty, and the search for the threshold, in every layer."""
+        shrinks = self.regularizer == "lobster" and self.penalty > 0
+        return shrinks and self.threshold == "search" and set(self.layers) == set(get_args(Layer))
+
 
 class Run(Section):
     """All that the training of one network depends on."""
@@ -175,6 +184,10 @@ class Run(Section):
     dataset: str
     variant: str
     seed: int = Field(ge=0, description="Seed of the initial weights, the batches and the augmentation.")
+    stands_for: PaperData | None = Field(
+        description="The paper's dataset that this one is, or is a sample of, or takes the place of (its source tells "
+        "which) in tables and claims; null: none."
+    )
     data: Data
     augment: Augment
     network: Network
@@ -192,6 +205,15 @@ class Run(Section):
                 f"augment.padding is {self.augment.padding}, but data.view place pads by itself; set it to 0"
             )
         return self
+
+    @property
+    def decoder_on(self) -> Literal["baseline", "rem"] | None:
+        """Which of the paper's two networks this is with a decoder: `baseline`, not pruned, or `rem`; None: neither."""
+        if self.decoder is None:
+            return None
+        if self.pruning is None:
+            return "baseline"
+        return "rem" if self.pruning.is_rem else None
 
 
 def read_run(path: Path) -> Run:

@@ -14,6 +14,8 @@ import pandas as pd
 from rem.errors import RemError
 from rem.files.csv import NAMES, read_csv
 from rem.settings.run import Run, read_run
+from rem.tables.names import Names
+from rem.tables.quantities import METRICS
 
 COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
 
@@ -30,14 +32,14 @@ class Results:
     """What was measured on the test set, and on a further one where there is any, for the selected runs.
 
     Attributes:
-        runs: one row a selected run: dataset, variant, seed, source, checkpoint (the one that tables show).
+        runs: the settings of the selected runs.
         rows: the rows of `metrics.csv` of these runs, of `SPLITS` or no split, empty levels, classes and splits
             as `UNQUANTIZED`, `WHOLE` and `ANY`.
         shared: the K at which a dataset's models are compared.
         published: K of the authors' runs of a dataset.
     """
 
-    runs: pd.DataFrame
+    runs: Sequence[Run]
     rows: pd.DataFrame
     shared: dict[str, int]
     published: dict[str, int]
@@ -68,7 +70,7 @@ class Results:
     ) -> pd.Series:
         """The statistics of one measurement; all NaN where it was not made.
 
-        A metric that never depends on K or on the split (sparsity, say) is the same at every K and on every split.
+        A metric that depends on no K or no split (sparsity, say) is the same at every K and on every split.
         """
         key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, class_)
         return self.cells.reindex([key]).iloc[0]
@@ -86,27 +88,36 @@ class Results:
 
     def _where(self, metric: str, split: str, levels: int) -> tuple[str, int]:
         """The split and K at which a metric stands in the rows."""
-        anywhere, unquantized = self._independent
-        return ANY if metric in anywhere else split, UNQUANTIZED if metric in unquantized else levels
-
-    @cached_property
-    def _independent(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The metrics that no row measures on a split, and those that no row measures at a K."""
-        highest = self.rows.groupby("metric")[["split", "levels"]].max()
-        return (
-            frozenset(highest.index[highest["split"] == ANY]),
-            frozenset(highest.index[highest["levels"] == UNQUANTIZED]),
-        )
+        known = METRICS[metric]
+        return split if known.by_split else ANY, levels if known.by_levels else UNQUANTIZED
 
     @property
     def datasets(self) -> list[str]:
         """The selected datasets, in the order of the runs."""
-        return list(self.runs["dataset"].unique())
+        return list(dict.fromkeys(run.dataset for run in self.runs))
+
+    @cached_property
+    def names(self) -> Names:
+        """What the datasets and networks are called."""
+        return Names(self.runs)
+
+    def of(self, dataset: str, variant: str | None = None) -> list[Run]:
+        """The runs of a dataset, or of a variant on it."""
+        return [run for run in self.runs if run.dataset == dataset and variant in (None, run.variant)]
+
+    def variants(self, dataset: str, decoder: bool | None = None) -> list[str]:
+        """The variants of a dataset, in the order of the runs: all, those with a decoder, or those without."""
+        chosen = [run for run in self.of(dataset) if decoder in (None, run.decoder is not None)]
+        return list(dict.fromkeys(run.variant for run in chosen))
+
+    def decoders_on(self, dataset: str, network: str) -> list[str]:
+        """The variants of a dataset that are one of the paper's two networks, but for a decoder."""
+        return list(dict.fromkeys(run.variant for run in self.of(dataset) if run.decoder_on == network))
 
     def checkpoint(self, dataset: str, variant: str) -> str | None:
         """The checkpoint that tables show of a variant; None if no such run is selected."""
-        runs = self.runs.query("dataset == @dataset and variant == @variant")
-        return None if runs.empty else runs["checkpoint"].iloc[0]
+        runs = self.of(dataset, variant)
+        return runs[0].checkpoint if runs else None
 
     def reported(self, dataset: str) -> list[int]:
         """Every K at which the dataset is reported: the shared one and, if it is another, the published one."""
@@ -114,11 +125,11 @@ class Results:
 
     def source(self, dataset: str) -> str:
         """Where the dataset's images come from, e.g. `mnist-sample`."""
-        return self.runs.loc[self.runs["dataset"] == dataset, "source"].iloc[0]
+        return self.of(dataset)[0].data.source
 
     def seeds(self, dataset: str) -> list[int]:
         """The seeds of the dataset's runs."""
-        return sorted(self.runs.loc[self.runs["dataset"] == dataset, "seed"].unique().tolist())
+        return sorted({run.seed for run in self.of(dataset)})
 
     def classes(self, dataset: str) -> list[int]:
         """The classes of which anything was measured."""
@@ -144,23 +155,18 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
     Raises:
         RemError: the file cannot be read, lacks a column, says one thing twice, or lacks a run or a K to report.
     """
-    runs = pd.DataFrame(
-        [
-            {"source": run.data.source, "checkpoint": run.checkpoint} | {key: getattr(run, key) for key in RUN}
-            for run in map(read_run, run_yamls)
-        ],
-        columns=[*RUN, "source", "checkpoint"],
-    )
+    runs = [read_run(path) for path in run_yamls]
+    chosen = pd.DataFrame([{key: getattr(run, key) for key in RUN} for run in runs], columns=RUN)
     table = read_csv(metrics_csv, COLUMNS)
     table = table.fillna(dict.fromkeys(NAMES, ANY) | {"levels": UNQUANTIZED, "class": WHOLE})
     levels = {}
     for metric in ("shared_levels", "published_levels"):
         levels[metric] = table[table["metric"] == metric].set_index("dataset")["value"].astype(int).to_dict()
-        for dataset in runs["dataset"].unique():
+        for dataset in chosen["dataset"].unique():
             if dataset not in levels[metric]:
                 raise RemError(f"{metrics_csv} has no {metric} for dataset {dataset}; make it again.")
     measured = table[table["split"].isin([*SPLITS, ANY]) & (table["variant"] != "")].astype({"seed": int})
-    rows = runs[RUN].merge(measured, on=RUN, how="left", indicator=True)
+    rows = chosen.merge(measured, on=RUN, how="left", indicator=True)
     for missing in rows[rows["_merge"] == "left_only"].itertuples():
         name = f"{missing.dataset}/{missing.variant}/seed{missing.seed}"
         raise RemError(f"{metrics_csv} has no row for the run {name}; make it again.")
@@ -169,12 +175,6 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
     if not twice.empty:
         raise RemError(f"{metrics_csv} has two rows for {twice.iloc[0][[*CELL, 'seed']].to_dict()}; make it again.")
     return Results(runs, rows, levels["shared_levels"], levels["published_levels"])
-
-
-def plain_variants(results: Results, dataset: str) -> list[str]:
-    """The variants of a dataset that have no decoder, in the order of the runs."""
-    variants = results.runs.loc[results.runs["dataset"] == dataset, "variant"].unique()
-    return [variant for variant in variants if not variant.endswith("-decoder")]
 
 
 def main_dataset(results: Results, dataset: str) -> list[str]:
@@ -195,15 +195,9 @@ def others(results: Results, dataset: str) -> list[str]:
 
 def with_decoder(results: Results, dataset: str = "") -> list[str]:
     """The datasets on which a network with a decoder was trained."""
-    decoders = results.runs[results.runs["variant"].str.endswith("-decoder")]
-    return list(decoders["dataset"].unique())
+    return [each for each in results.datasets if results.variants(each, decoder=True)]
 
 
 def every(results: Results, dataset: str = "") -> list[str]:
     """All selected datasets."""
     return results.datasets
-
-
-def transfer_sources(runs: list[Run]) -> dict[str, str]:
-    """Per dataset with a transfer set, the source of that set."""
-    return {run.dataset: run.data.transfer for run in runs if run.data.transfer}

@@ -1,5 +1,6 @@
 """Which networks differ from which across seeds: paired t-tests, their intervals and effect sizes."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,12 +9,11 @@ from scipy import stats
 
 from rem.files.atomic import whole
 from rem.tables.measurements import SPLITS, Results, read_results
-from rem.tables.names import display_name, model_name
+from rem.tables.names import Names
+from rem.tables.quantities import METRICS
 from rem.tables.statistics import holm, paired_test
 
-METRICS = {"entropy": "entropy (bits)", "entropy_chao_shen": "Chao-Shen (bits)", "accuracy": "accuracy (%)"}
-METRICS |= {"keys": "keys"}
-DECODER = ("baseline-decoder", "rem-decoder")  # the one pair whose first is not the plain baseline
+COMPARED = ("entropy", "entropy_chao_shen", "accuracy", "keys")
 MEASURED = ["seeds", "difference", "std", "low", "high", "t", "p", "p_holm", "effect_size"]
 COLUMNS = ["dataset", "split", "baseline", "baseline_checkpoint", "variant", "variant_checkpoint", "levels", "metric"]
 COLUMNS += MEASURED
@@ -31,7 +31,7 @@ images: the intervals speak of other trainings on these data.
 
 
 def compare_pairs(results: Results) -> pd.DataFrame:
-    """Every variant against the baseline, and REM with a decoder against the baseline with one, paired over seeds.
+    """Every variant against the baseline, and all with a decoder against the baseline with one, paired over seeds.
 
     Args:
         results: the selected runs' measurements.
@@ -60,16 +60,17 @@ def compare_pairs(results: Results) -> pd.DataFrame:
 
 
 def _pairs(results: Results, dataset: str) -> list[tuple[str, str]]:
-    variants = results.runs.loc[results.runs["dataset"] == dataset, "variant"].unique()
-    pairs = [("baseline", variant) for variant in variants if variant != "baseline"]
-    return [pair for pair in [*pairs, DECODER] if set(pair) <= set(variants)]
+    variants, unpruned = results.variants(dataset), results.decoders_on(dataset, "baseline")
+    pairs = [("baseline", variant) for variant in variants if "baseline" in variants and variant != "baseline"]
+    pruned = [variant for variant in results.variants(dataset, decoder=True) if variant not in unpruned]
+    return [*pairs, *itertools.product(unpruned, pruned)]
 
 
 def _rows(
     results: Results, dataset: str, split: str, pair: tuple[str, str], levels: int
 ) -> Iterator[dict[str, object]]:
     checkpoints = [results.checkpoint(dataset, variant) for variant in pair]
-    for metric in METRICS:
+    for metric in COMPARED:
         values = [
             results.over_seeds(dataset, variant, checkpoint, levels, metric, split=split)
             for variant, checkpoint in zip(pair, checkpoints, strict=True)
@@ -86,11 +87,12 @@ def write_paired(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> 
     Raises:
         RemError: as `rem.tables.measurements.read_results`.
     """
-    table = compare_pairs(read_results(metrics_csv, run_yamls))
+    results = read_results(metrics_csv, run_yamls)
+    table = compare_pairs(results)
     with whole(folder / "paired.csv") as path:
         table.to_csv(path, index=False, float_format="%.10g")
     with whole(folder / "paired.md") as path:
-        path.write_text(f"{_caption(table)}\n{_readable(table)}\n", encoding="utf-8")
+        path.write_text(f"{_caption(table)}\n{_readable(table, results.names)}\n", encoding="utf-8")
 
 
 def _caption(table: pd.DataFrame) -> str:
@@ -103,27 +105,29 @@ def _caption(table: pd.DataFrame) -> str:
     return CAPTION.format(tests=tests, power=" ".join(power) or "One seed decides nothing.")
 
 
-def _readable(table: pd.DataFrame) -> str:
+def _readable(table: pd.DataFrame, names: Names) -> str:
     if table.empty:
         return "No two networks of these runs make a pair."
 
     def printed(column: str, spec: str) -> pd.Series:
         return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
 
-    keys = table["metric"] == "keys"  # a count: hundreds and thousands
+    specs = [METRICS[metric].difference for metric in table["metric"]]
 
     def measured(column: str, sign: str = "") -> pd.Series:
-        return printed(column, f"{sign}.3g").where(~keys, printed(column, f"{sign}.1f"))
+        pairs = zip(table[column], specs, strict=True)
+        texts = ["" if pd.isna(number) else f"{number:{sign}{spec}}" for number, spec in pairs]
+        return pd.Series(texts, index=table.index)
 
     spread = measured("std")
     interval = measured("low", "+") + " .. " + measured("high", "+")
     text = {
-        "Dataset": table["dataset"].map(display_name),
+        "Dataset": table["dataset"].map(names.dataset),
         "Split": table["split"],
         "K": table["levels"],
-        "Model": [model_name(variant, True) for variant in table["variant"]],
-        "Reference": [model_name(variant, True) for variant in table["baseline"]],
-        "Metric": table["metric"].map(METRICS),
+        "Model": [names.model(*pair) for pair in zip(table["dataset"], table["variant"], strict=True)],
+        "Reference": [names.model(*pair) for pair in zip(table["dataset"], table["baseline"], strict=True)],
+        "Metric": [METRICS[metric].name for metric in table["metric"]],
         "Seeds": table["seeds"],
         "Difference": measured("difference", "+") + spread.where(spread == "", " ± " + spread),
         "95% interval": interval.where(table["low"].notna(), ""),

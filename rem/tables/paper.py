@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rem.settings.run import Run, read_run
 from rem.tables.measurements import (
     UNQUANTIZED,
     Results,
@@ -12,68 +11,44 @@ from rem.tables.measurements import (
     main_dataset,
     others,
     read_results,
-    transfer_sources,
     with_decoder,
     with_transfer,
 )
-from rem.tables.names import STANDS_FOR, display_name, model_name
+from rem.tables.names import PAPERS
 from rem.tables.published import compare, read_published, write_comparison
 from rem.tables.summary import write_summary
 from rem.tables.table import Model, Quantity, Table, write_table
 
-EPOCH = Quantity("epoch", "Epoch", "median", spec=".9g", caption="epoch: median over seeds")
-ACCURACY = Quantity(
-    "accuracy",
-    "Accuracy (%)",
-    "mean",
-    spreads=("seeds",),
-    caption="accuracy: mean ± standard deviation over seeds, in points",
-)
-SPARSITY = Quantity("sparsity", "Sparsity (%)", "median", caption="sparsity: median over seeds")
+EPOCH = Quantity("epoch", caption="epoch: median over seeds")
+ACCURACY = Quantity("accuracy", spreads=("seeds",), caption="accuracy: mean ± standard deviation over seeds, in points")
+SPARSITY = Quantity("sparsity", caption="sparsity: median over seeds")
 KEYS = Quantity(
-    "keys",
-    "#",
-    "median",
-    spec=".9g",
-    per_class=True,
-    bounds="images",
-    caption="keys of a class / images predicted as it: medians over seeds",
+    "keys", heading="#", per_class=True, caption="keys of a class / images predicted as it: medians over seeds"
 )
 ENTROPY = Quantity(
     "entropy",
-    "Entropy (bits)",
-    "mean",
     spreads=("seeds", "classes"),
     caption="entropy: mean ± standard deviation over seeds of Eq. 9; ± classes: standard deviation over classes of the "
     "H_j averaged over seeds, the spread that the paper prints",
 )
-CEILING = Quantity(
-    "entropy_ceiling", "Ceiling (bits)", "mean", caption="ceiling: the most that n images allow, mean of log2 n"
-)
+CEILING = Quantity("entropy_ceiling", caption="ceiling: the most that n images allow, mean of log2 n")
 ESTIMATES = (
-    Quantity("entropy_miller_madow", "Miller-Madow (bits)", "mean", caption="Miller-Madow, Chao-Shen: less biased"),
-    Quantity("entropy_chao_shen", "Chao-Shen (bits)", "mean"),
-    Quantity("coverage", "Coverage", "mean", caption="coverage: Good-Turing, the probability that the seen keys hold"),
+    Quantity("entropy_miller_madow", caption="Miller-Madow, Chao-Shen: less biased"),
+    Quantity("entropy_chao_shen"),
+    Quantity("coverage", caption="coverage: Good-Turing, the probability that the seen keys hold"),
 )
 COUPLINGS = (
-    Quantity("keys", "Keys", "median", spec=".9g", caption="keys of all classes: median over seeds"),
+    Quantity("keys", caption="keys of all classes: median over seeds"),
     Quantity(
         "uniform_share",
-        "Share at 1/J",
-        "mean",
         caption="share at 1/J: of the couplings to the predicted class, in the level of 1/J, mean over seeds",
     ),
     Quantity(
         "strongest_coupling",
-        "Mean max_j c",
-        "mean",
-        spec=".3f",
         caption="mean max_j c: each primary capsule's strongest coupling, not quantized, mean over seeds",
     ),
     Quantity(
         "sparsity_class_blocks",
-        "Zero W_ij (%)",
-        "mean",
         caption="zero W_ij: blocks that are wholly zero, which Eq. 15 needs, mean over seeds",
     ),
 )
@@ -154,7 +129,7 @@ TABLES = (
         "Networks without and with a decoder",
         "a variant with a decoder",
         with_decoder,
-        tuple(Model(variant) for variant in ("baseline", "rem", "baseline-decoder", "rem-decoder")),
+        (Model("baseline"), Model("rem"), Model(decoder=True)),
         (ACCURACY, SPARSITY, ENTROPY, CEILING),
     ),
 )
@@ -191,13 +166,12 @@ def write_tables(
         RemError: an input is missing, unreadable or incomplete.
     """
     results = read_results(metrics_csv, run_yamls)
-    runs = [read_run(path) for path in run_yamls]
     for table in TABLES:
-        note = transfer_note(runs, results) if table.stem == "table7" else ""
+        note = transfer_note(results) if table.stem == "table7" else ""
         write_table(table, results, dataset, folder, note)
-    comparison = compare(read_published(published_yaml), results, transfer_sources(runs))
+    comparison = compare(read_published(published_yaml), results)
     write_comparison(comparison, config_name, folder)
-    write_summary(results, (ACCURACY, ENTROPY, SPARSITY), folder / "summary.json")
+    write_summary(results, folder / "summary.json")
 
 
 def write_controls(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> None:
@@ -208,24 +182,27 @@ def write_controls(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -
     write_table(CONTROLS, read_results(metrics_csv, run_yamls), "", folder)
 
 
-def transfer_note(runs: list[Run], results: Results) -> str:
+def transfer_note(results: Results) -> str:
     """What the transfer sets are, where early stopping was set, and whether every network reached it."""
     sentences = []
-    for dataset, source in transfer_sources(runs).items():
-        own = [run for run in runs if run.dataset == dataset]
-        aimed = own[0].training.early_accuracy
-        sentences.append(f"The transfer set of {dataset} is {display_name(source)}.")
-        if source in STANDS_FOR:
-            sentences.append(f"It is not {STANDS_FOR[source]}.")
+    for dataset in results.datasets:
+        images = results.names.transfer(dataset)
+        if images is None:
+            continue
+        run = results.of(dataset)[0]
+        aimed = run.training.early_accuracy
+        sentences.append(f"The transfer set of {dataset} is {images.title}.")
+        if images.stand_in:
+            sentences.append(f"It is not {PAPERS[images.paper]}.")
         sentences.append(
             f"Under-trained: the first epoch with a validation accuracy of {aimed:g} %, or else that of the highest."
         )
-        if own[0].data.validation != "test":
+        if run.data.validation != "test":
             sentences.append("Which networks reached it is told by their history.csv.")
             continue
         short = [
-            f"{model_name(variant, True)} seed {seed} ({accuracy:.2f} %)"
-            for variant in dict.fromkeys(run.variant for run in own)
+            f"{results.names.model(dataset, variant)} seed {seed} ({accuracy:.2f} %)"
+            for variant in results.variants(dataset)
             for seed, accuracy in results.over_seeds(dataset, variant, "early", UNQUANTIZED, "accuracy").items()
             if accuracy < aimed
         ]

@@ -1,5 +1,6 @@
 """The paper's printed numbers beside ours: `paper_vs_ours.csv` and `.md`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -8,9 +9,11 @@ from pydantic import Field
 
 from rem.errors import RemError
 from rem.files.atomic import whole
+from rem.settings.run import PaperData
 from rem.settings.sections import Section, parse, read_yaml
 from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
-from rem.tables.names import STANDS_FOR, with_spread
+from rem.tables.names import PAPERS, TRANSFERRED, Images, with_spread
+from rem.tables.quantities import METRICS
 
 COLUMNS = [
     *("table", "row", "column", "metric", "unit", "dataset", "variant", "class"),
@@ -18,10 +21,7 @@ COLUMNS = [
     *("ours", "statistic", "ours_std", "ours_std_classes", "ours_ceiling", "seeds", "difference"),
     *("our_dataset", "our_data", "checkpoint", "split", "levels", "suspect", "note", "reason"),
 ]
-MEDIANS = ("keys", "sparsity")  # the others are means over seeds, as in the paper
-TRANSFERRED = {"affnist": ("expanded-mnist", "transfer")}  # the paper's test set -> our dataset and split
 CHECKPOINTS = {"under-trained": "early"}  # the paper's word for an epoch -> ours, where they differ
-CEILINGS = {"entropy": "entropy_ceiling", "keys": "images"}  # a metric -> what bounds it from above
 
 
 class Published(Section):
@@ -33,7 +33,7 @@ class Published(Section):
     value: float = Field(description="In `unit`.")
     spread: float | None = Field(description="What stands behind +-: in points for an accuracy, else in `unit`.")
     spread_over: Literal["classes", "seeds"] | None
-    dataset: Literal["mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist", "affnist"]
+    dataset: PaperData | Literal["affnist"] = Field(description="The test set; of affnist, expanded-mnist trains.")
     variant: Literal["baseline", "rem"]
     quantized: bool
     metric: Literal["accuracy", "sparsity", "entropy", "keys"]
@@ -56,8 +56,8 @@ def read_published(path: Path) -> list[Published]:
     return [parse(Published, entry, f"{path}, entry {number}") for number, entry in enumerate(entries, start=1)]
 
 
-def compare(entries: list[Published], results: Results, transfer_sources: dict[str, str]) -> pd.DataFrame:
-    """Each published number beside the same statistic of our runs.
+def compare(entries: list[Published], results: Results) -> pd.DataFrame:
+    """Each published number beside the same statistic of our runs on the same images, or a sample of them.
 
     A quantized model's number gets a row at the dataset's shared K and one at its published K. Accuracy and
     entropy are means over seeds, keys and sparsity medians, as in the paper. Its affNIST numbers are those of
@@ -66,7 +66,6 @@ def compare(entries: list[Published], results: Results, transfer_sources: dict[s
     Args:
         entries: the paper's numbers.
         results: our measurements.
-        transfer_sources: per dataset with a transfer split, the source of it.
 
     Returns:
         One row a number and K. `our_dataset`, `variant`, `checkpoint`, `split`, `levels`, `metric` and `class` are
@@ -75,11 +74,11 @@ def compare(entries: list[Published], results: Results, transfer_sources: dict[s
         classes of log2 n; keys: images predicted as the class) and `difference` (ours - published) are NaN where
         this config computes no such number; `reason` says why.
     """
-    rows = [row for entry in entries for row in _rows(entry, results, transfer_sources)]
+    rows = [row for entry in entries for row in _rows(entry, results)]
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("seeds", "levels", "class"), "Int64"))
 
 
-def _rows(entry: Published, results: Results, transfer_sources: dict[str, str]) -> list[dict]:
+def _rows(entry: Published, results: Results) -> list[dict]:
     printed = {
         "table": entry.table,
         "row": entry.row,
@@ -95,36 +94,47 @@ def _rows(entry: Published, results: Results, transfer_sources: dict[str, str]) 
         "suspect": entry.suspect,
         "note": entry.note,
     }
-    dataset, split = TRANSFERRED.get(entry.dataset, (entry.dataset, "test"))
-    source = transfer_sources.get(dataset) if split == "transfer" else None
-    shown = results.checkpoint(dataset, entry.variant)
-    if shown is None or (split == "transfer" and source != entry.dataset):
-        return [printed | {"reason": _absence(entry, results, dataset, source)}]
-    checkpoint = CHECKPOINTS.get(entry.epoch, entry.epoch) or shown
-    at = [UNQUANTIZED]
-    if entry.quantized and entry.metric != "sparsity":
-        at = results.reported(dataset)
+    trained_on, split = ("expanded-mnist", "transfer") if entry.dataset == TRANSFERRED else (entry.dataset, "test")
+    tested = results.names.transfer if split == "transfer" else results.names.images
+    datasets = [each for each in results.datasets if results.names.images(each).are(trained_on)]
+    datasets = [each for each in datasets if (images := tested(each)) and images.are(entry.dataset)]
+    rows = [
+        printed | row
+        for dataset in datasets
+        if entry.variant in results.variants(dataset)
+        for row in _of_dataset(entry, results, dataset, split)
+    ]
+    return rows or [printed | {"reason": _absence(entry, datasets, [*filter(None, map(tested, results.datasets))])}]
+
+
+def _absence(entry: Published, datasets: list[str], tested: list[Images]) -> str:
+    """Why there is no number: of no run of the datasets it could be of, which may be none, on what is tested here."""
+    if datasets:
+        return f"variant {entry.variant} is not among this config's runs"
+    stand_ins = [images.name for images in tested if images.stand_in and images.paper == entry.dataset]
+    if entry.dataset == TRANSFERRED:
+        if stand_ins:
+            place = f"in the place of {PAPERS[TRANSFERRED]} in Table {entry.table}"
+            return f"{stand_ins[0]} stands {place} but is another test set"
+        return f"{entry.dataset} is not the transfer set of any of this config's datasets"
+    reason = f"{entry.dataset} is not among this config's datasets"
+    for name in stand_ins:
+        reason += f"; {name} stands in its place in Table {entry.table} but is another dataset"
+    return reason
+
+
+def _of_dataset(entry: Published, results: Results, dataset: str, split: str) -> Iterator[dict[str, object]]:
+    checkpoint = CHECKPOINTS.get(entry.epoch, entry.epoch) or results.checkpoint(dataset, entry.variant)
+    metric = METRICS[entry.metric]
+    at_levels = entry.quantized and metric.by_levels
     where = {
         "our_dataset": dataset,
-        "our_data": source or results.source(dataset),
+        "our_data": results.names.transfer(dataset).name if split == "transfer" else results.source(dataset),
         "checkpoint": checkpoint,
-        "split": None if entry.metric == "sparsity" else split,
+        "split": split if metric.by_split else None,
     }
-    return [printed | where | _ours(entry, results, dataset, checkpoint, levels, split) for levels in at]
-
-
-def _absence(entry: Published, results: Results, dataset: str, source: str | None) -> str:
-    if source is not None and STANDS_FOR.get(source, "").lower() == entry.dataset:
-        return f"{source} stands in the place of {STANDS_FOR[source]} in Table {entry.table} but is another test set"
-    if dataset != entry.dataset:
-        return f"{entry.dataset} is not the transfer set of any of this config's datasets"
-    if dataset in results.datasets:
-        return f"variant {entry.variant} is not among this config's runs"
-    reason = f"{dataset} is not among this config's datasets"
-    for ours, stands_for in STANDS_FOR.items():
-        if ours in results.datasets and stands_for.lower().replace(" ", "-") == dataset:
-            reason += f"; {ours} stands in its place in Table {entry.table} but is another dataset"
-    return reason
+    for levels in results.reported(dataset) if at_levels else [UNQUANTIZED]:
+        yield where | _ours(entry, results, dataset, checkpoint, levels, split)
 
 
 def _ours(
@@ -135,15 +145,14 @@ def _ours(
     def measured(metric: str) -> pd.Series:
         return results.cell(dataset, entry.variant, checkpoint, levels, metric, class_, split=split)
 
-    statistic = "median" if entry.metric in MEDIANS else "mean"
+    statistic, bound = METRICS[entry.metric].statistic, METRICS[entry.metric].ceiling
     cell = measured(entry.metric)
-    ceiling = measured(CEILINGS[entry.metric])[statistic] if entry.metric in CEILINGS else None
     return {
         "ours": cell[statistic],
         "statistic": statistic,
         "ours_std": cell["std"],
         "ours_std_classes": cell["std_classes"] if entry.metric == "entropy" else None,
-        "ours_ceiling": ceiling,
+        "ours_ceiling": measured(bound)[statistic] if bound else None,
         "seeds": cell["seeds"],
         "difference": cell[statistic] - entry.value,
         "levels": None if levels == UNQUANTIZED else levels,
@@ -167,13 +176,15 @@ def _markdown(comparison: pd.DataFrame, config_name: str) -> str:
             **_names(made),
             "K": made["levels"].map("{:d}".format, na_action="ignore"),
             "Ours": [
-                with_spread(row.ours, None if row.metric in MEDIANS else row.ours_std, _spec(row.unit))
+                with_spread(row.ours, None if row.statistic == "median" else row.ours_std, METRICS[row.metric].spec)
                 for row in made.itertuples(index=False)
             ],
             "± classes": made["ours_std_classes"].map("{:.2f}".format, na_action="ignore"),
-            "Ceiling": [with_spread(row.ours_ceiling, None, _spec(row.unit)) for row in made.itertuples(index=False)],
+            "Ceiling": [
+                with_spread(row.ours_ceiling, None, METRICS[row.metric].spec) for row in made.itertuples(index=False)
+            ],
             "Seeds": made["seeds"],
-            "Difference": [f"{row.difference:+{_spec(row.unit)}}" for row in made.itertuples(index=False)],
+            "Difference": [f"{row.difference:+{METRICS[row.metric].spec}}" for row in made.itertuples(index=False)],
             "Our data": made["our_data"],
             "Note": made["note"],
         }
@@ -190,16 +201,12 @@ def _markdown(comparison: pd.DataFrame, config_name: str) -> str:
 
 def _names(comparison: pd.DataFrame) -> dict[str, list]:
     published = [
-        with_spread(row.published, row.published_spread, _spec(row.unit), over=row.spread_over)
+        with_spread(row.published, row.published_spread, METRICS[row.metric].spec, over=row.spread_over)
         + (" **(suspect)**" if row.suspect else "")
         for row in comparison.itertuples(index=False)
     ]
     names = comparison[["table", "row", "column", "unit"]].rename(columns=str.capitalize)
     return {**names.to_dict("series"), "Published": pd.Series(published, index=comparison.index)}
-
-
-def _spec(unit: str) -> str:
-    return ".9g" if unit == "keys" else ".2f"
 
 
 MARKDOWN = """# The paper's numbers and ours

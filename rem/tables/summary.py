@@ -4,28 +4,29 @@ import json
 from pathlib import Path
 
 from rem.files.atomic import whole
-from rem.tables.measurements import Results, plain_variants
-from rem.tables.table import Quantity
+from rem.tables.measurements import Results
+from rem.tables.quantities import METRICS
+
+SUMMED_UP = ("accuracy", "entropy", "sparsity")
 
 
-def write_summary(results: Results, quantities: tuple[Quantity, ...], target: Path) -> None:
-    """Write, for every dataset, `levels`, the shared K, and per variant without decoder its quantities.
+def write_summary(results: Results, target: Path) -> None:
+    """Write, for every dataset, `levels`, the shared K, and per variant without decoder its `SUMMED_UP`.
 
     They are of the test set, at the shared K and the checkpoint that tables show, as their own statistics over seeds.
 
     Args:
         results: the measurements.
-        quantities: what is summed up; a value is named by its metric.
         target: the JSON file.
     """
     summary: dict[str, dict[str, object]] = {}
     for dataset in results.datasets:
         levels = results.shared[dataset]
         summary[dataset] = {"levels": levels}
-        for variant in plain_variants(results, dataset):
+        for variant in results.variants(dataset, decoder=False):
             where = (dataset, variant, results.checkpoint(dataset, variant), levels)
             summary[dataset][variant] = {
-                quantity.metric: results.cell(*where, quantity.metric)[quantity.statistic] for quantity in quantities
+                metric: results.cell(*where, metric)[METRICS[metric].statistic] for metric in SUMMED_UP
             }
     with whole(target) as partial:
         partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -11,19 +11,21 @@ from typing import Literal
 import pandas as pd
 
 from rem.files.atomic import whole
-from rem.tables.measurements import UNQUANTIZED, WHOLE, Results, plain_variants
-from rem.tables.names import display_name, model_name
+from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
+from rem.tables.names import Names
+from rem.tables.quantities import METRICS, Metric
 from rem.trees.levels import edge_at_uniform
 
 
 @dataclass(frozen=True)
 class Model:
-    """Rows: a variant's network, or every plain variant's; at its own checkpoint unless one is named.
+    """Rows: a variant's network, or every one's without a decoder, or with; at its own checkpoint unless one is named.
 
     `state` stands in parentheses behind the model's name, which `name` replaces.
     """
 
     variant: str | None = None
+    decoder: bool = False
     quantized: bool = True
     checkpoint: str | None = None
     state: str = ""
@@ -32,20 +34,22 @@ class Model:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A column, or one a class: a metric on a split, its statistic over seeds, and how it is printed.
+    """A column, or one a class: a metric on a split, as `METRICS` describes it, and what is printed beside it.
 
-    `bounds` names the metric that bounds this one from above and is printed behind a slash.
+    Of a class, what bounds the metric from above stands behind a slash. The heading is the metric's name unless given.
     """
 
     metric: str
-    heading: str
-    statistic: Literal["mean", "median"]
-    spec: str = ".2f"
+    heading: str = ""
     spreads: tuple[Literal["seeds", "classes"], ...] = ()
     per_class: bool = False
-    bounds: str | None = None
     caption: str = ""
     split: Literal["test", "transfer"] = "test"
+
+    @property
+    def of(self) -> Metric:
+        """What the metric is."""
+        return METRICS[self.metric]
 
     @property
     def column(self) -> str:
@@ -84,7 +88,7 @@ def numbers(table: Table, results: Results, dataset: str) -> pd.DataFrame:
             for model in table.models:
                 if model.quantized == (levels == UNQUANTIZED):
                     continue
-                variants = plain_variants(results, each) if model.variant is None else [model.variant]
+                variants = [model.variant] if model.variant else results.variants(each, decoder=model.decoder)
                 rows += [_row(table, results, model, each, variant, levels) for variant in variants]
     frame = pd.DataFrame([row for row in rows if row])
     return frame if frame.empty else frame.astype({"levels": "Int64"})
@@ -95,7 +99,9 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
     if shown is None:
         return {}
     checkpoint = model.checkpoint or shown
-    name = model.name or model_name(variant, model.quantized) + (f" ({model.state})" if model.state else "")
+    name = model.name or results.names.model(dataset, variant, model.quantized) + (
+        f" ({model.state})" if model.state else ""
+    )
     row = {
         "dataset": dataset,
         "source": results.source(dataset),
@@ -103,7 +109,7 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
         "variant": variant,
         "checkpoint": checkpoint,
         "levels": levels if model.quantized else None,
-        "seeds": len(results.runs.query("dataset == @dataset and variant == @variant")),
+        "seeds": len(results.of(dataset, variant)),
     }
     for quantity in table.quantities:
         row |= _columns(quantity, results, (dataset, variant, checkpoint, levels))
@@ -111,12 +117,12 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
 
 
 def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, int]) -> dict[str, float]:
-    name, statistic, split = quantity.column, quantity.statistic, quantity.split
+    name, statistic, split = quantity.column, quantity.of.statistic, quantity.split
     if quantity.per_class:
         classes = {class_: str(class_) for class_ in results.classes(where[0])} | {WHOLE: "total"}
         return {
             f"{metric}_{label}": results.cell(*where, metric, class_, split=split)[statistic]
-            for metric in filter(None, (quantity.metric, quantity.bounds))
+            for metric in (quantity.metric, quantity.of.ceiling)
             for class_, label in classes.items()
         }
     cell = results.cell(*where, quantity.metric, split=split)
@@ -124,33 +130,31 @@ def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, i
     return {f"{name}_{statistic}": cell[statistic]} | spreads
 
 
-def readable(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+def readable(table: Table, frame: pd.DataFrame, names: Names) -> pd.DataFrame:
     """What `numbers` returns as text for people: "96.81 ± 0.23", blank where there is no number."""
     text = {"Model": frame["model"], "K": frame["levels"].map("{:d}".format, na_action="ignore")}
     if table.by_dataset:
-        text = {"Dataset": frame["dataset"].map(display_name)} | text
+        text = {"Dataset": frame["dataset"].map(names.dataset)} | text
     for quantity in table.quantities:
         text |= _texts(quantity, frame)
     return pd.DataFrame(text).astype(object).fillna("")
 
 
 def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
-    name = quantity.column
+    name, heading = quantity.column, quantity.heading or quantity.of.name[0].upper() + quantity.of.name[1:]
 
     def printed(column: str, beside: str = "", between: str = "") -> list[str]:
         behind = frame[beside] if beside else [None] * len(frame)
         pairs = zip(frame[column], behind, strict=True)
-        return [between.join(f"{number:{quantity.spec}}" for number in pair if pd.notna(number)) for pair in pairs]
+        return [between.join(f"{number:{quantity.of.spec}}" for number in pair if pd.notna(number)) for pair in pairs]
 
     if quantity.per_class:
         labels = [column.removeprefix(f"{name}_") for column in frame if column.startswith(f"{name}_")]
-        return {
-            quantity.heading + label: printed(f"{name}_{label}", f"{quantity.bounds}_{label}", "/") for label in labels
-        }
-    value = f"{name}_{quantity.statistic}"
+        return {heading + label: printed(f"{name}_{label}", f"{quantity.of.ceiling}_{label}", "/") for label in labels}
+    value = f"{name}_{quantity.of.statistic}"
     if "seeds" not in quantity.spreads:
-        return {quantity.heading: printed(value)}
-    text = {quantity.heading: printed(value, f"{name}_std_seeds", " ± ")}
+        return {heading: printed(value)}
+    text = {heading: printed(value, f"{name}_std_seeds", " ± ")}
     if "classes" in quantity.spreads:
         text["± classes"] = printed(f"{name}_std_classes")
     return text
@@ -158,7 +162,7 @@ def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
 
 def _caption(table: Table, frame: pd.DataFrame, results: Results, note: str) -> str:
     sets = "; ".join(
-        f"{display_name(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
+        f"{results.names.dataset(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
         f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
         f"published K = {results.published[dataset]}{_edge(results, dataset)}"
         for dataset in frame["dataset"].unique()
@@ -198,7 +202,7 @@ def write_table(table: Table, results: Results, dataset: str, folder: Path, note
         frame, markdown, latex = pd.DataFrame({"note": [caption]}), caption, _latex(caption)
     else:
         caption = _caption(table, frame, results, note)
-        text = readable(table, frame)
+        text = readable(table, frame, results.names)
         markdown = f"{caption}\n\n{text.to_markdown(index=False, disable_numparse=True)}"
         latex = (
             text.map(_latex)

@@ -33,12 +33,13 @@ def measured(of, dataset="mnist", split="test", checkpoint=None, levels=(7, 11),
     return values
 
 
-def found(values, dataset="mnist", transfers=None, trajectory=None, equivariance=None):
-    return Evidence(made_results(values), dataset, transfers or {}, trajectory, equivariance)
+def found(values, dataset="mnist", transfer=None, trajectory=None, equivariance=None):
+    return Evidence(made_results(values, transfer=transfer), dataset, trajectory, equivariance)
 
 
 def verdict(decide, values, **how):
-    return decided(decide(found(values, **how)))
+    evidence = found(values, **how)
+    return decided(decide(evidence), evidence.results.names)
 
 
 def pair(metric, baseline, rem, **how):
@@ -47,7 +48,7 @@ def pair(metric, baseline, rem, **how):
 
 def test_without_measurements_nothing_is_decided():
     nothing = found(measured({("baseline", "loss"): 1}))
-    assert {decided(claim.decide(nothing)) for claim in CLAIMS} == {MISSING}
+    assert {decided(claim.decide(nothing), nothing.results.names) for claim in CLAIMS} == {MISSING}
 
 
 @pytest.mark.parametrize(("decide", "metric"), [(evidence.entropy_falls, "entropy"), (evidence.keys_fall, "keys")])
@@ -60,9 +61,10 @@ def test_a_fall_with_rem(decide, metric):
 
 def test_the_shared_k_decides_and_the_published_stands_beside_it():
     values = pair("entropy", 9, 5, levels=(7,)) | pair("entropy", 5, 9, levels=(11,))
-    findings = evidence.entropy_falls(found(values))
+    measurements = found(values)
+    findings = evidence.entropy_falls(measurements)
     assert [(one.levels, one.decides, one.verdict) for one in findings] == [(7, True, HOLDS), (11, False, FAILS)]
-    assert decided(findings) == HOLDS
+    assert decided(findings, measurements.results.names) == HOLDS
 
 
 def test_entropy_rises_in_training():
@@ -134,11 +136,11 @@ def test_robustness_is_that_of_the_early_checkpoint_on_the_transfer_set():
         early = {"dataset": "expanded-mnist", "split": "transfer", "checkpoint": "early"}
         return pair("accuracy", 78, accuracy, **early) | pair("entropy", 8.6, entropy, **early)
 
-    stand_in, real = {"expanded-mnist": "affnist-like-sample"}, {"expanded-mnist": "affnist"}
-    assert verdict(evidence.robust_when_undertrained, run(82, 6), transfers=stand_in) == f"{HOLDS} on the stand-in"
-    assert verdict(evidence.robust_when_undertrained, run(82, 6), transfers=real) == HOLDS
-    assert verdict(evidence.robust_when_undertrained, run(82, 9.5), transfers=real) == FAILS
-    assert verdict(evidence.robust_when_undertrained, run(74, 6), transfers=real) == FAILS
+    stand_in, real = "affnist-like-sample", "affnist"
+    assert verdict(evidence.robust_when_undertrained, run(82, 6), transfer=stand_in) == f"{HOLDS} on the stand-in"
+    assert verdict(evidence.robust_when_undertrained, run(82, 6), transfer=real) == HOLDS
+    assert verdict(evidence.robust_when_undertrained, run(82, 9.5), transfer=real) == FAILS
+    assert verdict(evidence.robust_when_undertrained, run(74, 6), transfer=real) == FAILS
 
 
 def test_a_decoder_undoes_what_leaves_the_entropy_of_the_plain_baseline():
@@ -245,9 +247,9 @@ def test_the_markdown_has_every_verdict_and_then_the_findings_by_claim(written):
 
 def test_what_is_written_is_read_again(written):
     rows = pd.read_csv(written / "claims.csv")
-    for claim, findings in read_claims(written / "claims.csv"):
+    for claim, verdict, findings in read_claims(written / "claims.csv"):
         own = rows[rows["claim"] == claim.name]
-        assert decided(findings) == own["claim_verdict"].iloc[0]
+        assert verdict == own["claim_verdict"].iloc[0]
         assert [finding.value for finding in findings] == own["value"].dropna().tolist()
         for line in told(claim, findings):
             assert f"- {line}\n" in (written / "claims.md").read_text(encoding="utf-8")

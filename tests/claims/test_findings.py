@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from measurements import made_results
+from measurements import made_results, settings
 from scipy import stats
 
 from rem.claims.findings import Compared, Finding, compare, decided
 from rem.claims.rules import FAILS, HOLDS, MISSING, RULES, UNDECIDED, higher, lower, lower_at_all, not_lower, same
+from rem.tables.names import Names
 from rem.tables.statistics import welch
 
 BASELINE, REM = Compared("baseline"), Compared("rem")
@@ -62,7 +63,7 @@ def test_one_seed_decides_nothing():
 def test_what_was_not_measured_is_no_finding():
     assert compare(two([9.0], [1.0]), "mnist", "keys", REM, BASELINE, lower, 7) == []
     assert compare(two([9.0], [1.0]), "mnist", "entropy", Compared("penalty"), BASELINE, lower, 7) == []
-    assert decided([]) == MISSING
+    assert decided([], Names([])) == MISSING
 
 
 def test_a_fall_from_the_ceiling_is_shown_but_not_one_that_ends_there():
@@ -87,19 +88,23 @@ def test_keys_have_a_ceiling_too():
     assert only(two([980, 990, 985], [500, 510, 506], "keys", ceiling=1000), lower, "keys").verdict == HOLDS
 
 
-def finding(verdict, data="mnist", decides=True):
-    return Finding(data, data, "test", 7, "keys", "", "", 0, 0, 0, 0, 0, 0, 3, verdict, decides)
+DATASETS = ("mnist", "fashion-mnist", "shapes", "shapes-20", "leaves", "expanded-mnist")
+NAMES = Names(settings(dataset, "rem", 42) for dataset in DATASETS)
+
+
+def finding(verdict, data="mnist", decides=True, split="test"):
+    return Finding(data, data, split, 7, "keys", "", "", 0, 0, 0, 0, 0, 0, 3, verdict, decides)
 
 
 @pytest.mark.parametrize(
     ("findings", "verdict"),
     [
-        ([finding(HOLDS), finding(HOLDS, "cifar10")], HOLDS),
+        ([finding(HOLDS), finding(HOLDS, "fashion-mnist")], HOLDS),
         ([finding(HOLDS), finding(UNDECIDED)], UNDECIDED),
         ([finding(HOLDS), finding(UNDECIDED), finding(FAILS)], FAILS),
         ([finding(HOLDS), finding(FAILS, decides=False)], HOLDS),
         ([finding(HOLDS, decides=False)], MISSING),
-        ([finding(HOLDS, "shapes"), finding(HOLDS, "affnist-like-sample")], f"{HOLDS} on the stand-in"),
+        ([finding(HOLDS, "shapes"), finding(HOLDS, "expanded-mnist", split="transfer")], f"{HOLDS} on the stand-in"),
         ([finding(HOLDS), finding(HOLDS, "shapes")], f"{HOLDS}, in part on other data than the paper's"),
         ([finding(HOLDS, "leaves")], f"{HOLDS} on other data than the paper's"),
         ([finding(HOLDS), finding(FAILS, "shapes-20")], f"{FAILS} on the stand-in"),
@@ -107,7 +112,7 @@ def finding(verdict, data="mnist", decides=True):
     ],
 )
 def test_the_verdict_on_a_claim(findings, verdict):
-    assert decided(findings) == verdict
+    assert decided(findings, NAMES) == verdict
 
 
 def test_an_unpaired_comparison_is_welch_s():

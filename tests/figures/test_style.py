@@ -27,9 +27,9 @@ def test_classes_are_shown_evenly():
     assert shown_classes(9, 3).tolist() == [0, 4, 8]
 
 
-def test_a_generated_dataset_is_named_with_whose_place_it_takes():
-    assert panel_title("shapes", 2, "K = 7") == "shapes (in CIFAR10's place)\nK = 7"
-    assert panel_title("shapes-20", 5) == "shapes-20 (in Tiny\nImageNet's place)"
+def test_a_title_is_broken_where_its_panel_ends():
+    assert panel_title("shapes (in CIFAR10's place)", 2, "K = 7") == "shapes (in CIFAR10's place)\nK = 7"
+    assert panel_title("shapes-20 (in Tiny ImageNet's place)", 5) == "shapes-20 (in Tiny\nImageNet's place)"
 
 
 def test_nothing_of_the_users_changes_a_figure(tmp_path):

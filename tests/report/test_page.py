@@ -6,6 +6,7 @@ import re
 import browser
 import pytest
 import tiny
+from measurements import settings
 
 from rem.claims.findings import Finding, decided
 from rem.claims.paper import CLAIMS
@@ -18,6 +19,7 @@ from rem.files.trace import recorded, trace
 from rem.report.graph import WIDTH, arrange, arrows, svg
 from rem.report.page import claims_of, comparison, run_rows, shown, timing_rows, write_report
 from rem.settings.sections import to_yaml
+from rem.tables.names import Names
 
 
 def finding(verdict, dataset="mnist", decides=True):
@@ -26,6 +28,7 @@ def finding(verdict, dataset="mnist", decides=True):
     return Finding(dataset, dataset, "test", 7, "entropy", "REM", "CapsNet+Q", *numbers, verdict, decides)
 
 
+NAMES = Names([settings("mnist", "rem", 42), settings("shapes", "rem", 42)])
 DECISIONS = [  # findings of all claims: two, one and none in turn
     (claim, findings)
     for claim, findings in zip(
@@ -80,7 +83,7 @@ def given(tmp_path):
     metrics = made(tmp_path / "metrics.csv", "", tmp_path / "raw.gz", command="rem metrics")
     texts = {"paper_vs_ours": COMPARISON, "table4": TABLE}
     tables = [made(tmp_path / f"{stem}.md", text, metrics) for stem, text in texts.items()]
-    claims = made(tmp_path / "claims.csv", table(DECISIONS).to_csv(index=False), metrics, command="rem claims")
+    claims = made(tmp_path / "claims.csv", table(DECISIONS, NAMES).to_csv(index=False), metrics, command="rem claims")
     figures = [made(tmp_path / f"{stem}.svg", FIGURE, metrics, command="rem figure") for stem in ("fig4", "overview")]
     (tmp_path / "run.yaml").write_text(to_yaml(tiny.run("rem")), encoding="utf-8")
     (tmp_path / "benchmarks/train").mkdir(parents=True)
@@ -101,7 +104,7 @@ def report_of(given):
 def test_everything_is_in_the_file(given):
     text = report_of(given)
     for part in (
-        "config <b>trial</b>", CLAIMS[0].name, decided(DECISIONS[1][1]), CLAIMS[1].sentence, "94.44 ± 0.32",
+        "config <b>trial</b>", CLAIMS[0].name, decided(DECISIONS[1][1], NAMES), CLAIMS[1].sentence, "94.44 ± 0.32",
         "not among this config", "Table 4. Accuracy and sparsity", "98.09 ± 0.17", "The paper's Figure 4", "thirds",
         "all with the SHA-256", "rem metrics", "raw.gz", "2 minutes of jobs",
     ):  # fmt: skip
@@ -153,7 +156,7 @@ def test_a_missing_table_is_one_sentence(given, tmp_path):
 
 def test_claims_come_with_their_findings_and_the_kind_of_their_verdict(given):
     claims = claims_of(given["claims_csv"])
-    assert [claim.verdict for claim in claims] == [decided(findings) for _, findings in DECISIONS]
+    assert [claim.verdict for claim in claims] == [decided(findings, NAMES) for _, findings in DECISIONS]
     assert [claim.kind for claim in claims][:3] == ["holds", "not", "open"]
     assert claims[0].findings[1].startswith("<em>beside it</em> &lt;script&gt;alert(1)")
     assert claims[2].findings[0].startswith("none: run <code>baseline</code>")
@@ -243,7 +246,7 @@ def test_a_browser_shows_it_whole_at_the_width_of_a_phone_and_of_a_desk(given, t
     assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (2, 0, [], 0)
     assert found["smallest"] > 12
     assert found["headings"][0] == "The paper's claims"
-    assert decided(DECISIONS[1][1]) in found["text"]
+    assert decided(DECISIONS[1][1], NAMES) in found["text"]
 
 
 @pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.WITHOUT)

@@ -332,7 +332,7 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
         ("experiments.main.colour", "datasets, variants, seeds"),
         ("levels.colour", "maximum, tolerance, skip_edges, published, published_of, variants"),
         ("figures.colour", "dataset, seed, every"),
-        ("defaults.colour", "dataset, variant, seed, data, augment, network, decoder, training, "),
+        ("defaults.colour", "dataset, variant, seed, stands_for, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, rotation, jitter"),
         ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),

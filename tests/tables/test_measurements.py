@@ -2,11 +2,11 @@
 
 import pandas as pd
 import pytest
-from measurements import metrics, run_yaml
+from measurements import metrics, run_yaml, settings
 
 from rem.errors import RemError
 from rem.tables.measurements import UNQUANTIZED, read_results
-from rem.tables.names import display_name, model_name
+from rem.tables.names import Images, images_of, model_name, transfer_of
 
 
 @pytest.fixture
@@ -65,6 +65,14 @@ def test_a_row_that_stands_twice_is_refused(files):
         read_results(path, runs)
 
 
+def named(variant):
+    """A run of a variant of the default config, or of one with a decoder that the config lacks."""
+    if variant != "magnitude-decoder":
+        return settings("mnist", variant, 42)
+    decoder = settings("mnist", "rem-decoder", 42).decoder
+    return settings("mnist", "magnitude", 42).model_copy(update={"variant": variant, "decoder": decoder})
+
+
 @pytest.mark.parametrize(
     ("variant", "quantized", "plain"),
     [
@@ -74,13 +82,24 @@ def test_a_row_that_stands_twice_is_refused(files):
         ("rem-decoder", "CapsNet+REM, decoder", "CapsNet (pruned), decoder"),
         ("rem-votes", "rem-votes", "rem-votes"),
         ("penalty", "penalty", "penalty"),
+        ("magnitude-decoder", "magnitude-decoder", "magnitude-decoder"),
     ],
 )
 def test_models_have_the_papers_names_and_others_their_own(variant, quantized, plain):
-    assert (model_name(variant, True), model_name(variant, False)) == (quantized, plain)
+    run = named(variant)
+    assert (model_name(variant, True, run.decoder_on), model_name(variant, False, run.decoder_on)) == (quantized, plain)
 
 
 def test_generated_images_are_never_passed_off_as_the_papers():
-    assert display_name("shapes-20") == "shapes-20 (in Tiny ImageNet's place)"
-    assert display_name("affnist-like-sample") == "affnist-like-sample (in affNIST's place)"
-    assert display_name("affnist") == "affnist"
+    assert images_of(settings("shapes-20", "rem", 42)).title == "shapes-20 (in Tiny ImageNet's place)"
+    assert images_of(settings("mnist", "rem", 42)).title == "mnist"  # a sample of MNIST
+    for source, title in (("affnist-like-sample", "affnist-like-sample (in affNIST's place)"), ("affnist", "affnist")):
+        assert transfer_of(settings("expanded-mnist", "rem", 42, transfer=source)).title == title
+
+
+def test_whose_place_a_dataset_takes_is_told_by_its_settings_and_not_by_its_name():
+    run = settings("mnist", "rem", 42)
+    shapes = run.data.model_copy(update={"source": "shapes"})
+    assert images_of(run.model_copy(update={"data": shapes})).title == "mnist (in MNIST's place)"
+    assert images_of(run.model_copy(update={"data": shapes, "stands_for": None})).title == "mnist"
+    assert images_of(run.model_copy(update={"dataset": "digits"})) == Images("digits", "mnist")

@@ -7,6 +7,7 @@ import tiny
 
 from rem.errors import RemError
 from rem.tables.metrics import COLUMNS, write_metrics
+from rem.tables.quantities import METRICS
 
 NETWORK = {"dataset": "thirds", "variant": "rem", "seed": 7, "checkpoint": "last"}
 SHARES = {"convolution": 0.1, "primary": 0.2, "class": 0.3, "class_blocks": 0.05, "all": 0.25}
@@ -142,6 +143,13 @@ def test_lowest_levels_are_a_networks_and_shared_and_published_levels_the_datase
     assert value(table, "shared_levels", dataset="thirds", split="val") == 3
     assert value(table, "published_levels", dataset="thirds", split="val") == 2
     assert table["metric"].isin(["shared_levels", "published_levels"]).sum() == 2
+
+
+def test_what_depends_on_a_split_or_on_k_is_so_described(table):
+    for metric, rows in table.groupby("metric"):
+        if metric in METRICS:
+            assert METRICS[metric].by_split == rows["split"].notna().any(), metric
+            assert METRICS[metric].by_levels == rows["levels"].notna().any(), metric
 
 
 def test_there_is_no_other_row_and_none_twice(table):

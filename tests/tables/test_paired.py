@@ -3,26 +3,24 @@
 import numpy as np
 import pandas as pd
 import pytest
-from measurements import metrics, run_yaml
+from measurements import metrics, run_yaml, settings
 from scipy import stats
 
 from rem.tables.measurements import Results, read_results
-from rem.tables.paired import COLUMNS, METRICS, compare_pairs, paired_test, write_paired
+from rem.tables.paired import COLUMNS, COMPARED, compare_pairs, paired_test, write_paired
 from rem.tables.statistics import holm
-
-CHECKPOINTS = {"baseline": "best", "rem": "last", "penalty": "last", "baseline-decoder": "best", "rem-decoder": "last"}
 
 
 def results(values, shared=7, published=11):
     """`values`: (dataset, split, variant, levels, metric) -> value by seed."""
     rows = [
-        (dataset, variant, seed, CHECKPOINTS[variant], split, levels, -1, metric, value)
+        (dataset, variant, seed, settings(dataset, variant, seed).checkpoint, split, levels, -1, metric, value)
         for (dataset, split, variant, levels, metric), by_seed in values.items()
         for seed, value in by_seed.items()
     ]
     columns = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
     frame = pd.DataFrame(rows, columns=columns)
-    runs = frame[["dataset", "variant", "seed", "checkpoint"]].drop_duplicates().assign(source="mnist-sample")
+    runs = [settings(*run) for run in frame[["dataset", "variant", "seed"]].drop_duplicates().itertuples(index=False)]
     return Results(runs, frame, dict.fromkeys(frame["dataset"], shared), dict.fromkeys(frame["dataset"], published))
 
 
@@ -104,7 +102,7 @@ def test_datasets_splits_levels_and_metrics_are_not_mixed():
         for dataset in ("mnist", "shapes")
         for split in ("test", "transfer")
         for levels in (7, 11)
-        for metric in METRICS
+        for metric in COMPARED
     ):
         values[dataset, split, "baseline", levels, metric] = {42: 0.0, 43: 0.0}
         values[dataset, split, "rem", levels, metric] = {42: number, 43: number + 1.0}

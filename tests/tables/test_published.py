@@ -1,11 +1,12 @@
 """`config/published.yaml` against the paper, and the comparison against `metrics.csv`."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from measurements import metrics, run_yaml
+from measurements import metrics, run_yaml, settings
 
 from rem.errors import RemError
 from rem.tables.measurements import read_results
@@ -24,7 +25,7 @@ def comparison(entries, tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     csv, yamls = metrics(folder), [run_yaml(folder, "mnist", v, s) for v in ("baseline", "rem") for s in (42, 43, 44)]
     yamls += [run_yaml(folder, "shapes", "baseline", 42)]
-    return compare(entries, read_results(csv, yamls), {})
+    return compare(entries, read_results(csv, yamls))
 
 
 def test_every_printed_number_is_there(entries):
@@ -108,14 +109,20 @@ def transferred(tmp_path_factory):
     further = placed[placed["split"] == "test"].assign(split="transfer", value=lambda rows: rows["value"] * 0.9)
     pd.concat([frame, placed, further]).to_csv(folder / "metrics.csv", index=False)
     runs = [(variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)]
-    yamls = [run_yaml(folder, name, *run, like="mnist") for name in ("mnist", "expanded-mnist") for run in runs]
+    yamls = [run_yaml(folder, name, *run) for name in ("mnist", "expanded-mnist") for run in runs]
     return folder / "metrics.csv", read_results(folder / "metrics.csv", yamls)
+
+
+def transferred_to(results, source):
+    """The same measurements, had the transfer set come from another source."""
+    runs = [settings(run.dataset, run.variant, run.seed, transfer=source) for run in results.runs]
+    return dataclasses.replace(results, runs=runs)
 
 
 def test_every_number_is_that_of_the_rows_it_names(entries, transferred):
     csv, results = transferred
     raw = pd.read_csv(csv)
-    made = compare(entries, results, {"expanded-mnist": "affnist"}).query("ours.notna()")
+    made = compare(entries, transferred_to(results, "affnist")).query("ours.notna()")
     assert set(made["table"]) == {2, 3, 4, 5, 7}
     for row in made.to_dict("records"):
         own = raw
@@ -129,17 +136,17 @@ def test_every_number_is_that_of_the_rows_it_names(entries, transferred):
 
 
 def test_affnist_is_compared_with_affnist_alone(entries, transferred):
-    def of_affnist(sources):
-        return compare(entries, transferred[1], sources).query("dataset == 'affnist'")
+    def of_affnist(source):
+        return compare(entries, transferred_to(transferred[1], source)).query("dataset == 'affnist'")
 
-    real = of_affnist({"expanded-mnist": "affnist"}).query("row == 'CapsNet+REM (under-trained)' and levels == 7")
+    real = of_affnist("affnist").query("row == 'CapsNet+REM (under-trained)' and levels == 7")
     assert real[["column", "ours"]].values.tolist() == [["affNIST Accuracy", 0.9 * 80], ["affNIST Entropy", 0.9 * 2]]
     assert set(real["checkpoint"]) == {"early"}
     assert set(real["our_data"]) == {"affnist"}
-    other = of_affnist({"expanded-mnist": "affnist-like-sample"})
+    other = of_affnist("affnist-like-sample")
     assert other["ours"].isna().all()
     assert other["reason"].str.contains("affnist-like-sample stands in the place of affNIST").all()
-    assert of_affnist({})["reason"].str.contains("affnist is not the transfer set").all()
+    assert of_affnist("mnist")["reason"].str.contains("affnist is not the transfer set").all()
 
 
 def test_written_comparison(comparison, tmp_path):

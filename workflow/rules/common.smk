@@ -227,7 +227,9 @@ def figures():
     levels = levels_files(baseline | rem)
     made = {}
     if by_levels := by_levels_files():
-        made["by_levels"] = {"": by_levels, "--levels": levels_files(runs_of(CONFIG.levels.variants))}
+        chosen = runs_of(CONFIG.levels.variants)
+        runs = run_files("models", "run.yaml", chosen)
+        made["by_levels"] = {"": by_levels, "--levels": levels_files(chosen), "--runs": runs}
     if runs_of(["baseline", "rem"]):
         made["overview"] = {"": [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]}
     if baseline:

@@ -1,0 +1,60 @@
+"""Every quantity, described once: what it is called, its unit, its statistic over seeds, and how it is printed."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of `metrics.csv`, or one that the claims work out of some.
+
+    Attributes:
+        label: its name for people, small where it is no name.
+        unit: empty for a count and a share of 1.
+        statistic: over seeds, as in the paper.
+        spec: the format of a number in a table.
+        told: that of a number, and of a difference, in a claim.
+        difference: that of a difference in `paired.md`.
+        ceiling: the metric that bounds it from above.
+        by_split: whether each split has one of its own; else it is the network's.
+        by_levels: whether each K has one of its own.
+    """
+
+    label: str
+    unit: Literal["", "%", "bits"] = ""
+    statistic: Literal["mean", "median"] = "mean"
+    spec: str = ".2f"
+    told: str = ".2f"
+    difference: str = ".3g"
+    ceiling: str | None = None
+    by_split: bool = True
+    by_levels: bool = True
+
+    @property
+    def name(self) -> str:
+        """With its unit, e.g. "entropy (bits)"."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+COUNT = {"statistic": "median", "spec": ".9g", "told": ".0f", "difference": ".1f"}
+OF_THE_NETWORK = {"by_split": False, "by_levels": False}
+METRICS = {
+    "epoch": Metric("epoch", **COUNT, **OF_THE_NETWORK),
+    "accuracy": Metric("accuracy", "%"),
+    "sparsity": Metric("sparsity", "%", "median", **OF_THE_NETWORK),
+    "sparsity_class_blocks": Metric("zero W_ij", "%", **OF_THE_NETWORK),
+    "keys": Metric("keys", **COUNT, ceiling="images"),
+    "images": Metric("images", **COUNT),
+    "entropy": Metric("entropy", "bits", ceiling="entropy_ceiling"),
+    "entropy_ceiling": Metric("ceiling", "bits"),
+    "entropy_miller_madow": Metric("Miller-Madow", "bits"),
+    "entropy_chao_shen": Metric("Chao-Shen", "bits"),
+    "coverage": Metric("coverage"),
+    "uniform_share": Metric("share at 1/J", told=".3f"),
+    "strongest_coupling": Metric("mean max_j c", spec=".3f", told=".3f", by_levels=False),
+    # Of claims alone.
+    "zero W_ij": Metric("zero W_ij", "%"),
+    "relative fall of entropy": Metric("relative fall of entropy", "%"),
+    "dimensions above chance": Metric("dimensions above chance", "%"),
+    "consistency": Metric("consistency", told=".3f"),
+}
