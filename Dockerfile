@@ -4,6 +4,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends git make && 
 WORKDIR /rem
 COPY requirements.lock pyproject.toml Makefile ./
 COPY rem rem
+COPY snakemake_logger_plugin_rem snakemake_logger_plugin_rem
 RUN make environment
 COPY . .
 CMD ["make", "reproduce"]

@@ -8,10 +8,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: reproduce report test test-slurm bench lint environment clean
 
 reproduce: environment  ## the main job: results/sample/
-	snakemake --cores $(CORES) --resources gpu=1 -- all
+	snakemake --cores $(CORES) --resources gpu=1 all
 
 report: environment  ## the main job as one file to read: results/sample/report.html
-	snakemake --cores $(CORES) --resources gpu=1 -- report_html
+	snakemake --cores $(CORES) --resources gpu=1 report_html
 
 test: environment lint  ## all tests, in as many processes as there are cores, up to four
 	pytest --numprocesses logical --maxprocesses 4 --dist loadgroup

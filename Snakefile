@@ -4,6 +4,10 @@ Targets: all (the default), data, models, couplings, entropies; controls; report
 by `rem schema`.
 """
 
+from snakemake.utils import min_version
+
+min_version("9.27")
+
 
 configfile: "config/config.yaml"
 
@@ -13,7 +17,7 @@ if not workflow.overwrite_configfiles:  # what --configfile names
     configfile: "config/sample.yaml"
 
 
-include: "workflow/rules/records.smk"
+include: "workflow/rules/private.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/interrupted.smk"
 include: "workflow/rules/data.smk"
@@ -65,3 +69,8 @@ rule entropies:
 rule controls:
     input:
         controls_files,
+
+
+onsuccess:
+    if workflow.dag_settings.targets in ({"all"}, frozenset({"all"}), set(), frozenset()):
+        shell("rem headline results/{CONFIG.name}/tables/summary.json --name {CONFIG.name}")

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("Snakefile", "workflow", "profiles", "config", "rem", "data/sample", "environment.yml")
+PARTS = (
+    "Snakefile",
+    "workflow",
+    "profiles",
+    "config",
+    "rem",
+    "snakemake_logger_plugin_rem",
+    "data/sample",
+    "environment.yml",
+)
 
 
 def copied(folder: Path, parts: Sequence[str] = PARTS) -> Path:

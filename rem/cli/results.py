@@ -41,6 +41,14 @@ def tables(folder: Path, metrics: Path, runs: list[Path], published: Path, datas
     write_tables(metrics, published, runs, name, dataset, folder)
 
 
+@command(argument("summary", help="summary.json of rem tables"), NAME)
+def headline(summary: Path, name: str) -> None:
+    """Print the few numbers that say how each dataset went, and where to look next."""
+    from rem.tables.headline import headline
+
+    print(headline(summary, name))
+
+
 @command(FOLDER, METRICS, RUNS)
 def controls(folder: Path, metrics: Path, runs: list[Path]) -> None:
     """Write the table of the controls: what REM is without one of its parts."""

@@ -11,9 +11,9 @@ SUMMED_UP = ("accuracy", "entropy", "sparsity")
 
 
 def write_summary(results: Results, target: Path) -> None:
-    """Write, for every dataset, `levels`, the shared K, and per variant without decoder its `SUMMED_UP`.
+    """Write, for every dataset, `levels` (the shared K), `seeds` (how many), and what networks without decoder have.
 
-    They are of the test set, at the shared K and the checkpoint that tables show, as their own statistics over seeds.
+    Of every such variant these are its `SUMMED_UP`: of the test set, at the shared K and the checkpoint that tables show, as their own statistics over seeds.
 
     Args:
         results: the measurements.
@@ -22,7 +22,7 @@ def write_summary(results: Results, target: Path) -> None:
     summary: dict[str, dict[str, object]] = {}
     for dataset in results.datasets:
         levels = results.shared[dataset]
-        summary[dataset] = {"levels": levels}
+        summary[dataset] = {"levels": levels, "seeds": len(results.seeds(dataset))}
         for variant in results.variants(dataset, decoder=False):
             where = (dataset, variant, results.checkpoint(dataset, variant), levels)
             summary[dataset][variant] = {

@@ -20,10 +20,11 @@ def test_every_dataset_has_its_levels_and_its_networks_at_them(tmp_path):
     assert summary(read_results(metrics(tmp_path), yamls), tmp_path) == {
         "mnist": {
             "levels": 7,
+            "seeds": 3,
             "baseline": {"accuracy": 95, "entropy": 5, "sparsity": 0},
             "rem": {"accuracy": 94, "entropy": 2, "sparsity": 60},  # of 60, 60 and 70: the median
         },
-        "shapes": {"levels": 7, "baseline": {"accuracy": 94, "entropy": 4, "sparsity": 0}},
+        "shapes": {"levels": 7, "seeds": 1, "baseline": {"accuracy": 94, "entropy": 4, "sparsity": 0}},
     }
 
 
@@ -39,4 +40,4 @@ def test_a_network_counts_at_the_shared_levels_of_its_own_checkpoint_without_dec
         measured["mnist", variant, "last", "", 0, "sparsity"] = [50]
     written = summary(made_results(measured, shared=shared), tmp_path)
     network = {"accuracy": accuracy, "entropy": accuracy, "sparsity": 50}
-    assert written == {"mnist": {"levels": shared, "rem": network}}
+    assert written == {"mnist": {"levels": shared, "seeds": 1, "rem": network}}

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import MaxJobsPerTimespan
 
 from rem.data import sources
 from rem.errors import RemError
@@ -13,10 +12,6 @@ from rem.files.code import digest as code
 from rem.files.digests import folder_state as state_of
 from rem.settings import sections
 from rem.settings.config import Config
-
-# No limit to how many jobs start in a while. Snakemake's own, which no option lifts, starts a timer with every job that
-# ends: each wakes the scheduler time and again, and the end of a run waits for the last.
-MaxJobsPerTimespan.__bool__ = lambda self: False
 
 
 def keyed(runs):

@@ -34,7 +34,7 @@ rule controls_table:
         rem controls {params.folder:q} \
             --metrics {input.metrics:q} \
             --runs {input.runs:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 

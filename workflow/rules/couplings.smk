@@ -36,7 +36,7 @@ rule extract_couplings:
             --maximum-levels {params.levels} \
             --device {params.device} \
             --threads {threads} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -88,6 +88,6 @@ rule extract_trajectory:
             --maximum-levels {params.levels} \
             --device {params.device} \
             --threads {threads} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         sha256sum {output.folder:q}/*.h5 >{output.checksums:q}
         """

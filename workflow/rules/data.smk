@@ -18,7 +18,7 @@ rule fetch:
     shell:
         """
         rem fetch {wildcards.source:q} {output:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -54,5 +54,5 @@ rule prepare:
         """
         rem prepare {input.settings:q} {output:q} \
             --files {input.files:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

@@ -45,7 +45,7 @@ rule stack_decoder:
             --data {input.data:q} \
             --device {params.device} \
             --threads {threads} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -76,5 +76,5 @@ rule perturb:
             --data {input.data:q} \
             --device {params.device} \
             --threads {threads} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

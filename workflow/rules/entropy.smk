@@ -24,7 +24,7 @@ rule levels:
             --tolerance {params.tolerance} \
             {params.skip_edges} \
             --published-levels {params.published_levels} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -50,7 +50,7 @@ rule entropy:
             --folder {params.folder:q} \
             --couplings {input.couplings:q} \
             --levels {input.levels:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -83,7 +83,7 @@ rule sweep:
     shell:
         """
         rem sweep {output:q} --couplings {input.couplings:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -107,7 +107,7 @@ rule trajectory:
         rem trajectory {output:q} \
             --couplings {input.couplings:q} \
             --levels {input.levels:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -132,7 +132,7 @@ rule metrics:
             --couplings {input.couplings:q} \
             --entropies {input.entropies:q} \
             --levels {input.levels:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -157,5 +157,5 @@ rule paired:
         rem paired {params.folder:q} \
             --metrics {input.metrics:q} \
             --runs {input.runs:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

@@ -35,5 +35,5 @@ rule report:
             --runs {input.runs:q} \
             --timings {params.timings:q} \
             --name {wildcards.name:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

@@ -26,7 +26,7 @@ rule tables:
             --published {input.published:q} \
             --dataset {params.dataset:q} \
             --name {wildcards.name:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -59,7 +59,7 @@ rule claims:
             {params.equivariance:q} \
             --dataset {params.dataset:q} \
             --name {wildcards.name:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -83,5 +83,5 @@ rule figure:
     shell:
         """
         rem figure {params.which} {params.stem:q} {params.words:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

@@ -58,5 +58,5 @@ rule train:
             {params.kept:q} \
             --device {params.device} \
             --threads {threads} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

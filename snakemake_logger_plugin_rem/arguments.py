@@ -1,0 +1,40 @@
+"""Snakemake's options that take several values swallow the targets behind them: `--resources gpu=1 all`.
+
+A value of these options has a `=`, and a target has none. That tells them apart.
+"""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+KEYED = {  # options whose values are KEY=VALUE, one or more
+    *("--resources", "--res", "--default-resources", "--default-res", "--set-resources", "--set-resource-scopes"),
+    *("--set-threads", "--set-scatter", "--config", "-C"),
+}
+
+
+def in_order(words: Sequence[str]) -> list[str]:
+    """The words of a command line with the targets that such an option would swallow in front of all options.
+
+    Words that Snakemake understands as they are stay as they are.
+    """
+    kept, targets, keyed = [], [], False
+    for place, word in enumerate(words):
+        if word == "--":  # what follows are targets, and known to be
+            return [*kept, "--", *targets, *words[place + 1 :]]
+        if word.startswith("-"):
+            keyed = word in KEYED
+        elif keyed and "=" not in word:
+            targets.append(word)
+            continue
+        kept.append(word)
+    return [*targets, *kept]
+
+
+def lacking_configfile(words: Sequence[str]) -> str | None:
+    """The first word that Snakemake takes for a file of `--configfile` and that is none; None if all are there."""
+    for place, word in enumerate(words):
+        if word in ("--configfile", "--configfiles"):
+            named = itertools.takewhile(lambda one: not one.startswith("-"), words[place + 1 :])
+            return next((one for one in named if not Path(one).is_file()), None)
+    return None

@@ -1,0 +1,45 @@
+"""The headline is that of the summary, for each of the two networks of a dataset."""
+
+import json
+
+import pytest
+
+from rem.errors import RemError
+from rem.tables.headline import headline
+
+NETWORK = {"accuracy": 98.0933, "entropy": 7.2111, "sparsity": 0.0}
+
+
+def test_a_row_a_network_and_where_to_look_next(tmp_path):
+    summary = {"digits": {"levels": 7, "seeds": 3, "baseline": NETWORK, "rem": NETWORK | {"sparsity": 52.5512}}}
+    (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    lines = headline(tmp_path / "summary.json", "trial").splitlines()
+    assert lines[0].split() == [
+        "dataset",
+        "K",
+        "seeds",
+        "network",
+        "accuracy",
+        "(%)",
+        "entropy",
+        "(bits)",
+        "sparsity",
+        "(%)",
+    ]
+    assert lines[2].split() == ["digits", "7", "3", "CapsNet+Q", "98.09", "7.21", "0.00"]
+    assert lines[3].split() == ["digits", "7", "3", "CapsNet+REM", "98.09", "7.21", "52.55"]
+    assert "results/trial/tables/claims.md" in lines[4]
+
+
+def test_a_dataset_without_one_of_them_has_one_row(tmp_path):
+    (tmp_path / "summary.json").write_text(
+        json.dumps({"a": {"levels": 7, "seeds": 1, "rem": NETWORK}}), encoding="utf-8"
+    )
+    assert headline(tmp_path / "summary.json", "trial").count("CapsNet") == 1
+
+
+def test_what_is_no_summary_is_one_sentence(tmp_path):
+    (tmp_path / "summary.json").write_text('{"a": 3}', encoding="utf-8")
+    for path in (tmp_path / "summary.json", tmp_path / "none.json"):
+        with pytest.raises(RemError, match=r"is no summary of a run .*make it again \(rem tables\)\.$"):
+            headline(path, "trial")

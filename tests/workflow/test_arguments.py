@@ -1,0 +1,45 @@
+"""`snakemake --resources gpu=1 all` means what it says, and so does whatever Snakemake understands by itself."""
+
+import pytest
+
+from snakemake_logger_plugin_rem.arguments import in_order, lacking_configfile
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("--cores 8 --resources gpu=1 all", "all --cores 8 --resources gpu=1"),
+        ("--resources gpu=1 mem_mb=100 all", "all --resources gpu=1 mem_mb=100"),
+        ("--resources gpu=1 models couplings", "models couplings --resources gpu=1"),
+        ("--resources gpu=1 results/a/metrics.csv", "results/a/metrics.csv --resources gpu=1"),
+        ("--set-threads train=2 all -n", "all --set-threads train=2 -n"),
+        ("--config device=cpu all", "all --config device=cpu"),
+        ("--resources gpu=1 all -- models", "--resources gpu=1 -- all models"),
+    ],
+)
+def test_a_target_behind_values_goes_to_the_front(given, meant):
+    assert in_order(given.split()) == meant.split()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "--resources gpu=1 -- all",
+        "all --resources gpu=1",
+        "--resources gpu=1 --cores 2 all",
+        "--cores 2 all",
+        "--resources gpu=1",
+        "--configfile a.yaml b.yaml --resources gpu=1 -- all",
+        "",
+    ],
+)
+def test_what_is_understood_stays_as_it_is(given):
+    assert in_order(given.split()) == given.split()
+
+
+def test_a_configfile_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "a.yaml").touch()
+    words = ["--cores", "2", "--configfile", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "-n"]
+    assert lacking_configfile(words) == str(tmp_path / "b.yaml")
+    assert lacking_configfile(words[:4]) is None
+    assert lacking_configfile(["all"]) is None
