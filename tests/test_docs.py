@@ -1,15 +1,17 @@
 """README and docs: their code runs and gives what they say, their links lead somewhere, their commands exist."""
 
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import tiny
 import torch
+import yaml
 
 import rem.__main__  # declares the commands
 from rem.cli.command import COMMANDS
+from rem.settings.config import Config, overlay
+from rem.settings.sections import parse
 
 PAGES = [tiny.ROOT / "README.md", *sorted((tiny.ROOT / "docs").glob("*.md"))]
 OTHERS = [tiny.ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "data/sample/README.md")]
@@ -66,6 +68,22 @@ def test_commands_that_are_named_exist(page):
             assert (first, *more) in WORDS, words
 
 
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_functions_that_are_named_beside_a_file_are_in_it(page):
+    for file, functions in re.findall(r"`(rem/[\w/]+\.py)`: ((?:`\w+`(?:, )?)+)", text(page)):
+        source = (tiny.ROOT / file).read_text(encoding="utf-8")
+        for name in re.findall(r"\w+", functions):
+            assert re.search(rf"^(?:def|class) {name}\b", source, re.MULTILINE), (file, name)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/your-images.md"])
+def test_the_config_for_images_of_ones_own_is_a_config(page):
+    (own,) = blocks(tiny.ROOT / page, "yaml")
+    below = yaml.safe_load((tiny.ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    config = parse(Config, overlay(below, yaml.safe_load(own)), page)
+    assert config.run("leaves", "rem", 42).data.folder == "data/leaves"
+
+
 def commands(page):
     """What stands in backticks or in a block of its own and begins with rem."""
     inline = [code for code in re.findall(r"`([^`\n]+)`", prose(page)) if code.startswith("rem ")]
@@ -108,7 +126,7 @@ def test_the_training_loop_prunes_and_the_other_code_runs(sample_run, monkeypatc
 
 
 def test_the_case_by_hand_comes_out(capsys):
-    page = Path(tiny.ROOT / "docs/by-hand.md")
+    page = tiny.ROOT / "docs/by-hand.md"
     (code,), (printed,) = blocks(page, "python"), re.findall(r"^It prints\n\n```\n(.*?)^```", text(page), re.M | re.S)
     exec(code, {})
     assert capsys.readouterr().out == printed

@@ -149,7 +149,7 @@ SOURCES: dict[str, Source] = {
     ),
     "affnist-like": Source(
         what="not affNIST: 32 random affine maps of each of MNIST's 10,000 test digits, within affNIST's ranges, grey, "
-        "40x40; test images only (for data.transfer), made by rem/affine.py",
+        "40x40; test images only (for data.transfer), made by rem/data/layouts/affine.py",
         terms=MNIST_TERMS,
         layout="affine",
         files=_test_files(MNIST),
@@ -169,7 +169,7 @@ SOURCES: dict[str, Source] = {
         in_place_of="affnist",
     ),
     "shapes": Source(
-        what="textured shapes under random pose before clutter, RGB, generated (rem/shapes.py)",
+        what="textured shapes under random pose before clutter, RGB, generated (rem/data/layouts/shapes.py)",
         terms="this project's licence",
         layout="shapes",
     ),
