@@ -201,7 +201,7 @@ def transfer_note(results: Results) -> str:
             sentences.append("Which networks reached it is told by their history.csv.")
             continue
         short = [
-            f"{results.names.model(dataset, variant)} seed {seed} ({accuracy:.2f} %)"
+            f"{results.names.model(variant, dataset)} seed {seed} ({accuracy:.2f} %)"
             for variant in results.variants(dataset)
             for seed, accuracy in results.over_seeds(dataset, variant, "early", UNQUANTIZED, "accuracy").items()
             if accuracy < aimed

@@ -99,7 +99,7 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
     if shown is None:
         return {}
     checkpoint = model.checkpoint or shown
-    name = model.name or results.names.model(dataset, variant, model.quantized) + (
+    name = model.name or results.names.model(variant, dataset, model.quantized) + (
         f" ({model.state})" if model.state else ""
     )
     row = {
