@@ -45,15 +45,16 @@ class Evidence:
         against: Compared,
         rule: Rule,
         split: str = "test",
-        **how: bool,
+        *,
+        decides: bool = True,
     ) -> list[Finding]:
-        """The comparison at the shared K, which decides, and beside it at the published one."""
+        """The comparison at the shared K, which decides unless told otherwise, and beside it at the published one."""
         images = self.results.names.transfer(dataset) if split == "transfer" else None
         data = images.name if images else dataset
         found = []
         for levels in self.results.reported(dataset):
-            decides = levels == self.results.shared[dataset] and how.get("decides", True)
-            found += compare(self.results, dataset, metric, network, against, rule, levels, decides, split, data)
+            counts = decides and levels == self.results.shared[dataset]
+            found += compare(self.results, dataset, metric, network, against, rule, levels, counts, split, data)
         return found
 
 
@@ -214,8 +215,8 @@ def robust_when_undertrained(evidence: Evidence) -> list[Finding]:
         network, against = Compared("rem", state), Compared("baseline", state)
         for dataset in with_transfer(evidence.results):
             for metric, rule in (("accuracy", higher), ("entropy", lower)):
-                how = {"decides": state == "early"}
-                found += evidence.at_levels(dataset, metric, network, against, rule, "transfer", **how)
+                early = state == "early"
+                found += evidence.at_levels(dataset, metric, network, against, rule, "transfer", decides=early)
     return found
 
 

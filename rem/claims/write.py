@@ -133,7 +133,7 @@ def read_claims(path: Path) -> list[tuple[Claim, str, list[Finding]]]:
     for claim in CLAIMS:
         rows = found[found["claim"] == claim.name]
         if rows.empty:
-            raise RemError(f"{path} lacks the claim that {claim.name}; make it again (rem claims).")
+            raise RemError(f'{path} lacks the claim "{claim.name}"; make it again (rem claims).')
         findings = [_finding(row) for row in rows[rows["metric"].notna()].to_dict("records")]
         decisions.append((claim, rows["claim_verdict"].iloc[0], findings))
     return decisions
