@@ -9,7 +9,7 @@ from rem.claims.evidence import Evidence
 from rem.claims.findings import decided
 from rem.claims.paper import CLAIMS
 from rem.claims.rules import FAILS, HOLDS, MISSING, UNDECIDED
-from rem.claims.write import COLUMNS, read_claims, told, write_claims
+from rem.claims.write import BESIDE, COLUMNS, read_claims, told, write_claims
 from rem.errors import RemError
 
 LAST = {"baseline": "best", "baseline-decoder": "best"}
@@ -252,7 +252,8 @@ def test_what_is_written_is_read_again(written):
         assert verdict == own["claim_verdict"].iloc[0]
         assert [finding.value for finding in findings] == own["value"].dropna().tolist()
         for line in told(claim, findings):
-            assert f"- {line}\n" in (written / "claims.md").read_text(encoding="utf-8")
+            beside = "" if line.decides else f"*{BESIDE}* "
+            assert f"- {beside}{line.text}\n" in (written / "claims.md").read_text(encoding="utf-8")
 
 
 def test_a_csv_that_lacks_a_claim_is_named(written):
