@@ -21,7 +21,7 @@ from rem.claims.rules import (
     not_lower,
     same,
 )
-from rem.tables.measurements import UNQUANTIZED, Results, main_dataset, others, with_decoder, with_transfer
+from rem.tables.measurements import Results, main_dataset, others, with_decoder, with_transfer
 from rem.tables.statistics import welch
 
 BASELINE, REM = Compared("baseline"), Compared("rem")
@@ -69,7 +69,7 @@ def rises_in_training(evidence: Evidence) -> list[Finding]:
 
 
 def _costs_nothing(evidence: Evidence, dataset: str) -> list[Finding]:
-    plain = compare(evidence.results, dataset, "accuracy", REM, BASELINE, not_lower, UNQUANTIZED)
+    plain = compare(evidence.results, dataset, "accuracy", REM, BASELINE, not_lower, None)
     return plain + evidence.at_levels(dataset, "accuracy", REM, BASELINE, not_lower)
 
 
@@ -111,7 +111,7 @@ def couplings_strengthen(evidence: Evidence) -> list[Finding]:
     """Mean max_j c of all primary capsules, and the share of couplings in the level of 1/J."""
     found = []
     for dataset in [*main_dataset(evidence.results, evidence.dataset), *others(evidence.results, evidence.dataset)]:
-        found += compare(evidence.results, dataset, "strongest_coupling", REM, BASELINE, higher, UNQUANTIZED)
+        found += compare(evidence.results, dataset, "strongest_coupling", REM, BASELINE, higher, None)
         found += evidence.at_levels(dataset, "uniform_share", REM, BASELINE, lower)
     return found
 
@@ -259,7 +259,7 @@ def blocks_vanish(evidence: Evidence) -> list[Finding]:
     results, found = evidence.results, []
     for dataset in [*main_dataset(results, evidence.dataset), *others(results, evidence.dataset)]:
         checkpoint = results.checkpoint(dataset, "rem")
-        share = results.over_seeds(dataset, "rem", checkpoint, UNQUANTIZED, "sparsity_class_blocks")
+        share = results.over_seeds(dataset, "rem", checkpoint, None, "sparsity_class_blocks")
         if share.empty:
             continue
         (one,) = over_runs(dataset, "zero W_ij", REM.name(), "needed", share, 0 * share + ZERO_BLOCKS, higher)

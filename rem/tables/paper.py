@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rem.tables.measurements import (
-    UNQUANTIZED,
     Results,
     every,
     main_dataset,
@@ -86,7 +85,7 @@ def transfer_note(results: Results) -> str:
         short = [
             f"{results.names.model(variant, dataset)} seed {seed} ({accuracy:.2f} %)"
             for variant in results.variants(dataset)
-            for seed, accuracy in results.over_seeds(dataset, variant, "early", UNQUANTIZED, "accuracy").items()
+            for seed, accuracy in results.over_seeds(dataset, variant, "early", None, "accuracy").items()
             if accuracy < aimed
         ]
         sentences.append(

@@ -12,7 +12,7 @@ from rem.files.atomic import whole
 from rem.files.csv import read_csv
 from rem.settings.run import PaperData
 from rem.settings.sections import Section, parse, read_yaml
-from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
+from rem.tables.measurements import Results
 from rem.tables.names import PAPERS, TRANSFERRED, Images, with_spread
 from rem.tables.quantities import METRICS
 
@@ -135,17 +135,15 @@ def _of_dataset(entry: Published, results: Results, dataset: str, split: str) ->
         "checkpoint": checkpoint,
         "split": split if metric.by_split else None,
     }
-    for levels in results.reported(dataset) if at_levels else [UNQUANTIZED]:
+    for levels in results.reported(dataset) if at_levels else [None]:
         yield where | _ours(entry, results, dataset, checkpoint, levels, split)
 
 
 def _ours(
-    entry: Published, results: Results, dataset: str, checkpoint: str, levels: int, split: str
+    entry: Published, results: Results, dataset: str, checkpoint: str, levels: int | None, split: str
 ) -> dict[str, object]:
-    class_ = WHOLE if entry.class_ is None else entry.class_
-
     def measured(metric: str) -> pd.Series:
-        return results.cell(dataset, entry.variant, checkpoint, levels, metric, class_, split=split)
+        return results.cell(dataset, entry.variant, checkpoint, levels, metric, entry.class_, split=split)
 
     statistic, bound = METRICS[entry.metric].statistic, METRICS[entry.metric].ceiling
     cell = measured(entry.metric)
@@ -157,7 +155,7 @@ def _ours(
         "ours_ceiling": measured(bound)[statistic] if bound else None,
         "seeds": cell["seeds"],
         "difference": cell[statistic] - entry.value,
-        "levels": None if levels == UNQUANTIZED else levels,
+        "levels": levels,
         "reason": f"not measured at checkpoint {checkpoint}" if pd.isna(cell[statistic]) else "",
     }
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from rem.files.atomic import whole
 from rem.files.csv import read_csv
-from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
+from rem.tables.measurements import Results
 from rem.tables.names import Names
 from rem.tables.quantities import METRICS, Metric
 from rem.trees.levels import edge_at_uniform
@@ -94,9 +94,9 @@ def numbers(table: Table, results: Results, dataset: str) -> pd.DataFrame:
     """
     rows = []
     for each in table.datasets(results, dataset):
-        for levels in [UNQUANTIZED, *results.reported(each)]:
+        for levels in [None, *results.reported(each)]:
             for model in table.models:
-                if model.quantized == (levels == UNQUANTIZED):
+                if model.quantized == (levels is None):
                     continue
                 variants = [model.variant] if model.variant else results.variants(each, decoder=model.decoder)
                 rows += [_row(table, results, model, each, variant, levels) for variant in variants]
@@ -104,7 +104,9 @@ def numbers(table: Table, results: Results, dataset: str) -> pd.DataFrame:
     return frame if frame.empty else frame.astype({"levels": "Int64"})
 
 
-def _row(table: Table, results: Results, model: Model, dataset: str, variant: str, levels: int) -> dict[str, object]:
+def _row(
+    table: Table, results: Results, model: Model, dataset: str, variant: str, levels: int | None
+) -> dict[str, object]:
     shown = results.checkpoint(dataset, variant)
     if shown is None:
         return {}
@@ -118,7 +120,7 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
         "model": name,
         "variant": variant,
         "checkpoint": checkpoint,
-        "levels": levels if model.quantized else None,
+        "levels": levels,
         "seeds": len(results.of(dataset, variant)),
     }
     for quantity in table.quantities:
@@ -126,10 +128,10 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
     return row
 
 
-def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, int]) -> dict[str, float]:
+def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, int | None]) -> dict[str, float]:
     name, statistic, split = quantity.column, quantity.of.statistic, quantity.split
     if quantity.per_class:
-        classes = {class_: str(class_) for class_ in results.classes(where[0])} | {WHOLE: "total"}
+        classes = {class_: str(class_) for class_ in results.classes(where[0])} | {None: "total"}
         return {
             f"{metric}_{label}": results.cell(*where, metric, class_, split=split)[statistic]
             for metric in (quantity.metric, quantity.of.ceiling)
