@@ -21,7 +21,7 @@ from rem.claims.rules import (
     not_lower,
     same,
 )
-from rem.tables.measurements import UNQUANTIZED, Results, main_dataset, others, with_decoder, with_transfer
+from rem.tables.measurements import Results, main_dataset, others, with_decoder, with_transfer
 from rem.tables.statistics import welch
 
 BASELINE, REM = Compared("baseline"), Compared("rem")
@@ -45,15 +45,16 @@ class Evidence:
         against: Compared,
         rule: Rule,
         split: str = "test",
-        **how: bool,
+        *,
+        decides: bool = True,
     ) -> list[Finding]:
-        """The comparison at the shared K, which decides, and beside it at the published one."""
+        """The comparison at the shared K, which decides unless told otherwise, and beside it at the published one."""
         images = self.results.names.transfer(dataset) if split == "transfer" else None
         data = images.name if images else dataset
         found = []
         for levels in self.results.reported(dataset):
-            decides = levels == self.results.shared[dataset] and how.get("decides", True)
-            found += compare(self.results, dataset, metric, network, against, rule, levels, decides, split, data)
+            counts = decides and levels == self.results.shared[dataset]
+            found += compare(self.results, dataset, metric, network, against, rule, levels, counts, split, data)
         return found
 
 
@@ -68,7 +69,7 @@ def rises_in_training(evidence: Evidence) -> list[Finding]:
 
 
 def _costs_nothing(evidence: Evidence, dataset: str) -> list[Finding]:
-    plain = compare(evidence.results, dataset, "accuracy", REM, BASELINE, not_lower, UNQUANTIZED)
+    plain = compare(evidence.results, dataset, "accuracy", REM, BASELINE, not_lower, None)
     return plain + evidence.at_levels(dataset, "accuracy", REM, BASELINE, not_lower)
 
 
@@ -110,7 +111,7 @@ def couplings_strengthen(evidence: Evidence) -> list[Finding]:
     """Mean max_j c of all primary capsules, and the share of couplings in the level of 1/J."""
     found = []
     for dataset in [*main_dataset(evidence.results, evidence.dataset), *others(evidence.results, evidence.dataset)]:
-        found += compare(evidence.results, dataset, "strongest_coupling", REM, BASELINE, higher, UNQUANTIZED)
+        found += compare(evidence.results, dataset, "strongest_coupling", REM, BASELINE, higher, None)
         found += evidence.at_levels(dataset, "uniform_share", REM, BASELINE, lower)
     return found
 
@@ -214,8 +215,8 @@ def robust_when_undertrained(evidence: Evidence) -> list[Finding]:
         network, against = Compared("rem", state), Compared("baseline", state)
         for dataset in with_transfer(evidence.results):
             for metric, rule in (("accuracy", higher), ("entropy", lower)):
-                how = {"decides": state == "early"}
-                found += evidence.at_levels(dataset, metric, network, against, rule, "transfer", **how)
+                early = state == "early"
+                found += evidence.at_levels(dataset, metric, network, against, rule, "transfer", decides=early)
     return found
 
 
@@ -258,7 +259,7 @@ def blocks_vanish(evidence: Evidence) -> list[Finding]:
     results, found = evidence.results, []
     for dataset in [*main_dataset(results, evidence.dataset), *others(results, evidence.dataset)]:
         checkpoint = results.checkpoint(dataset, "rem")
-        share = results.over_seeds(dataset, "rem", checkpoint, UNQUANTIZED, "sparsity_class_blocks")
+        share = results.over_seeds(dataset, "rem", checkpoint, None, "sparsity_class_blocks")
         if share.empty:
             continue
         (one,) = over_runs(dataset, "zero W_ij", REM.name(), "needed", share, 0 * share + ZERO_BLOCKS, higher)

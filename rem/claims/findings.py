@@ -16,7 +16,7 @@ from rem.claims.rules import (
     Rule,
     same,
 )
-from rem.tables.measurements import UNQUANTIZED, Results
+from rem.tables.measurements import Results
 from rem.tables.names import Images, Names, model_name
 from rem.tables.quantities import METRICS
 from rem.tables.statistics import paired_test
@@ -70,7 +70,7 @@ def compare(
     network: Compared,
     against: Compared,
     rule: Rule,
-    levels: int,
+    levels: int | None,
     decides: bool = True,
     split: str = "test",
     data: str | None = None,
@@ -86,7 +86,7 @@ def compare(
         return results.over_seeds(dataset, of.variant, checkpoint, levels, what, split=split)
 
     values, references = measured(network, metric), measured(against, metric)
-    names = [of.name(quantized=levels != UNQUANTIZED) for of in (network, against)]
+    names = [of.name(quantized=levels is not None) for of in (network, against)]
     found = over_runs(dataset, metric, *names, values, references, rule)
     if not found:
         return []
@@ -100,7 +100,7 @@ def compare(
             verdict, note = UNDECIDED, "at the ceiling"
         elif any(reached):
             note = f"{names[reached.index(True)]} is at the ceiling: the true difference is larger"
-    shown = {"levels": levels if levels != UNQUANTIZED else None, "split": split, "data": data or dataset}
+    shown = {"levels": levels, "split": split, "data": data or dataset}
     return [replace(finding, verdict=verdict, note=note, decides=decides, **shown)]
 
 

@@ -41,10 +41,10 @@ CLAIMS = (
         MAIN,
     ),
     Claim(
-        "nor on other datasets",
+        "pruning costs no accuracy on other datasets",
         "4.2, Table 6",
         "a CapsNet+REM has an high percentage of pruned parameters with a minimal performance loss",
-        "as above: no loss",
+        "accuracy of REM against CapsNet+Q on other datasets, and of both unquantized: no loss",
         evidence.costs_nothing_elsewhere,
         OTHERS,
     ),
@@ -65,11 +65,11 @@ CLAIMS = (
         MAIN,
     ),
     Claim(
-        "and on other datasets",
+        "entropy and keys fall on other datasets",
         "5, Table 6",
         "pruning methods, in low pruning regimes, naturally reduce such entropy as well as the cardinality over the "
         "possible parse trees",
-        "entropy and keys, REM against CapsNet+Q: fall",
+        "entropy and keys on other datasets, REM against CapsNet+Q: fall",
         evidence.both_fall_elsewhere,
         OTHERS,
     ),
@@ -91,7 +91,7 @@ CLAIMS = (
         "select the run that the config's `figures` names, of variant `rem`",
     ),
     Claim(
-        "less so on CIFAR10 and Tiny ImageNet",
+        "entropy falls less on CIFAR10 and Tiny ImageNet",
         "4.2, Table 6",
         "for the other datasets the differences between the two approaches is less evident",
         "fall of entropy in % of CapsNet+Q's, against that on Fashion-MNIST: smaller",
@@ -107,7 +107,7 @@ CLAIMS = (
         "run `baseline` and `rem` on a dataset with a transfer set",
     ),
     Claim(
-        "a decoder undoes the effect",
+        "a decoder undoes the fall of entropy",
         "4.3",
         "the entropy of a CapsNets+REM is almost the same as that of a CapsNet+Q",
         "entropy of REM trained with a decoder against CapsNet+Q without: the same",
@@ -140,7 +140,7 @@ CLAIMS = (
         CONTROLS,
     ),
     Claim(
-        "the zeros do it, not the penalty",
+        "zero weights lower the entropy, not the penalty",
         "1",
         "in low pruning regimes it removes noisy couplings which cause the entropy to increase considerably",
         "entropy of REM against its penalty alone, which prunes nothing: lower at all",
@@ -148,7 +148,7 @@ CLAIMS = (
         CONTROLS,
     ),
     Claim(
-        "sparse W_ij do it",
+        "sparse W_ij lower the entropy",
         "3.2",
         "one efficient solution relies in enforcing sparsity in the W_ij representation",
         "entropy of REM on the W_ij alone against CapsNet+Q: falls",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -64,7 +64,12 @@ def _markdown(decisions: list[tuple[Claim, list[Finding]]], config_name: str, fo
     results, names = found.results, found.results.names
     verdicts = [f"| {claim.name} | {claim.section} | **{decided(findings, names)}** |" for claim, findings in decisions]
     details = [
-        DETAILS.format(claim=claim, findings="\n".join(f"- {line}" for line in told(claim, findings)))
+        DETAILS.format(
+            claim=claim,
+            findings="\n".join(
+                f"- {line.text}" if line.decides else f"- *{BESIDE}* {line.text}" for line in told(claim, findings)
+            ),
+        )
         for claim, findings in decisions
     ]
     transfers = [images.name for images in map(names.transfer, results.datasets) if images]
@@ -105,6 +110,7 @@ Decided by: {claim.measurement}.
 
 {findings}
 """
+BESIDE = "beside it"
 COLUMNS = ["claim", "section", "claim_verdict", *(field.name for field in fields(Finding))]
 
 
@@ -118,9 +124,16 @@ def table(decisions: list[tuple[Claim, list[Finding]]], names: Names) -> pd.Data
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("levels", "seeds"), "Int64"))
 
 
-def told(claim: Claim, findings: list[Finding]) -> list[str]:
-    """A claim's findings in words, as Markdown, or what is lacking for any."""
-    return [_told(finding) for finding in findings] or [f"none: {claim.needs}"]
+class Line(NamedTuple):
+    """A finding in words, and whether it decides; names of variants and commands stand in backquotes."""
+
+    text: str
+    decides: bool = True
+
+
+def told(claim: Claim, findings: list[Finding]) -> list[Line]:
+    """A claim's findings in words, or what is lacking for any."""
+    return [Line(_told(finding), finding.decides) for finding in findings] or [Line(f"none: {claim.needs}")]
 
 
 def read_claims(path: Path) -> list[tuple[Claim, str, list[Finding]]]:
@@ -133,7 +146,7 @@ def read_claims(path: Path) -> list[tuple[Claim, str, list[Finding]]]:
     for claim in CLAIMS:
         rows = found[found["claim"] == claim.name]
         if rows.empty:
-            raise RemError(f"{path} lacks the claim that {claim.name}; make it again (rem claims).")
+            raise RemError(f'{path} lacks the claim "{claim.name}"; make it again (rem claims).')
         findings = [_finding(row) for row in rows[rows["metric"].notna()].to_dict("records")]
         decisions.append((claim, rows["claim_verdict"].iloc[0], findings))
     return decisions
@@ -155,9 +168,8 @@ def _told(finding: Finding) -> str:
     spec, unit = metric.told, f" {metric.unit}".rstrip()
     interval = "" if pd.isna(finding.low) else f" [{finding.low:+{spec}}, {finding.high:+{spec}}]"
     note = f" ({finding.note})" if finding.note else ""
-    line = (
+    return (
         f"{data}{levels}: {finding.metric} {finding.reference:{spec}}{unit} ({finding.against}), "
         f"{finding.value:{spec}}{unit} ({finding.network}); {finding.difference:+{spec}}{interval}, "
         f"n = {finding.seeds}: {finding.verdict}{note}"
     )
-    return line if finding.decides else f"*beside it* {line}"

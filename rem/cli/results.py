@@ -91,7 +91,8 @@ def claims(
 
 @command(
     argument("target", help="the HTML file"),
-    argument("--tables", nargs="+", required=True, help="Markdown of tables and paired"),
+    argument("--tables", nargs="+", required=True, help="CSVs of tables and paired"),
+    METRICS,
     argument("--claims", required=True, help="claims.csv"),
     argument("--figures", nargs="+", required=True, help="SVG files"),
     RUNS,
@@ -101,6 +102,7 @@ def claims(
 def report(
     target: Path,
     tables: list[Path],
+    metrics: Path,
     claims: Path,
     figures: list[Path],
     runs: list[Path],
@@ -110,7 +112,9 @@ def report(
     """Write the tables, figures, claims, timings and provenance of a run of the workflow as one HTML file."""
     from rem.report.page import write_report
 
-    write_report(name, tables, claims, figures, runs, sorted(timings.rglob("*.tsv")) if timings else [], target)
+    write_report(
+        name, tables, metrics, claims, figures, runs, sorted(timings.rglob("*.tsv")) if timings else [], target
+    )
 
 
 @command(argument("file"))

@@ -24,7 +24,7 @@ from rem.figures.style import (
 )
 from rem.files.csv import read_csv
 from rem.settings.run import read_run
-from rem.tables.names import Names, model_name
+from rem.tables.names import Names
 
 CAPTION = "Entropy and accuracy against the number of levels K: entropy is a property of the quantizer too."
 
@@ -42,7 +42,7 @@ def draw(
             and entropy_ceiling (Eq. 9, bits).
         levels_csvs: of every dataset, of `rem levels`: the shared K, the published one, and those with a level
             edge on 1/J.
-        run_yamls: `run.yaml` of every run, by which datasets are named.
+        run_yamls: `run.yaml` of every run, by which datasets and networks are named.
         target_stem: `.png` and `.svg` are added to it.
 
     Raises:
@@ -64,7 +64,7 @@ def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, names: Names) -> Fig
     Args:
         frame: rows of the `by_levels.csv` files.
         chosen: rows of the `levels.csv` files.
-        names: of its datasets.
+        names: of its datasets and networks.
     """
     datasets = list(frame["dataset"].unique())
     figure, axes = panel_grid(datasets, 3.7, sharex=True)
@@ -100,7 +100,7 @@ def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, names: Names) -> Fig
     figure.supxlabel("levels of the quantizer, K", fontsize=8)
     legend = [
         *(
-            Line2D([], [], color=look.colour, linestyle="-" if look.filled else "--", label=model_name(variant, True))
+            Line2D([], [], color=look.colour, linestyle="-" if look.filled else "--", label=names.model(variant))
             for variant, look in shown.items()
         ),
         Patch(color=GREY, alpha=0.25, label="range over seeds"),

@@ -19,7 +19,6 @@ from rem.figures.style import (
     unreachable,
 )
 from rem.tables.measurements import Results, read_results
-from rem.tables.names import model_name
 
 CAPTION = "What REM is without one of its parts: entropy and accuracy of the controls."
 
@@ -62,9 +61,7 @@ def controls_of(results: Results) -> Figure:
             panel.set_xlim(left, min(right, 100))
             shade_unreachable(panel, {panel.get_xlim(): max(ceilings)})
             panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    handles = [
-        Line2D([], [], **mark(look), label=model_name(variant, quantized=True)) for variant, look in shown.items()
-    ]
+    handles = [Line2D([], [], **mark(look), label=results.names.model(variant)) for variant, look in shown.items()]
     handles.append(unreachable())
     panel_legend(figure, handles, datasets, 4)
     sns.despine(figure)

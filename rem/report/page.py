@@ -9,35 +9,40 @@ from typing import NamedTuple
 
 import jinja2
 import pandas as pd
-from markdown_it import MarkdownIt
 
 from rem.claims.rules import FAILS, HOLDS
-from rem.claims.write import read_claims, told
+from rem.claims.write import Line, read_claims, told
 from rem.errors import RemError
 from rem.figures import by_levels, fig4, fig5, fig6, fig7, fig8, overview, parse_tree
 from rem.files.atomic import whole
 from rem.files.notes import note_read
 from rem.files.trace import Trace, revision_told, steps, trace, versions_told
 from rem.report.graph import svg
-from rem.settings.run import Run, read_run
+from rem.settings.run import Run
+from rem.tables import paired, published
+from rem.tables.measurements import Results, read_results
 from rem.tables.names import images_of
+from rem.tables.paper import TABLES
+from rem.tables.table import caption, read_table, readable
 
 FIGURES = (overview, by_levels, fig4, fig5, fig6, fig7, fig8, parse_tree)  # in the order in which they are shown
 CAPTIONS = {module.__name__.rpartition(".")[2]: module.CAPTION for module in FIGURES}
-LEFT_OUT = {"± classes", "Note"}  # of the columns of paper_vs_ours.md, which has room for them
-MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+LEFT_OUT = ["± classes", "Note"]  # of the columns of paper_vs_ours.md, which has room for them
+PAIRED = "CapsNet+REM against CapsNet+Q over the seeds"
+DECLARED = {table.stem: table for table in TABLES}
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
 
 
 class Shown(NamedTuple):
-    """A table: its heading, the rest of its caption and itself, as HTML."""
+    """A table: its heading, the paragraphs of its caption, its columns and rows, and whether it is opened on demand."""
 
-    stem: str
     heading: str
-    text: str
-    html: str
+    caption: list[str]
+    header: list[str]
+    rows: list[list[str]]
+    closed: bool = False
 
 
 class FigureShown(NamedTuple):
@@ -55,7 +60,7 @@ class ClaimShown(NamedTuple):
     name: str
     sentence: str
     decided_by: str
-    findings: list[str]
+    findings: list[Line]
     verdict: str
     kind: str
 
@@ -63,6 +68,7 @@ class ClaimShown(NamedTuple):
 def write_report(
     name: str,
     tables: Sequence[Path],
+    metrics_csv: Path,
     claims_csv: Path,
     figures: Sequence[Path],
     runs: Sequence[Path],
@@ -73,7 +79,8 @@ def write_report(
 
     Args:
         name: of the config.
-        tables: the Markdown files of `rem tables` and `rem paired`.
+        tables: the CSVs of `rem tables` and `rem paired`.
+        metrics_csv: what they were made of, by which their captions tell on what was measured.
         claims_csv: of `rem claims`.
         figures: SVG files.
         runs: `run.yaml` of every run.
@@ -81,11 +88,12 @@ def write_report(
         target: the HTML file.
 
     Raises:
-        RemError: a file cannot be read.
+        RemError: a file cannot be read, or is no such table.
     """
-    texts = {path.stem: _read(path) for path in tables}
+    results = read_results(metrics_csv, runs)
     claims = claims_of(claims_csv)
-    compared = comparison(texts.pop("paper_vs_ours")) if "paper_vs_ours" in texts else []
+    compared = [table for path in tables if path.stem == "paper_vs_ours" for table in comparison(path)]
+    others = [shown(path, results) for path in tables if path.stem != "paper_vs_ours"]
     drawn = {path.stem: path for path in figures}
     given = [*tables, claims_csv, *figures]
     order = [stem for stem in CAPTIONS if stem in drawn] + [stem for stem in drawn if stem not in CAPTIONS]
@@ -95,12 +103,12 @@ def write_report(
         found, untraced = Trace(), str(error)
     html = ENVIRONMENT.get_template("page.html.j2").render(
         name=name,
-        runs=run_rows([read_run(path) for path in runs]),
+        runs=run_rows(results.runs),
         networks=len(runs),
         claims=claims,
         verdicts=sorted(Counter((claim.kind, claim.verdict) for claim in claims).items()),
         compared=compared,
-        tables=[shown(stem, text) for stem, text in texts.items()],
+        tables=others,
         figures=[_figure(stem, _read(drawn[stem])) for stem in order],
         found=found,
         untraced=untraced,
@@ -125,65 +133,56 @@ def _read(path: Path) -> str:
         raise RemError(f"{path} cannot be read ({error}); make it again.") from error
 
 
-def _cells(text: str) -> list[tuple[list[str], list[list[str]]]]:
-    """The tables of a Markdown text, each as its header and its rows of Markdown."""
-    tables: list[tuple[list[str], list[list[str]]]] = []
-    rows: list[list[str]] = []
-    for token in MARKDOWN.parse(text):
-        if token.type == "table_open":
-            rows = []
-        elif token.type == "tr_open":
-            rows.append([])
-        elif token.type == "inline" and token.level > 1 and rows:
-            rows[-1].append(token.content)
-        elif token.type == "table_close":
-            tables.append((rows[0], rows[1:]))
-    return tables
-
-
-class Compared(NamedTuple):
-    """A table of the paper's numbers: its title, its columns, its rows, and whether it is only for a closer look."""
-
-    title: str
-    header: list[str]
-    rows: list[list[str]]
-    closed: bool
-
-
 def claims_of(path: Path) -> list[ClaimShown]:
     """The claims in a `claims.csv`, the errors those of `rem.claims.write.read_claims`."""
     claims = []
     for claim, verdict, findings in read_claims(path):
         kind = "holds" if verdict.startswith(HOLDS) else "not" if verdict.startswith(FAILS) else "open"
-        lines = [MARKDOWN.renderInline(line) for line in told(claim, findings)]
         sentence = f"“{claim.sentence}” ({claim.section})"
-        claims.append(ClaimShown(claim.name, sentence, claim.measurement, lines, verdict, kind))
+        claims.append(ClaimShown(claim.name, sentence, claim.measurement, told(claim, findings), verdict, kind))
     return claims
 
 
-def comparison(text: str) -> list[Compared]:
-    """The tables in paper_vs_ours.md: numbers of whole datasets, those of single classes, those not computed here."""
-    found = []
-    for header, rows in _cells(text):
-        kept = [place for place, name in enumerate(header) if name not in LEFT_OUT]
-        names = [header[place] for place in kept]
-        cells = [[MARKDOWN.renderInline(row[place]) for place in kept] for row in rows]
-        if "Ours" not in names:
-            found.append(Compared("In the paper and not computed under this config", names, cells, closed=True))
-            continue
-        of_class = [row for row in cells if re.fullmatch(r"#\d+", row[names.index("Column")])]
-        others = [row for row in cells if row not in of_class]
-        found.append(Compared("Whole datasets", names, others, closed=False))
-        found.append(Compared("Dictionary sizes class by class", names, of_class, closed=True))
-    return [table for table in found if table.rows]
+def comparison(path: Path) -> list[Shown]:
+    """The tables in paper_vs_ours.csv: numbers of whole datasets, those of single classes, those not computed here."""
+    numbers = published.read_comparison(path)
+    of_class = numbers["class"].notna()
+    compared = (published.made(numbers[rows]).drop(columns=LEFT_OUT) for rows in (~of_class, of_class))
+    found = {
+        "Whole datasets": next(compared),
+        "Dictionary sizes class by class": next(compared),
+        "In the paper and not computed under this config": published.missing(numbers),
+    }
+    closed = [False, True, True]
+    return [
+        Shown(heading, [], *_cells(table), closed)
+        for (heading, table), closed in zip(found.items(), closed, strict=True)
+        if not table.empty
+    ]
 
 
-def shown(stem: str, text: str) -> Shown:
-    """A Markdown table: its caption's first two sentences as its heading, where it has that many."""
-    first, _, rest = text.strip().partition("\n\n")
-    parts = re.match(r"((?:Table \d+|Section [\d.]+\d)\. [^.]+)\. (.*)", first, re.DOTALL)
-    heading, caption = parts.groups() if parts else (stem, first)
-    return Shown(stem, heading, MARKDOWN.render(caption), MARKDOWN.render(rest))
+def shown(path: Path, results: Results) -> Shown:
+    """A table of `rem tables`, or that of `rem paired`, with its caption.
+
+    Raises:
+        RemError: the file cannot be read, or is no such table.
+    """
+    if path.stem == "paired":
+        pairs = paired.read_paired(path)
+        paragraphs = [paragraph.strip() for paragraph in paired.caption(pairs).split("\n\n")]
+        cells = ([], []) if pairs.empty else _cells(paired.readable(pairs, results.names))
+        return Shown(PAIRED, [*paragraphs, *([paired.NO_PAIR] if pairs.empty else [])], *cells, closed=True)
+    if path.stem not in DECLARED:
+        raise RemError(f"{path} is no table of rem tables or rem paired; give {', '.join(DECLARED)}, paired.")
+    table = DECLARED[path.stem]
+    frame = read_table(table, path)
+    if "note" in frame:
+        return Shown(table.headline, list(frame["note"]), [], [])
+    return Shown(table.headline, [caption(table, frame, results)], *_cells(readable(table, frame, results.names)))
+
+
+def _cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    return list(table), table.to_numpy().tolist()
 
 
 def run_rows(runs: Sequence[Run]) -> list[dict[str, str]]:

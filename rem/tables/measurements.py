@@ -21,9 +21,9 @@ COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class
 
 RUN = ["dataset", "variant", "seed"]
 CELL = ["dataset", "variant", "checkpoint", "split", "levels", "metric", "class"]
-UNQUANTIZED = 0  # stands in `levels` where the file has nothing
-WHOLE = -1  # stands in `class` where the file has nothing
-ANY = ""  # stands in `split`, and in other names, where the file has nothing
+# What stands in `rows` where the file has nothing, for pandas groups and finds no missing values; outside this module
+# a missing K or class is None.
+UNQUANTIZED, WHOLE, ANY = 0, -1, ""  # in `levels`, in `class`, in `split` and in other names
 SPLITS = ("test", "transfer")  # what is reported; the validation split only chooses
 
 
@@ -62,21 +62,30 @@ class Results:
         dataset: str,
         variant: str,
         checkpoint: str,
-        levels: int,
+        levels: int | None,
         metric: str,
-        class_: int = WHOLE,
+        class_: int | None = None,
         *,
         split: str = "test",
     ) -> pd.Series:
         """The statistics of one measurement; all NaN where it was not made.
 
+        `levels` is K, None without quantization; `class_` None is the whole set.
+
         A metric that depends on no K or no split (sparsity, say) is the same at every K and on every split.
         """
-        key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, class_)
+        key = (
+            dataset,
+            variant,
+            checkpoint,
+            *self._where(metric, split, levels),
+            metric,
+            WHOLE if class_ is None else class_,
+        )
         return self.cells.reindex([key]).iloc[0]
 
     def over_seeds(
-        self, dataset: str, variant: str, checkpoint: str, levels: int, metric: str, *, split: str = "test"
+        self, dataset: str, variant: str, checkpoint: str, levels: int | None, metric: str, *, split: str = "test"
     ) -> pd.Series:
         """The whole set's values of a measurement, indexed by seed; empty where it was not made."""
         key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, WHOLE)
@@ -86,10 +95,11 @@ class Results:
     def _by_seed(self) -> pd.Series:
         return self.rows.set_index([*CELL, "seed"])["value"].sort_index()
 
-    def _where(self, metric: str, split: str, levels: int) -> tuple[str, int]:
+    @staticmethod
+    def _where(metric: str, split: str, levels: int | None) -> tuple[str, int]:
         """The split and K at which a metric stands in the rows."""
         known = METRICS[metric]
-        return split if known.by_split else ANY, levels if known.by_levels else UNQUANTIZED
+        return split if known.by_split else ANY, levels if levels and known.by_levels else UNQUANTIZED
 
     @property
     def datasets(self) -> list[str]:

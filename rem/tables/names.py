@@ -83,10 +83,10 @@ class Names:
         """A dataset for people."""
         return self.images(dataset).title
 
-    def model(self, dataset: str, variant: str, quantized: bool = True) -> str:
-        """A variant's network on a dataset for people."""
-        run = self._runs.get((dataset, variant))
-        return model_name(variant, quantized, run and run.decoder_on)
+    def model(self, variant: str, dataset: str | None = None, quantized: bool = True) -> str:
+        """A variant's network for people, on a dataset or, where one name serves all of them, on the first."""
+        named = [run for (on, of), run in self._runs.items() if of == variant and dataset in (None, on)]
+        return model_name(variant, quantized, named[0].decoder_on if named else None)
 
 
 def with_spread(value: float, spread: float | None, spec: str, over: str | None = None) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from rem.files.atomic import whole
+from rem.files.csv import read_csv
 from rem.tables.measurements import SPLITS, Results, read_results
 from rem.tables.names import Names
 from rem.tables.quantities import METRICS
@@ -17,6 +18,7 @@ COMPARED = ("entropy", "entropy_chao_shen", "accuracy", "keys")
 MEASURED = ["seeds", "difference", "std", "low", "high", "t", "p", "p_holm", "effect_size"]
 COLUMNS = ["dataset", "split", "baseline", "baseline_checkpoint", "variant", "variant_checkpoint", "levels", "metric"]
 COLUMNS += MEASURED
+NO_PAIR = "No two networks of these runs make a pair."
 CAPTION = """\
 Differences between networks of the same seed: mean of (model - reference) over the seeds that both have, at the \
 checkpoints that their tables show. ±: standard deviation of the differences; interval: 95%, of Student's t; p: \
@@ -92,10 +94,17 @@ def write_paired(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> 
     with whole(folder / "paired.csv") as path:
         table.to_csv(path, index=False, float_format="%.10g")
     with whole(folder / "paired.md") as path:
-        path.write_text(f"{_caption(table)}\n{_readable(table, results.names)}\n", encoding="utf-8")
+        text = readable(table, results.names).to_markdown(index=False, disable_numparse=True)
+        path.write_text(f"{caption(table)}\n{NO_PAIR if table.empty else text}\n", encoding="utf-8")
 
 
-def _caption(table: pd.DataFrame) -> str:
+def read_paired(path: Path) -> pd.DataFrame:
+    """What `compare_pairs` returned, from its CSV; raises RemError if that cannot be read or lacks a column."""
+    return read_csv(path, COLUMNS)
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What the columns of `readable` are, and what so few seeds can decide."""
     power = [
         f"With {n} seeds p < 0.05 before correction takes |d_z| > {stats.t.ppf(0.975, n - 1) / n**0.5:.2f}."
         for n in sorted(set(table["seeds"]))
@@ -105,9 +114,8 @@ def _caption(table: pd.DataFrame) -> str:
     return CAPTION.format(tests=tests, power=" ".join(power) or "One seed decides nothing.")
 
 
-def _readable(table: pd.DataFrame, names: Names) -> str:
-    if table.empty:
-        return "No two networks of these runs make a pair."
+def readable(table: pd.DataFrame, names: Names) -> pd.DataFrame:
+    """What `compare_pairs` returns as text for people."""
 
     def printed(column: str, spec: str) -> pd.Series:
         return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
@@ -125,8 +133,8 @@ def _readable(table: pd.DataFrame, names: Names) -> str:
         "Dataset": table["dataset"].map(names.dataset),
         "Split": table["split"],
         "K": table["levels"],
-        "Model": [names.model(*pair) for pair in zip(table["dataset"], table["variant"], strict=True)],
-        "Reference": [names.model(*pair) for pair in zip(table["dataset"], table["baseline"], strict=True)],
+        "Model": [names.model(*pair) for pair in zip(table["variant"], table["dataset"], strict=True)],
+        "Reference": [names.model(*pair) for pair in zip(table["baseline"], table["dataset"], strict=True)],
         "Metric": [METRICS[metric].name for metric in table["metric"]],
         "Seeds": table["seeds"],
         "Difference": measured("difference", "+") + spread.where(spread == "", " ± " + spread),
@@ -136,4 +144,4 @@ def _readable(table: pd.DataFrame, names: Names) -> str:
         "p (Holm)": printed("p_holm", ".2g"),
         "d_z": printed("effect_size", ".2f"),
     }
-    return pd.DataFrame(text).to_markdown(index=False, disable_numparse=True)
+    return pd.DataFrame(text).astype(str)

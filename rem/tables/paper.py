@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rem.tables.measurements import (
-    UNQUANTIZED,
     Results,
     every,
     main_dataset,
@@ -63,6 +62,39 @@ TRANSFERRED = (
     replace(ENTROPY, heading="Entropy, transfer (bits)", split="transfer"),
     replace(CEILING, heading="Ceiling, transfer (bits)", split="transfer"),
 )
+
+
+def transfer_note(results: Results) -> str:
+    """What the transfer sets are, where early stopping was set, and whether every network reached it."""
+    sentences = []
+    for dataset in results.datasets:
+        images = results.names.transfer(dataset)
+        if images is None:
+            continue
+        run = results.of(dataset)[0]
+        aimed = run.training.early_accuracy
+        sentences.append(f"The transfer set of {dataset} is {images.title}.")
+        if images.stand_in:
+            sentences.append(f"It is not {PAPERS[images.paper]}.")
+        sentences.append(
+            f"Under-trained: the first epoch with a validation accuracy of {aimed:g} %, or else that of the highest."
+        )
+        if run.data.validation != "test":
+            sentences.append("Which networks reached it is told by their history.csv.")
+            continue
+        short = [
+            f"{results.names.model(variant, dataset)} seed {seed} ({accuracy:.2f} %)"
+            for variant in results.variants(dataset)
+            for seed, accuracy in results.over_seeds(dataset, variant, "early", None, "accuracy").items()
+            if accuracy < aimed
+        ]
+        sentences.append(
+            f"The test images serve as validation; {', '.join(short)} did not reach it."
+            if short
+            else "The test images serve as validation; every network reached it."
+        )
+    return " ".join(sentences)
+
 
 TABLES = (
     Table(
@@ -122,6 +154,7 @@ TABLES = (
         with_transfer,
         (Model(checkpoint="early", state="under-trained"), Model(state="well-trained")),
         (ACCURACY, *TRANSFERRED, EPOCH),
+        note=transfer_note,
     ),
     Table(
         "table_decoder",
@@ -167,8 +200,7 @@ def write_tables(
     """
     results = read_results(metrics_csv, run_yamls)
     for table in TABLES:
-        note = transfer_note(results) if table.stem == "table7" else ""
-        write_table(table, results, dataset, folder, note)
+        write_table(table, results, dataset, folder)
     comparison = compare(read_published(published_yaml), results)
     write_comparison(comparison, config_name, folder)
     write_summary(results, folder / "summary.json")
@@ -180,35 +212,3 @@ def write_controls(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -
     The arguments and errors are those of `write_tables`.
     """
     write_table(CONTROLS, read_results(metrics_csv, run_yamls), "", folder)
-
-
-def transfer_note(results: Results) -> str:
-    """What the transfer sets are, where early stopping was set, and whether every network reached it."""
-    sentences = []
-    for dataset in results.datasets:
-        images = results.names.transfer(dataset)
-        if images is None:
-            continue
-        run = results.of(dataset)[0]
-        aimed = run.training.early_accuracy
-        sentences.append(f"The transfer set of {dataset} is {images.title}.")
-        if images.stand_in:
-            sentences.append(f"It is not {PAPERS[images.paper]}.")
-        sentences.append(
-            f"Under-trained: the first epoch with a validation accuracy of {aimed:g} %, or else that of the highest."
-        )
-        if run.data.validation != "test":
-            sentences.append("Which networks reached it is told by their history.csv.")
-            continue
-        short = [
-            f"{results.names.model(dataset, variant)} seed {seed} ({accuracy:.2f} %)"
-            for variant in results.variants(dataset)
-            for seed, accuracy in results.over_seeds(dataset, variant, "early", UNQUANTIZED, "accuracy").items()
-            if accuracy < aimed
-        ]
-        sentences.append(
-            f"The test images serve as validation; {', '.join(short)} did not reach it."
-            if short
-            else "The test images serve as validation; every network reached it."
-        )
-    return " ".join(sentences)

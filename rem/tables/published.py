@@ -1,17 +1,18 @@
 """The paper's printed numbers beside ours: `paper_vs_ours.csv` and `.md`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from pydantic import Field
 
 from rem.errors import RemError
 from rem.files.atomic import whole
+from rem.files.csv import read_csv
 from rem.settings.run import PaperData
 from rem.settings.sections import Section, parse, read_yaml
-from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
+from rem.tables.measurements import Results
 from rem.tables.names import PAPERS, TRANSFERRED, Images, with_spread
 from rem.tables.quantities import METRICS
 
@@ -21,6 +22,7 @@ COLUMNS = [
     *("ours", "statistic", "ours_std", "ours_std_classes", "ours_ceiling", "seeds", "difference"),
     *("our_dataset", "our_data", "checkpoint", "split", "levels", "suspect", "note", "reason"),
 ]
+SUSPECT = "(suspect)"  # marks a cell that was probably copied from another
 CHECKPOINTS = {"under-trained": "early"}  # the paper's word for an epoch -> ours, where they differ
 
 
@@ -133,17 +135,15 @@ def _of_dataset(entry: Published, results: Results, dataset: str, split: str) ->
         "checkpoint": checkpoint,
         "split": split if metric.by_split else None,
     }
-    for levels in results.reported(dataset) if at_levels else [UNQUANTIZED]:
+    for levels in results.reported(dataset) if at_levels else [None]:
         yield where | _ours(entry, results, dataset, checkpoint, levels, split)
 
 
 def _ours(
-    entry: Published, results: Results, dataset: str, checkpoint: str, levels: int, split: str
+    entry: Published, results: Results, dataset: str, checkpoint: str, levels: int | None, split: str
 ) -> dict[str, object]:
-    class_ = WHOLE if entry.class_ is None else entry.class_
-
     def measured(metric: str) -> pd.Series:
-        return results.cell(dataset, entry.variant, checkpoint, levels, metric, class_, split=split)
+        return results.cell(dataset, entry.variant, checkpoint, levels, metric, entry.class_, split=split)
 
     statistic, bound = METRICS[entry.metric].statistic, METRICS[entry.metric].ceiling
     cell = measured(entry.metric)
@@ -155,7 +155,7 @@ def _ours(
         "ours_ceiling": measured(bound)[statistic] if bound else None,
         "seeds": cell["seeds"],
         "difference": cell[statistic] - entry.value,
-        "levels": None if levels == UNQUANTIZED else levels,
+        "levels": levels,
         "reason": f"not measured at checkpoint {checkpoint}" if pd.isna(cell[statistic]) else "",
     }
 
@@ -169,44 +169,66 @@ def write_comparison(comparison: pd.DataFrame, config_name: str, folder: Path) -
 
 
 def _markdown(comparison: pd.DataFrame, config_name: str) -> str:
-    made = comparison[comparison["ours"].notna()]
-    missing = comparison[comparison["ours"].isna()]
-    readable = pd.DataFrame(
-        {
-            **_names(made),
-            "K": made["levels"].map("{:d}".format, na_action="ignore"),
-            "Ours": [
-                with_spread(row.ours, None if row.statistic == "median" else row.ours_std, METRICS[row.metric].spec)
-                for row in made.itertuples(index=False)
-            ],
-            "± classes": made["ours_std_classes"].map("{:.2f}".format, na_action="ignore"),
-            "Ceiling": [
-                with_spread(row.ours_ceiling, None, METRICS[row.metric].spec) for row in made.itertuples(index=False)
-            ],
-            "Seeds": made["seeds"],
-            "Difference": [f"{row.difference:+{METRICS[row.metric].spec}}" for row in made.itertuples(index=False)],
-            "Our data": made["our_data"],
-            "Note": made["note"],
-        }
-    )
-    reasons = pd.DataFrame({**_names(missing), "Why": missing["reason"]})
-    data = ", ".join(dict.fromkeys(made["our_data"])) or "none"
-    return MARKDOWN.format(
-        name=config_name,
-        data=data,
-        compared=readable.astype(object).fillna("").to_markdown(index=False, disable_numparse=True),
-        missing=reasons.to_markdown(index=False, disable_numparse=True),
-    )
-
-
-def _names(comparison: pd.DataFrame) -> dict[str, list]:
-    published = [
-        with_spread(row.published, row.published_spread, METRICS[row.metric].spec, over=row.spread_over)
-        + (" **(suspect)**" if row.suspect else "")
-        for row in comparison.itertuples(index=False)
+    tables = [
+        table.assign(Published=table["Published"].str.replace(SUSPECT, f"**{SUSPECT}**", regex=False))
+        for table in (made(comparison), missing(comparison))
     ]
-    names = comparison[["table", "row", "column", "unit"]].rename(columns=str.capitalize)
-    return {**names.to_dict("series"), "Published": pd.Series(published, index=comparison.index)}
+    compared, absent = (table.to_markdown(index=False, disable_numparse=True) for table in tables)
+    data = ", ".join(dict.fromkeys(comparison.loc[comparison["ours"].notna(), "our_data"])) or "none"
+    return MARKDOWN.format(name=config_name, data=data, compared=compared, missing=absent)
+
+
+def read_comparison(path: Path) -> pd.DataFrame:
+    """What `compare` returned, from its CSV; raises RemError if that cannot be read or lacks a column."""
+    return read_csv(path, COLUMNS).astype(dict.fromkeys(("seeds", "levels", "class"), "Int64"))
+
+
+def made(comparison: pd.DataFrame) -> pd.DataFrame:
+    """The numbers that were computed, as text for people."""
+    rows = comparison[comparison["ours"].notna()]
+    return _texts(
+        rows,
+        {
+            "K": lambda row: row.levels,
+            "Ours": lambda row: with_spread(row.ours, None if row.statistic == "median" else row.ours_std, _spec(row)),
+            "± classes": lambda row: with_spread(row.ours_std_classes, None, ".2f"),
+            "Ceiling": lambda row: with_spread(row.ours_ceiling, None, _spec(row)),
+            "Seeds": lambda row: row.seeds,
+            "Difference": lambda row: f"{row.difference:+{_spec(row)}}",
+            "Our data": lambda row: row.our_data,
+            "Note": lambda row: row.note,
+        },
+    )
+
+
+def missing(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Those that were not, and why."""
+    return _texts(comparison[comparison["ours"].isna()], {"Why": lambda row: row.reason})
+
+
+def _texts(rows: pd.DataFrame, further: dict[str, Callable[[Any], object]]) -> pd.DataFrame:
+    columns = {
+        "Table": lambda row: row.table,
+        "Row": lambda row: row.row,
+        "Column": lambda row: row.column,
+        "Unit": lambda row: row.unit,
+        "Published": _published,
+    }
+    texts = [
+        ["" if pd.isna(cell := text(row)) else str(cell) for text in (columns | further).values()]
+        for row in rows.itertuples(index=False)
+    ]
+    return pd.DataFrame(texts, columns=[*columns, *further])
+
+
+def _published(row: Any) -> str:
+    over = None if pd.isna(row.spread_over) else row.spread_over
+    number = with_spread(row.published, row.published_spread, _spec(row), over)
+    return f"{number} {SUSPECT}" if row.suspect else number
+
+
+def _spec(row: Any) -> str:
+    return METRICS[row.metric].spec
 
 
 MARKDOWN = """# The paper's numbers and ours

@@ -11,7 +11,8 @@ from typing import Literal
 import pandas as pd
 
 from rem.files.atomic import whole
-from rem.tables.measurements import UNQUANTIZED, WHOLE, Results
+from rem.files.csv import read_csv
+from rem.tables.measurements import Results
 from rem.tables.names import Names
 from rem.tables.quantities import METRICS, Metric
 from rem.trees.levels import edge_at_uniform
@@ -59,7 +60,10 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `datasets` picks its datasets from the results and the main dataset, `needs` says which those are."""
+    """A table; `datasets` picks its datasets from the results and the main dataset, `needs` says which those are.
+
+    `note` makes the sentences that end its caption.
+    """
 
     stem: str
     heading: str
@@ -69,6 +73,12 @@ class Table:
     models: tuple[Model, ...]
     quantities: tuple[Quantity, ...]
     by_dataset: bool = True
+    note: Callable[[Results], str] | None = None
+
+    @property
+    def headline(self) -> str:
+        """What its caption begins with."""
+        return f"{self.heading}. {self.title}"
 
 
 STD = {"seeds": "std", "classes": "std_classes"}
@@ -84,9 +94,9 @@ def numbers(table: Table, results: Results, dataset: str) -> pd.DataFrame:
     """
     rows = []
     for each in table.datasets(results, dataset):
-        for levels in [UNQUANTIZED, *results.reported(each)]:
+        for levels in [None, *results.reported(each)]:
             for model in table.models:
-                if model.quantized == (levels == UNQUANTIZED):
+                if model.quantized == (levels is None):
                     continue
                 variants = [model.variant] if model.variant else results.variants(each, decoder=model.decoder)
                 rows += [_row(table, results, model, each, variant, levels) for variant in variants]
@@ -94,12 +104,14 @@ def numbers(table: Table, results: Results, dataset: str) -> pd.DataFrame:
     return frame if frame.empty else frame.astype({"levels": "Int64"})
 
 
-def _row(table: Table, results: Results, model: Model, dataset: str, variant: str, levels: int) -> dict[str, object]:
+def _row(
+    table: Table, results: Results, model: Model, dataset: str, variant: str, levels: int | None
+) -> dict[str, object]:
     shown = results.checkpoint(dataset, variant)
     if shown is None:
         return {}
     checkpoint = model.checkpoint or shown
-    name = model.name or results.names.model(dataset, variant, model.quantized) + (
+    name = model.name or results.names.model(variant, dataset, model.quantized) + (
         f" ({model.state})" if model.state else ""
     )
     row = {
@@ -108,7 +120,7 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
         "model": name,
         "variant": variant,
         "checkpoint": checkpoint,
-        "levels": levels if model.quantized else None,
+        "levels": levels,
         "seeds": len(results.of(dataset, variant)),
     }
     for quantity in table.quantities:
@@ -116,10 +128,10 @@ def _row(table: Table, results: Results, model: Model, dataset: str, variant: st
     return row
 
 
-def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, int]) -> dict[str, float]:
+def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, int | None]) -> dict[str, float]:
     name, statistic, split = quantity.column, quantity.of.statistic, quantity.split
     if quantity.per_class:
-        classes = {class_: str(class_) for class_ in results.classes(where[0])} | {WHOLE: "total"}
+        classes = {class_: str(class_) for class_ in results.classes(where[0])} | {None: "total"}
         return {
             f"{metric}_{label}": results.cell(*where, metric, class_, split=split)[statistic]
             for metric in (quantity.metric, quantity.of.ceiling)
@@ -160,7 +172,8 @@ def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
     return text
 
 
-def _caption(table: Table, frame: pd.DataFrame, results: Results, note: str) -> str:
+def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
+    """What stands below the headline of a table: on what its numbers were measured, and what they are."""
     sets = "; ".join(
         f"{results.names.dataset(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
         f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
@@ -172,11 +185,8 @@ def _caption(table: Table, frame: pd.DataFrame, results: Results, note: str) -> 
         for model, rows in frame.groupby("model", sort=False)
     )
     statistics = "; ".join(dict.fromkeys(quantity.caption for quantity in table.quantities if quantity.caption))
-    caption = (
-        f"{table.heading}. {table.title}. Test set of {sets}. "
-        f"Checkpoints: {checkpoints}. {statistics[0].upper()}{statistics[1:]}."
-    )
-    return f"{caption} {note}".rstrip()
+    note = f" {table.note(results)}".rstrip() if table.note else ""
+    return f"Test set of {sets}. Checkpoints: {checkpoints}. {statistics[0].upper()}{statistics[1:]}.{note}"
 
 
 def _edge(results: Results, dataset: str) -> str:
@@ -185,7 +195,7 @@ def _edge(results: Results, dataset: str) -> str:
     return " (where a level edge falls on 1/J: keys of undecided capsules flicker)" if flickers else ""
 
 
-def write_table(table: Table, results: Results, dataset: str, folder: Path, note: str = "") -> None:
+def write_table(table: Table, results: Results, dataset: str, folder: Path) -> None:
     """Write a table as `<stem>.csv` (plain numbers), `.md` and `.tex`; where it has no rows, what it needs.
 
     Args:
@@ -193,27 +203,39 @@ def write_table(table: Table, results: Results, dataset: str, folder: Path, note
         results: the measurements.
         dataset: the main dataset.
         folder: made if it is missing.
-        note: sentences that end the caption.
     """
     stem = folder / table.stem
     frame = numbers(table, results, dataset)
     if frame.empty:
-        caption = f"{table.heading} needs {table.needs.format(dataset=dataset)}, which these runs lack."
-        frame, markdown, latex = pd.DataFrame({"note": [caption]}), caption, _latex(caption)
+        told = f"{table.heading} needs {table.needs.format(dataset=dataset)}, which these runs lack."
+        frame, markdown, latex = pd.DataFrame({"note": [told]}), told, _latex(told)
     else:
-        caption = _caption(table, frame, results, note)
+        told = f"{table.headline}. {caption(table, frame, results)}"
         text = readable(table, frame, results.names)
-        markdown = f"{caption}\n\n{text.to_markdown(index=False, disable_numparse=True)}"
+        markdown = f"{told}\n\n{text.to_markdown(index=False, disable_numparse=True)}"
         latex = (
             text.map(_latex)
             .rename(columns=_latex)
-            .to_latex(index=False, escape=False, caption=_latex(caption), label=f"tab:{table.stem}")
+            .to_latex(index=False, escape=False, caption=_latex(told), label=f"tab:{table.stem}")
         )
     with whole(stem.with_suffix(".csv")) as path:
         frame.to_csv(path, index=False, float_format="%.10g")
     for suffix, content in ((".md", markdown), (".tex", latex)):
         with whole(stem.with_suffix(suffix)) as path:
             path.write_text(content.rstrip() + "\n", encoding="utf-8")
+
+
+def read_table(table: Table, path: Path) -> pd.DataFrame:
+    """The numbers of a table's CSV, as `numbers` makes them, or a `note` of what it needs.
+
+    Raises:
+        RemError: the file cannot be read, or is not of this table.
+    """
+    frame = read_csv(path, [])
+    if "note" in frame:
+        return frame
+    columns = [f"{quantity.column}_{quantity.of.statistic}" for quantity in table.quantities if not quantity.per_class]
+    return read_csv(path, ["dataset", "model", "checkpoint", "levels", *columns]).astype({"levels": "Int64"})
 
 
 def _latex(text: str) -> str:

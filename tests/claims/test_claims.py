@@ -9,7 +9,7 @@ from rem.claims.evidence import Evidence
 from rem.claims.findings import decided
 from rem.claims.paper import CLAIMS
 from rem.claims.rules import FAILS, HOLDS, MISSING, UNDECIDED
-from rem.claims.write import COLUMNS, read_claims, told, write_claims
+from rem.claims.write import BESIDE, COLUMNS, read_claims, told, write_claims
 from rem.errors import RemError
 
 LAST = {"baseline": "best", "baseline-decoder": "best"}
@@ -224,7 +224,7 @@ def test_the_csv_has_every_finding_and_every_claim(written):
         [7, 2, 5, -3, 3],
         [11, 2, 5, -3, 3],
     ]
-    unmeasured = frame[frame["claim"] == "sparse W_ij do it"]
+    unmeasured = frame[frame["claim"] == "sparse W_ij lower the entropy"]
     assert unmeasured["claim_verdict"].tolist() == [MISSING]
     assert unmeasured["metric"].isna().all()
 
@@ -252,14 +252,23 @@ def test_what_is_written_is_read_again(written):
         assert verdict == own["claim_verdict"].iloc[0]
         assert [finding.value for finding in findings] == own["value"].dropna().tolist()
         for line in told(claim, findings):
-            assert f"- {line}\n" in (written / "claims.md").read_text(encoding="utf-8")
+            beside = "" if line.decides else f"*{BESIDE}* "
+            assert f"- {beside}{line.text}\n" in (written / "claims.md").read_text(encoding="utf-8")
 
 
 def test_a_csv_that_lacks_a_claim_is_named(written):
     rows = pd.read_csv(written / "claims.csv")
     rows[rows["claim"] != "entropy falls"].to_csv(written / "claims.csv", index=False)
-    with pytest.raises(RemError, match=r"claims.csv lacks the claim that entropy falls; make it again"):
+    with pytest.raises(RemError, match=r'claims.csv lacks the claim "entropy falls"; make it again'):
         read_claims(written / "claims.csv")
+
+
+def test_a_claim_can_be_read_by_itself():
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
+    for claim in CLAIMS:
+        assert not claim.name.startswith(("and ", "nor ", "less so"))
+        assert "as above" not in claim.measurement
+        assert not claim.name.endswith(" do it")
 
 
 def test_an_unreadable_file_is_named(tmp_path):

@@ -261,7 +261,8 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
 
     figure = ["fig5", tmp_path / "fig5", tmp_path / "trajectory.csv", run]
     assert rem("figure", *figure) == 0
-    shown = ["--tables", tmp_path / "tables/table5.md", "--figures", tmp_path / "fig5.svg", "--runs", run]
+    tables = [tmp_path / f"tables/{name}.csv" for name in ("table5", "table6", "paired", "paper_vs_ours")]
+    shown = ["--tables", *tables, "--figures", tmp_path / "fig5.svg", *measured]
     shown += ["--claims", tmp_path / "tables/claims.csv"]
     assert rem("report", tmp_path / "report.html", *shown, "--timings", tmp_path / "none", "--name", "trial") == 0
     report = (tmp_path / "report.html").read_text(encoding="utf-8")

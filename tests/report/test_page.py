@@ -6,7 +6,7 @@ import re
 import browser
 import pytest
 import tiny
-from measurements import settings
+from measurements import metrics, run_yaml, settings
 
 from rem.claims.findings import Finding, decided
 from rem.claims.paper import CLAIMS
@@ -17,9 +17,11 @@ from rem.files.atomic import whole
 from rem.files.notes import note_read
 from rem.files.trace import recorded, trace
 from rem.report.graph import WIDTH, arrange, arrows, svg
-from rem.report.page import claims_of, comparison, run_rows, shown, timing_rows, write_report
-from rem.settings.sections import to_yaml
+from rem.report.page import LEFT_OUT, claims_of, comparison, run_rows, shown, timing_rows, write_report
+from rem.tables.measurements import read_results
 from rem.tables.names import Names
+from rem.tables.paired import write_paired
+from rem.tables.paper import write_tables
 
 
 def finding(verdict, dataset="mnist", decides=True):
@@ -43,26 +45,11 @@ DECISIONS = [  # findings of all claims: two, one and none in turn
         strict=False,
     )
 ]
-COMPARISON = """# Numbers
-
-| Table | Column | Published | Ours | ± classes | Note |
-|---|---|---|---|---|---|
-| 2 | Accuracy | 97.53 | 94.44 ± 0.32 | | long words |
-| 3 | #0 | 974 | 154 | | |
-| 3 | #total | 8000 | 1488 | | |
-
-## Not computed
-
-| Table | Why |
-|---|---|
-| 6 | not among this config's datasets |
-"""
-TABLE = """Table 4. Accuracy and sparsity. Test set of mnist, n = 3. Checkpoints: best.
-
-| Model | K | Accuracy (%) |
-|:--|:--|:--|
-| CapsNet+Q | 7 | 98.09 ± 0.17 |
-"""
+PUBLISHED = tiny.ROOT / "config/published.yaml"
+RUNS = [
+    *(("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)),
+    ("shapes", "baseline", 42),
+]
 FIGURE = """<svg xmlns="http://www.w3.org/2000/svg" width="504pt" height="252pt" viewBox="0 0 504 252">
 <rect width="504" height="252" fill="#0173b2"/></svg>"""
 
@@ -76,23 +63,38 @@ def made(path, content, *inputs, command="rem tables"):
     return path
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Hand-made measurements: metrics.csv, the run.yaml files, and the CSVs of every table."""
+    folder = tmp_path_factory.mktemp("measured")
+    path, yamls = metrics(folder), [run_yaml(folder, *run) for run in RUNS]
+    write_tables(path, PUBLISHED, yamls, "trial", "mnist", folder / "tables")
+    write_paired(path, yamls, folder / "tables")
+    return path, yamls, {file.stem: file for file in sorted((folder / "tables").glob("*.csv"))}
+
+
 @pytest.fixture
-def given(tmp_path):
+def given(measured, tmp_path):
     """What `write_report` takes, of the smallest kind."""
     (tmp_path / "raw.gz").write_text("raw", encoding="utf-8")
-    metrics = made(tmp_path / "metrics.csv", "", tmp_path / "raw.gz", command="rem metrics")
-    texts = {"paper_vs_ours": COMPARISON, "table4": TABLE}
-    tables = [made(tmp_path / f"{stem}.md", text, metrics) for stem, text in texts.items()]
-    claims = made(tmp_path / "claims.csv", table(DECISIONS, NAMES).to_csv(index=False), metrics, command="rem claims")
-    figures = [made(tmp_path / f"{stem}.svg", FIGURE, metrics, command="rem figure") for stem in ("fig4", "overview")]
-    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run("rem")), encoding="utf-8")
+    csv, yamls, tables = measured
+    measurements = made(tmp_path / "metrics.csv", csv.read_text("utf-8"), tmp_path / "raw.gz", command="rem metrics")
+    tables = [
+        made(tmp_path / f"{stem}.csv", tables[stem].read_text("utf-8"), measurements)
+        for stem in ("paper_vs_ours", "table4")
+    ]
+    claims = made(
+        tmp_path / "claims.csv", table(DECISIONS, NAMES).to_csv(index=False), measurements, command="rem claims"
+    )
+    figures = [
+        made(tmp_path / f"{stem}.svg", FIGURE, measurements, command="rem figure") for stem in ("fig4", "overview")
+    ]
     (tmp_path / "benchmarks/train").mkdir(parents=True)
-    timing = tmp_path / "benchmarks/train/thirds-rem-seed42.tsv"
+    timing = tmp_path / "benchmarks/train/mnist-rem-seed42.tsv"
     timing.write_text("s\th:m:s\tmax_rss\n90.0\t0:01:30\t512.0\n", encoding="utf-8")
     return {
-        "name": "trial", "tables": tables, "claims_csv": claims, "figures": figures,
-        "runs": [tmp_path / "run.yaml"], "timings": [timing],
-        "target": tmp_path / "report.html",
+        "name": "trial", "tables": tables, "metrics_csv": measurements, "claims_csv": claims, "figures": figures,
+        "runs": yamls, "timings": [timing], "target": tmp_path / "report.html",
     }  # fmt: skip
 
 
@@ -104,9 +106,9 @@ def report_of(given):
 def test_everything_is_in_the_file(given):
     text = report_of(given)
     for part in (
-        "config <b>trial</b>", CLAIMS[0].name, decided(DECISIONS[1][1], NAMES), CLAIMS[1].sentence, "94.44 ± 0.32",
-        "not among this config", "Table 4. Accuracy and sparsity", "98.09 ± 0.17", "The paper's Figure 4", "thirds",
-        "all with the SHA-256", "rem metrics", "raw.gz", "2 minutes of jobs",
+        "config <b>trial</b>", CLAIMS[0].name, decided(DECISIONS[1][1], NAMES), CLAIMS[1].sentence, "80.00 ± 1.00",
+        "not among this config", "Table 4. Accuracy and sparsity", "95.00 ± 1.00", "The paper's Figure 4",
+        "mnist-sample", "all with the SHA-256", "rem metrics", "raw.gz", "2 minutes of jobs",
     ):  # fmt: skip
         assert part in text.replace("&#39;", "'").replace("\n", " "), part
     assert text.count("data:image/svg+xml;base64,") == 2
@@ -136,10 +138,10 @@ def test_a_changed_input_is_told_in_the_report(given, tmp_path):
 
 
 def test_results_without_records_are_told_to_be_untraced(given, tmp_path):
-    (tmp_path / ".table4.md.origin.json").unlink()
+    (tmp_path / ".table4.csv.origin.json").unlink()
     text = report_of(given)
     assert "Not traced:" in text
-    assert "table4.md has no record" in text
+    assert "table4.csv has no record" in text
     assert "all with the SHA-256" not in text
 
 
@@ -150,35 +152,58 @@ def test_a_selection_without_figures_or_timings_is_a_report_too(given):
 
 
 def test_a_missing_table_is_one_sentence(given, tmp_path):
-    with pytest.raises(RemError, match=r"none.md cannot be read .*; make it again\.$"):
-        write_report(**given | {"tables": [tmp_path / "none.md"]})
+    with pytest.raises(RemError, match=r"table6.csv cannot be read as CSV: .*\.$"):
+        write_report(**given | {"tables": [tmp_path / "table6.csv"]})
 
 
 def test_claims_come_with_their_findings_and_the_kind_of_their_verdict(given):
     claims = claims_of(given["claims_csv"])
     assert [claim.verdict for claim in claims] == [decided(findings, NAMES) for _, findings in DECISIONS]
     assert [claim.kind for claim in claims][:3] == ["holds", "not", "open"]
-    assert claims[0].findings[1].startswith("<em>beside it</em> &lt;script&gt;alert(1)")
-    assert claims[2].findings[0].startswith("none: run <code>baseline</code>")
+    assert not claims[0].findings[1].decides
+    assert claims[0].findings[1].text.startswith("<script>alert(1)")
+    text = report_of(given)
+    assert "<li><em>beside it</em> &lt;script&gt;alert(1)" in text
+    assert "<li>none: run <code>baseline</code>" in text
 
 
-def test_numbers_of_single_classes_and_missing_ones_stand_apart_from_the_comparison():
-    together, classes, missing = comparison(COMPARISON)
-    assert together.header == ["Table", "Column", "Published", "Ours"]
-    assert [row[1] for row in together.rows] == ["Accuracy", "#total"]
-    assert [row[1] for row in classes.rows] == ["#0"]
-    assert missing.rows == [["6", "not among this config's datasets"]]
+def test_numbers_of_single_classes_and_missing_ones_stand_apart_from_the_comparison(measured):
+    together, classes, missing = comparison(measured[2]["paper_vs_ours"])
+    assert together.header[:6] == ["Table", "Row", "Column", "Unit", "Published", "K"]
+    assert not set(LEFT_OUT) & set(together.header)
+    of_class = {f"#{class_}" for class_ in range(10)}
+    assert not {row[2] for row in together.rows} & of_class
+    assert {row[2] for row in classes.rows} == {"#0", "#1"}  # two classes were measured
+    (why, *_) = [row[-1] for row in missing.rows if row[2] == "CIFAR10 Accuracy"]
+    assert why.startswith("cifar10 is not among")
     assert [table.closed for table in (together, classes, missing)] == [False, True, True]
 
 
-def test_a_tables_heading_is_the_beginning_of_its_caption():
-    table = shown("table4", TABLE)
-    assert table.heading == "Table 4. Accuracy and sparsity"
-    assert "Test set of mnist" in table.text
-    assert "<td" in table.html
-    lacking = shown("table7", "Table 7 needs a dataset with a transfer set, which these runs lack.\n")
-    assert (lacking.heading, lacking.html) == ("table7", "")
-    assert "needs a dataset" in lacking.text
+@pytest.mark.parametrize("which", ["table2", "table3", "table4", "table5", "table6", "table_decoder", "paired"])
+def test_tables_are_shown_from_their_numbers_as_in_their_markdown(measured, which):
+    csv, yamls, tables = measured
+    table = shown(tables[which], read_results(csv, yamls))
+    markdown = tables[which].with_suffix(".md").read_text(encoding="utf-8")
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines() if line[0:1] == "|"
+    ]
+    assert [table.header, *table.rows] == cells[:1] + cells[2:] if cells else [[]]
+    assert all(paragraph in markdown for paragraph in table.caption)
+    if which != "paired":
+        assert markdown.startswith(table.heading if cells else table.caption[0])
+
+
+def test_without_a_pair_of_networks_the_report_says_so(measured, tmp_path):
+    csv, yamls, _ = measured
+    write_paired(csv, yamls[-1:], tmp_path)
+    table = shown(tmp_path / "paired.csv", read_results(csv, yamls))
+    assert (table.caption[-1], table.rows) == ("No two networks of these runs make a pair.", [])
+
+
+def test_a_file_that_is_no_table_is_refused(measured, tmp_path):
+    (tmp_path / "table9.csv").write_text("model\n", encoding="utf-8")
+    with pytest.raises(RemError, match=r"table9.csv is no table of rem tables or rem paired; give table2, "):
+        shown(tmp_path / "table9.csv", read_results(*measured[:2]))
 
 
 def test_networks_are_told_by_dataset():

@@ -5,7 +5,7 @@ import pytest
 from measurements import metrics, run_yaml, settings
 
 from rem.errors import RemError
-from rem.tables.measurements import UNQUANTIZED, read_results
+from rem.tables.measurements import read_results
 from rem.tables.names import Images, images_of, model_name, transfer_of
 
 
@@ -40,7 +40,7 @@ def test_the_spread_over_classes_is_one_of_each_split(results):
 
 
 @pytest.mark.parametrize("split", ["test", "transfer"])
-@pytest.mark.parametrize("levels", [UNQUANTIZED, 7, 11])
+@pytest.mark.parametrize("levels", [None, 7, 11])
 def test_sparsity_is_the_same_on_every_split_and_at_every_k(results, split, levels):
     assert results.cell("mnist", "rem", "last", levels, "sparsity", split=split)["median"] == 60
     assert results.over_seeds("mnist", "rem", "last", levels, "sparsity", split=split).tolist() == [60, 60, 70]

@@ -12,7 +12,8 @@ rule report_html:
 
 rule report:
     input:
-        tables=[f"results/{{name}}/{table}" for table in [*TABLES, "tables/paired.md"] if table.endswith(".md")],
+        tables=[f"results/{{name}}/{table}" for table in [*TABLES, "tables/paired.csv"] if table.endswith(".csv")],
+        metrics="results/{name}/metrics.csv",
         claims="results/{name}/tables/claims.csv",
         figures=expand("results/{{name}}/figures/{figure}.svg", figure=FIGURES),
         runs=run_files("models", "run.yaml"),
@@ -30,6 +31,7 @@ rule report:
         """
         rem report {output:q} \
             --tables {input.tables:q} \
+            --metrics {input.metrics:q} \
             --claims {input.claims:q} \
             --figures {input.figures:q} \
             --runs {input.runs:q} \
