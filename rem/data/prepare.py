@@ -125,6 +125,8 @@ def _check_settings(data: Data) -> None:
         raise RemError(f"source {data.source} needs data.generate, which is null; set it.")
     if data.generate is not None and source.layout != "shapes":
         raise RemError(f"data.generate is for source shapes, but the source is {data.source}; set it to null.")
+    if data.test is not None and source.layout not in ("folder", "csv"):
+        raise RemError(f"data.test is for sources folder and csv, but the source is {data.source}; set it to null.")
 
 
 def _check_contents(data: Data, contents: Contents) -> tuple[Labelled, Labelled]:

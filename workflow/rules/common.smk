@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import MaxJobsPerTimespan
@@ -10,7 +9,6 @@ from snakemake.settings.types import MaxJobsPerTimespan
 from rem.data import sources
 from rem.errors import RemError
 from rem.files.code import digest as code
-from rem.files.digests import folder_state as state_of
 from rem.settings import sections
 from rem.settings.config import Config
 
@@ -128,9 +126,9 @@ def data_of(wildcards):
 
 
 def folder_state(wildcards):
-    """What changes with the images of an own folder, into which Snakemake does not look; of an archive it is a file."""
-    folder = data_of(wildcards).folder
-    return state_of(Path(folder)) if folder else None
+    """What changes with images of an own folder or CSV, into which Snakemake does not look."""
+    data = data_of(wildcards)
+    return sources.images_state(data.source, data.folder)
 
 
 def dataset_files(wildcards):
