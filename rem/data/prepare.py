@@ -28,7 +28,8 @@ def prepare(data: Data, files: Sequence[Path], target: Path) -> None:
     """Write the HDF5 file of a dataset, a block of images at a time.
 
     Validation images are drawn from the training images by a permutation that depends on `split_seed` alone; both
-    keep the order they had. With `validation: test`, `val` is `test` under a second name.
+    keep the order they had. With `validation: test`, `val` is `test` under a second name. Where `test` is a share, the
+    reader has drawn the test images before, class by class.
 
     `view: resize` scales images to `size` here (middle square, bilinear, anti-aliased). `view: crop` keeps them at
     their own size for random crops later. `view: place` puts those of `val` and `test` once, where `split_seed`

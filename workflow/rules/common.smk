@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import MaxJobsPerTimespan
@@ -11,6 +12,10 @@ from rem.errors import RemError
 from rem.files.code import digest as code
 from rem.settings import sections
 from rem.settings.config import Config
+
+# In any locale: names of the user's own may have any letters.
+for stream in (sys.stdout, sys.stderr):
+    stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 # No limit to how many jobs start in a while. Snakemake's own, which no option lifts, starts a timer with every job that
 # ends: each wakes the scheduler time and again, and the end of a run waits for the last.
