@@ -28,7 +28,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         command,
         cwd=folder,
         env=environment,
-        text=True,
+        encoding="utf-8",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

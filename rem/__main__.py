@@ -10,7 +10,12 @@ from rem.errors import RemError, unwritable
 
 
 def main() -> int:
-    """Run a command; a mistake the user can mend is one sentence and exit status 1, Ctrl-C one and 130."""
+    """Run a command; a mistake the user can mend is one sentence and exit status 1, Ctrl-C one and 130.
+
+    What is printed is UTF-8 in any locale.
+    """
+    for stream in (sys.stdout, sys.stderr):  # in any locale; a file's name that is no text comes out as it went in
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     os.environ["MPLBACKEND"] = "agg"  # in the place of a notebook's, which what it starts inherits
     arguments = vars(parser(version("rem")).parse_args())
     function = arguments.pop("function")

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -122,6 +123,69 @@ def test_snakemake_is_not_imported(module):
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_are_short(module):
     assert len((PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8").splitlines()) <= LENGTH
+
+
+TEXT = {"read_text", "write_text", "TextIOWrapper"}
+OPENERS = {"open", "fdopen"}
+BINARY = {"os", "tarfile", "gzip", "Image"}  # whose `open` gives bytes where nothing else is said
+
+
+def leaves_the_encoding_to_the_locale(call):
+    """Whether a call reads or writes text, of a file or of a process, and does not say how it is encoded."""
+    words = {word.arg: word.value for word in call.keywords}
+    if "encoding" in words:
+        return False
+    name = getattr(call.func, "attr", getattr(call.func, "id", None))
+    owner = getattr(getattr(call.func, "value", None), "id", None)
+    if name in TEXT:
+        return True
+    if name in OPENERS:
+        given = [node for part in (*call.args, *filter(None, [words.get("mode")])) for node in ast.walk(part)]
+        modes = [node.value for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        binary = any("b" in mode and set(mode) <= set("rwaxb+") for mode in modes)
+        text = "t" in "".join(mode for mode in modes if set(mode) <= set("rwaxt+"))
+        return not binary and (owner not in BINARY or text)
+    return any(getattr(words.get(key), "value", False) is True for key in ("text", "universal_newlines"))
+
+
+@pytest.mark.parametrize("folder", ["rem", "benchmarks"])
+def test_every_text_is_read_and_written_in_an_encoding_that_is_named(folder):
+    for path in sorted((PACKAGE.parent / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                assert not leaves_the_encoding_to_the_locale(node), f"{path}:{node.lineno} names no encoding"
+
+
+def test_every_text_of_the_rules_is_read_and_written_in_an_encoding_that_is_named():
+    """Their language is not quite Python, so a call counts by its line."""
+    for path in (PACKAGE.parent / "Snakefile", *sorted((PACKAGE.parent / "workflow/rules").glob("*.smk"))):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if re.search(r"\b(open|read_text|write_text)\(|\btext=True", line):
+                assert "encoding=" in line or '"rb"' in line, f"{path}:{number} names no encoding"
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("open(path)", True),
+        ("path.open()", True),
+        ("open(path, 'w')", True),
+        ("open(path, mode='a+')", True),
+        ("path.read_text()", True),
+        ("path.write_text('b')", True),
+        ("gzip.open(path, 'rt')", True),
+        ("subprocess.run(['a'], text=True)", True),
+        ("open(path, 'rb')", False),
+        ("path.open('ab' if start else 'wb')", False),
+        ("gzip.open(path)", False),
+        ("tarfile.open(path, 'r|*')", False),
+        ("os.open(path, os.O_RDONLY)", False),
+        ("path.open(encoding='utf-8')", False),
+        ("subprocess.run(['a'])", False),
+    ],
+)
+def test_that_rule_sees_what_leaves_the_encoding_to_the_locale(code, found):
+    assert leaves_the_encoding_to_the_locale(ast.parse(code, mode="eval").body) == found
 
 
 @pytest.mark.parametrize("module", MODULES)

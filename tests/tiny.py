@@ -57,6 +57,7 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "size": SIZE,
             "view": "crop",
             "validation": COUNTS["val"],
+            "test": None,
             "split_seed": 0,
             "generate": None,
             "transfer": None,
@@ -94,7 +95,7 @@ def data(**changes: object) -> Data:
     """Settings of a dataset of 12x12 digits."""
     values = {
         "source": "mnist", "folder": None, "classes": 10, "channels": 1, "size": 12, "view": "crop", "validation": 10,
-        "split_seed": 0, "generate": None, "transfer": None, "mean": [0.1], "std": [0.3],
+        "test": None, "split_seed": 0, "generate": None, "transfer": None, "mean": [0.1], "std": [0.3],
     }  # fmt: skip
     if changes.get("channels") == 3:
         values |= {"mean": [0.5] * 3, "std": [0.25] * 3}

@@ -1,13 +1,15 @@
 """The files in a folder, a zip or a tar archive, read where they are: nothing is ever unpacked to disk."""
 
+import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from rem.errors import RemError, first_line
+from rem.files.folders import find_files, is_hidden
 from rem.files.notes import note_read
 
 RATIO = 100  # of content to archive, above which it is refused; images and their likes hardly shrink
@@ -15,18 +17,37 @@ SIZE = 1 << 28  # bytes of content below which it never is
 
 
 class Files(NamedTuple):
-    """The files under a folder or in an archive.
-
-    Of an archive whose files all lie in one folder, `names` are relative to that folder.
-    """
+    """The files under a folder or in an archive, hidden ones (`rem.files.folders`) apart."""
 
     where: Path
-    names: list[str]  # "train/cat/1.png", sorted
+    names: Sequence[str]  # "train/cat/1.png", sorted
     read: Callable[[str], bytes]  # by name; raises OSError where the content is damaged
+    dead: Sequence[str] = ()  # links that lead nowhere: of an archive all, for they are never followed
+
+    def holding(self, name: str) -> "Files":
+        """The files below the folder, here or further down, that holds `name`: a file, or a folder, as "train/".
+
+        Where several do, one in the other, it is the outermost; where none does, these files.
+
+        Raises:
+            RemError: several do that lie side by side.
+        """
+        found = {f"/{path}".partition(f"/{name}")[0] for path in self.names if f"/{name}" in f"/{path}"}
+        depth = min((folder.count("/") for folder in found), default=0)
+        outermost = sorted(folder for folder in found if folder.count("/") == depth)
+        if len(outermost) > 1:
+            raise RemError(
+                f"{self.where} has {name} in {outermost[0][1:]}/ and in {outermost[1][1:]}/; leave it in one of them."
+            )
+        top = f"{outermost[0]}/"[1:] if outermost else ""
+        below = [path.removeprefix(top) for path in self.names if path.startswith(top)]
+        return Files(self.where, below, lambda path: self.read(top + path), self.dead)
 
 
 def open_files(path: Path) -> Files:
     """The files of a folder (at any depth), a `.zip`, or a `.tar.gz` or other tar archive.
+
+    A folder's links are followed. An archive's never are, and backslashes in its names are taken for slashes.
 
     A zip is read file by file; a tar, which has no table of contents, once and into memory as it is packed inside.
 
@@ -36,40 +57,57 @@ def open_files(path: Path) -> Files:
     if path.exists():
         note_read(path)
     if path.is_dir():
-        names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-        return Files(path, names, lambda name: (path / name).read_bytes())
+        names, dead = find_files(path)
+        return Files(path, names, lambda name: (path / name).read_bytes(), dead)
     if not path.is_file():
         raise RemError(f"{path} is missing; it must be a folder, a .zip or a .tar.gz.")
     try:
-        read = _open_zip(path) if zipfile.is_zipfile(path) else _open_tar(path)
+        return _open_zip(path) if zipfile.is_zipfile(path) else _open_tar(path)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise RemError(f"{path} is no whole .zip or .tar.gz ({first_line(error)}); get it again.") from error
-    return _without_top(path, *read)
 
 
-def _open_zip(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
+def _open_zip(path: Path) -> Files:
     archive = zipfile.ZipFile(path)
     _check_names(path, archive.namelist())
     _check_size(path, sum(info.file_size for info in archive.infolist()))  # zipfile reads no more than it says
+    found, dead = {}, []
+    for info in archive.infolist():
+        if name := _visible(info.filename):
+            if stat.S_ISLNK(info.external_attr >> 16):
+                dead.append(name)
+            else:
+                found[name] = info
 
     def read(name: str) -> bytes:
         try:
-            return archive.read(name)
+            return archive.read(found[name])
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
             raise OSError(first_line(error)) from error
 
-    return [info.filename for info in archive.infolist() if not info.is_dir()], read
+    return Files(path, sorted(found), read, dead)
 
 
-def _open_tar(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
-    contents, size = {}, 0
+def _open_tar(path: Path) -> Files:
+    contents, dead, size = {}, [], 0
     with tarfile.open(path, "r|*") as archive:
         for member in archive:
             _check_names(path, [member.name])
             _check_size(path, size := size + member.size)
+            if member.isdir() or not (name := _visible(member.name)):
+                continue
             if member.isfile() and (stream := archive.extractfile(member)):
-                contents[PurePosixPath(member.name).as_posix()] = stream.read()  # "./a" is "a"
-    return list(contents), contents.__getitem__
+                contents[name] = stream.read()
+            else:
+                dead.append(name)
+    return Files(path, sorted(contents), contents.__getitem__, dead)
+
+
+def _visible(name: str) -> str:
+    """A file's name in an archive as a path with slashes, "./a\\b" as "a/b"; "" of a folder or a hidden entry."""
+    parts = name.replace("\\", "/").split("/")
+    shown = [part for part in parts if part not in ("", ".")]
+    return "" if parts[-1] == "" or any(map(is_hidden, shown)) else "/".join(shown)
 
 
 def _check_names(path: Path, names: list[str]) -> None:
@@ -85,11 +123,3 @@ def _check_size(path: Path, size: int) -> None:
             f"{path} unpacks to {size:,} bytes or more, over {RATIO} times its size, as a decompression bomb does; "
             "do not use that archive."
         )
-
-
-def _without_top(path: Path, names: list[str], read: Callable[[str], bytes]) -> Files:
-    tops = {name.partition("/")[0] for name in names if "/" in name}
-    if len(tops) != 1 or not all("/" in name for name in names):
-        return Files(path, sorted(set(names)), read)
-    top = f"{tops.pop()}/"
-    return Files(path, sorted({name.removeprefix(top) for name in names}), lambda name: read(top + name))

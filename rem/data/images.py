@@ -4,7 +4,6 @@ Each class stands for an array (N, C, H, W): it has the `shape`, and gives the i
 positions as uint8 (B, C, H, W). So no step holds more images than it has asked for.
 """
 
-import io
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from rem.data.archives import Files
+from rem.data.decode import decode
 from rem.errors import RemError
 
 
@@ -29,7 +29,7 @@ class Images(Protocol):
 
 
 class Decoded:
-    """Image files, made grey or RGB as `channels` says.
+    """Image files, decoded (`rem.data.decode`) as grey or RGB.
 
     Args:
         files: where they are.
@@ -38,7 +38,7 @@ class Decoded:
         side: cut each to its middle square and scale it to this side; None: keep its size, of which all must be.
 
     Raises:
-        RemError: an image cannot be read, or is of another size than the first.
+        RemError: an image cannot be read, has values of an unknown range, or is of another size than the first.
     """
 
     def __init__(self, files: Files, names: Sequence[str], channels: int, side: int | None) -> None:
@@ -66,11 +66,10 @@ class Decoded:
     def _pixels(self, name: str) -> np.ndarray | None:
         """The pixels (C, H, W) of an image file, or None if it cannot be read."""
         try:
-            with Image.open(io.BytesIO(self.files.read(name))) as image:
-                converted = image.convert("L" if self.channels == 1 else "RGB")
-        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+            picture = decode(self.files.read(name), self.channels, f"{name} in {self.files.where}")
+        except (OSError, ValueError):
             return None
-        return _to_array(converted if self.side is None else _fit(converted, self.side))
+        return _to_array(picture if self.side is None else _fit(picture, self.side))
 
 
 class Resized:

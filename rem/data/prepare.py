@@ -28,7 +28,8 @@ def prepare(data: Data, files: Sequence[Path], target: Path) -> None:
     """Write the HDF5 file of a dataset, a block of images at a time.
 
     Validation images are drawn from the training images by a permutation that depends on `split_seed` alone; both
-    keep the order they had. With `validation: test`, `val` is `test` under a second name.
+    keep the order they had. With `validation: test`, `val` is `test` under a second name. Where `test` is a share, the
+    reader has drawn the test images before, class by class.
 
     `view: resize` scales images to `size` here (middle square, bilinear, anti-aliased). `view: crop` keeps them at
     their own size for random crops later. `view: place` puts those of `val` and `test` once, where `split_seed`
@@ -125,6 +126,8 @@ def _check_settings(data: Data) -> None:
         raise RemError(f"source {data.source} needs data.generate, which is null; set it.")
     if data.generate is not None and source.layout != "shapes":
         raise RemError(f"data.generate is for source shapes, but the source is {data.source}; set it to null.")
+    if data.test is not None and source.layout not in ("folder", "csv"):
+        raise RemError(f"data.test is for sources folder and csv, but the source is {data.source}; set it to null.")
 
 
 def _check_contents(data: Data, contents: Contents) -> tuple[Labelled, Labelled]:

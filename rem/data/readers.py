@@ -12,6 +12,7 @@ from rem.data.layouts.affnist import AffNIST
 from rem.data.layouts.cifar import read_cifar
 from rem.data.layouts.folder import read_folder
 from rem.data.layouts.idx import read_labelled
+from rem.data.layouts.listed import read_listed
 from rem.data.layouts.shapes import read_shapes
 from rem.data.layouts.tiny_imagenet import read_tiny_imagenet
 from rem.data.sources import find_source
@@ -48,5 +49,7 @@ def read(data: Data, files: Sequence[Path]) -> Contents:
             return read_tiny_imagenet(open_files(files[0]), data)
         case "folder":
             return read_folder(open_files(files[0]), data)
+        case "csv":
+            return read_listed(files[0], data)
         case "weights":
             raise RemError(f"source {data.source} has {source.what}; name another as data.source.")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rem.data.listing import read_listing
 from rem.errors import RemError
-from rem.files.digests import checksum, digest_all
+from rem.files.digests import checksum, digest_all, files_digest, files_state, folder_state
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Source:
 
     what: str
     terms: str
-    layout: Literal["idx", "cifar", "tiny-imagenet", "affnist", "affine", "shapes", "folder", "weights"]
+    layout: Literal["idx", "cifar", "tiny-imagenet", "affnist", "affine", "shapes", "folder", "csv", "weights"]
     url: str | None = None  # prefix of the files' addresses; None: nothing to download
     files: dict[str, str | None] | None = None
     class_names: tuple[str, ...] = ()  # empty: found in the images, or made with them
@@ -183,10 +184,16 @@ SOURCES: dict[str, Source] = {
         },
     ),
     "folder": Source(
-        what="your images, in the folder, .zip or .tar.gz that data.folder names: train/<class>/*.png, "
-        "test/<class>/*.png (or .jpg, .jpeg)",
+        what="your images, in the folder, .zip or .tar.gz that data.folder names: train/<class>/ and test/<class>/",
         terms="yours",
         layout="folder",
+        own=True,
+    ),
+    "csv": Source(
+        what="your images, listed in the .csv that data.folder names: path (from the CSV's folder), label and, "
+        "if there is one, split (train or test)",
+        terms="yours",
+        layout="csv",
         own=True,
     ),
     "tiny-imagenet-folder": Source(
@@ -226,28 +233,52 @@ def data_files(source: str, folder: str | None, transfer: str | None) -> list[st
     """What `rem prepare` reads of a dataset (the keys of its `data`): its source's files or folder, then `transfer`'s.
 
     Raises:
-        RemError: unknown source, a folder that is not there, is not named or is not the source's to have, or a
-            transfer source without files of its own.
+        RemError: unknown source; a folder that is not there, is not named or is not the source's to have; a CSV that
+            cannot be read; or a transfer source without files of its own.
     """
-    own = find_source(source).own
+    own, listed = find_source(source).own, find_source(source).layout == "csv"
     if own and folder is None:
         raise RemError(f"source {source} needs data.folder, which is null; name your folder or archive there.")
     if not own and folder is not None:
         raise RemError(f"data.folder is for your own images, but the source is {source}; set it to null.")
     if folder is not None and not Path(folder).exists():
         raise RemError(f"data.folder is {folder}, which is not there; name the folder or archive of your images.")
+    if folder is not None and listed != (Path(folder).suffix.lower() == ".csv"):
+        other = "name a .csv there" if listed else "set data.source to csv"
+        raise RemError(f"data.folder is {folder}, but the source is {source}; {other}.")
+    if folder is not None and listed:
+        read_listing(Path(folder))
     if transfer is not None and not find_source(transfer).files:
         raise RemError(f"data.transfer is {transfer}, which has no test files of its own; name another source or null.")
     return [*([folder] if folder else source_files(source)), *(source_files(transfer) if transfer else [])]
 
 
+def images_state(source: str, folder: str | None) -> str | None:
+    """What changes with the images of a folder or a CSV of one's own; None of all other sources, which are files.
+
+    Raises:
+        RemError: they cannot be read.
+    """
+    path = Path(folder or "")
+    if folder is None or (path.is_file() and find_source(source).layout != "csv"):
+        return None
+    return folder_state(path) if path.is_dir() else files_state(path.parent, _listed(path))
+
+
+def _listed(file: Path) -> list[str]:
+    """The names of a CSV and of the images that it lists, from its folder."""
+    return [file.name, *(row.path for row in read_listing(file))]
+
+
 def check_files(source: str, files: Sequence[Path]) -> dict[str, str]:
-    """The digest of each file of a source, by name, as "<algorithm>:<hex>"; of a folder, that of names and contents.
+    """The digest of each file of a source, by name, as "<algorithm>:<hex>"; of a folder or a CSV, of all its files.
 
     Raises:
         RemError: a file is missing, or is not the one that the source's digest is of.
     """
     known = find_source(source)
+    if known.layout == "csv":
+        return {files[0].name: files_digest(files[0].parent, _listed(files[0]))}
     if known.own:
         return {files[0].name: digest_all(files[0])}
     expected = list((known.files or {}).values())

@@ -35,10 +35,10 @@ def modules(step: str) -> tuple[str, ...]:
     waiting, found = sorted(_imports(_command(step))), set()
     while waiting:
         module = waiting.pop()
-        if module not in found:
+        if module not in found | NO_RESULT:
             found.add(module)
             waiting += _imports_of(module)
-    return tuple(sorted(found - NO_RESULT))
+    return tuple(sorted(found))
 
 
 @cache

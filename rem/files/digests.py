@@ -4,17 +4,24 @@ import gzip
 import hashlib
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from rem.errors import RemError, first_line
+from rem.files.folders import find_files
 
 
-def folder_state(path: Path) -> str:
-    """A digest of the names, sizes and times of the files under a folder: another one says that they have changed."""
+def folder_state(folder: Path) -> str:
+    """A digest that is another one when a file below a folder has changed: `files_state` of all of them."""
+    return files_state(folder, find_files(folder).files)
+
+
+def files_state(folder: Path, names: Sequence[str]) -> str:
+    """A digest of the names (from a folder), sizes and times of files: another one says that they have changed."""
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        state = file.stat()
-        digest.update(os.fsencode(f"{file.relative_to(path)}\0{state.st_size}\0{state.st_mtime_ns}\0"))
+    for name in names:
+        state = (folder / name).stat()
+        digest.update(os.fsencode(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0"))
     return digest.hexdigest()
 
 
@@ -26,10 +33,23 @@ def digest_all(path: Path) -> str:
     """
     if path.is_file():
         return checksum(path, "sha256", unpacked=False)
+    return files_digest(path, find_files(path).files if path.is_dir() else [])  # who reads what is missing says so
+
+
+def files_digest(folder: Path, names: Sequence[str]) -> str:
+    """SHA-256 of the names (from a folder) and contents of files, as "sha256:<hex>".
+
+    Raises:
+        RemError: a file cannot be read.
+    """
     digest = hashlib.sha256()
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        digest.update(os.fsencode(f"{file.relative_to(path)}\0{file.stat().st_size}\0"))
-        digest.update(file.read_bytes())
+    for name in names:
+        try:
+            content = (folder / name).read_bytes()
+        except OSError as error:
+            raise RemError(f"{folder / name} cannot be read ({error.strerror}); make it readable.") from error
+        digest.update(os.fsencode(f"{name}\0{len(content)}\0"))
+        digest.update(content)
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -25,7 +25,7 @@ def provenance() -> dict[str, str]:
 def _revision() -> str:
     describe = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
     try:
-        done = subprocess.run(describe, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        done = subprocess.run(describe, cwd=Path(__file__).parent, capture_output=True, encoding="utf-8", check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"  # an installed package has no repository around it
     return done.stdout.strip()

@@ -7,6 +7,7 @@ moved or cloned can still be traced.
 """
 
 import functools
+import itertools
 import json
 import os
 import shlex
@@ -25,6 +26,7 @@ from rem.files.provenance import provenance
 
 KEYS = {"digest", "command", "inputs", "sources", "provenance"}
 MACHINE = ("machine", "processor", "gpu")
+MANY = 20  # sources of one folder, from which on they are told by their number: images that a CSV lists
 
 
 def record_file(path: Path) -> Path:
@@ -183,5 +185,8 @@ def told(path: Path, found: Trace) -> str:
     for step in steps(found):
         made = f"{step.made} {'file' if step.made == 1 else 'files'} by {step.runs} {step.name}"
         lines.append(f"  {made}, revision {step.revision}, on {step.machine}")
-    lines += [f"  {source} {digest}" for source, digest in sorted(found.sources.items())]
+    by_folder = sorted(found.sources, key=lambda source: (source.parent, source))
+    for folder, sources in itertools.groupby(by_folder, key=lambda source: source.parent):
+        one_by_one = [f"  {source} {found.sources[source]}" for source in sources]
+        lines += one_by_one if len(one_by_one) < MANY else [f"  {len(one_by_one)} files in {folder}"]
     return "\n".join(lines)

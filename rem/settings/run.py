@@ -21,8 +21,9 @@ class Data(Section):
 
     source: str = Field(description="Where the images come from: a name that `rem sources` lists.")
     folder: str | None = Field(
-        description="The folder, .zip or .tar.gz of images of your own, for source `folder` (train/<class>/*.png, "
-        "test/<class>/*.png) and `tiny-imagenet-folder`; else null."
+        description="The folder, .zip or .tar.gz of images of your own, for sources `folder` (train/<class>/, "
+        "test/<class>/) and `tiny-imagenet-folder`; the .csv that lists them, for `csv`; else null. Images are turned "
+        "as their EXIF orientation says, 16-bit grey is scaled to 8 bits, what is transparent shows black."
     )
     classes: int = Field(ge=2, description="Number of classes J.")
     channels: Literal[1, 3] = Field(description="1: grey, 3: RGB.")
@@ -34,10 +35,16 @@ class Data(Section):
     validation: Annotated[int, Field(ge=1)] | Literal["test"] = Field(
         description="Images drawn from the training set for validation; test: the test images serve as validation."
     )
+    test: float | None = Field(
+        gt=0,
+        lt=1,
+        description="The share of each class's training images that is drawn as test images, 0.2 for one, where a "
+        "source `folder` or `csv` has no test images; null: it has them.",
+    )
     transfer: str | None = Field(
         description="A source whose test images are a further test set, `transfer`, of the same classes; null: none."
     )
-    split_seed: int = Field(ge=0, description="Seed of that draw (and of generated images): the same for all runs.")
+    split_seed: int = Field(ge=0, description="Seed of those draws (and of generated images): the same for all runs.")
     generate: tuple[int, int] | None = Field(
         description="Training and test images that a generated source makes; null for a source with images of its own."
     )

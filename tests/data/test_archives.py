@@ -25,11 +25,46 @@ def test_files_are_found_and_read_where_they_are(tmp_path, write):
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-@pytest.mark.parametrize("write", WRITERS[1:])
-def test_one_folder_round_everything_in_an_archive_is_passed_over(tmp_path, write):
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("top", ["", "leaves/", "my/own leaves/"])
+def test_the_outermost_folder_that_holds_something_is_found_however_deep(tmp_path, write, top):
+    within = CONTENTS | {"train/dog/train/1.png": b"deeper"}
+    files = open_files(write(tmp_path / "set", {f"{top}{name}": content for name, content in within.items()}))
+    for name in ("train/", "notes.txt"):
+        inside = files.holding(name)
+        assert {name: inside.read(name) for name in inside.names} == within
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_what_lies_beside_that_folder_is_left_out(tmp_path, write):
     within = {f"leaves/{name}": content for name, content in CONTENTS.items()}
-    files = open_files(write(tmp_path / "set", within))
-    assert {name: files.read(name) for name in files.names} == CONTENTS
+    files = open_files(write(tmp_path / "set", within | {"README": b"", "more/0.png": b""}))
+    assert files.holding("train/").names == sorted(CONTENTS)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_two_folders_side_by_side_that_hold_the_same_are_named(tmp_path, write):
+    files = open_files(write(tmp_path / "set", {"a/train/cat/0.png": b"", "b/train/cat/0.png": b"", "c/d.png": b""}))
+    with pytest.raises(RemError, match=r"set has train/ in a/ and in b/; leave it in one of them\.$"):
+        files.holding("train/")
+    assert files.holding("none").names == files.names
+
+
+HIDDEN = ["._0.png", ".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX/train/cat/._0.png", "Desktop.ini"]
+HIDDEN += ["train/.ipynb_checkpoints/0.png", "train/cat/.hidden/0.png", "train/__MACOSX/0.png", "train/cat/._0.png"]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_hidden_entries_are_passed_over(tmp_path, write):
+    files = open_files(write(tmp_path / "set", CONTENTS | dict.fromkeys(HIDDEN, b"hidden")))
+    assert files.names == sorted(CONTENTS)
+
+
+@pytest.mark.parametrize("write", WRITERS[1:])
+def test_backslashes_in_an_archive_are_slashes_and_a_name_may_begin_with_a_point(tmp_path, write):
+    given = {name.replace("/", "\\"): content for name, content in CONTENTS.items()}
+    files = open_files(write(tmp_path / "set", given | {"./more/0.png": b"more", "empty\\": b""}))
+    assert {name: files.read(name) for name in files.names} == CONTENTS | {"more/0.png": b"more"}
 
 
 def test_a_tar_as_its_command_makes_it(tmp_path):
@@ -55,17 +90,19 @@ def test_links_and_devices_in_a_tar_lead_nowhere(tmp_path, kind):
         archive.addfile(link)
         below = tarfile.TarInfo("train/secret.png/below")  # written through the link, if anything were written
         archive.addfile(below)
-    assert open_files(tmp_path / "set").names == ["secret.png/below"]
-    assert open_files(tmp_path / "set").read("secret.png/below") == b""
+    files = open_files(tmp_path / "set")
+    assert (files.names, files.dead) == (["train/secret.png/below"], ["train/secret.png"])
+    assert files.read("train/secret.png/below") == b""
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_a_link_in_a_zip_is_read_as_the_text_it_is(tmp_path):
+def test_a_link_in_a_zip_leads_nowhere(tmp_path):
     with zipfile.ZipFile(tmp_path / "set", "w") as archive:
         link = zipfile.ZipInfo("secret.png")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
-    assert open_files(tmp_path / "set").read("secret.png") == b"/etc/passwd"
+    files = open_files(tmp_path / "set")
+    assert (files.names, files.dead) == ([], ["secret.png"])
 
 
 @pytest.mark.parametrize("form", ["zip", "tar.gz", "tar.bz2", "tar.xz"])

@@ -219,9 +219,14 @@ def test_image_folder_of_the_wrong_layout_is_refused(folder, target):
     fails(r"has 2 classes, but data\.classes is 3", pictures(folder, classes=3), [folder], target)
     (folder / "train/bee").mkdir()
     Image.new("RGB", (14, 10)).save(folder / "train/bee/0.png")
-    fails("class bee is in only one of train/ and test/", pictures(folder), [folder], target)
+    fails("class bee is in only one of train and test", pictures(folder), [folder], target)
     (folder / "test").rename(folder / "validation")
-    fails("pictures has no test/<class>", pictures(folder), [folder], target)
+    fails(
+        r"pictures has no test images; put them in test/<class>/, or set data\.test to the share",
+        pictures(folder),
+        [folder],
+        target,
+    )
 
 
 @pytest.mark.parametrize("form", ["zip", "gztar"])

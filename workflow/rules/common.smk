@@ -2,16 +2,19 @@
 
 import os
 import shutil
-from pathlib import Path
+import sys
 
 from snakemake.exceptions import WorkflowError
 
 from rem.data import sources
 from rem.errors import RemError
 from rem.files.code import digest as code
-from rem.files.digests import folder_state as state_of
 from rem.settings import sections
 from rem.settings.config import Config
+
+# In any locale: names of the user's own may have any letters.
+for stream in (sys.stdout, sys.stderr):
+    stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def keyed(runs):
@@ -123,9 +126,9 @@ def data_of(wildcards):
 
 
 def folder_state(wildcards):
-    """What changes with the images of an own folder, into which Snakemake does not look; of an archive it is a file."""
-    folder = data_of(wildcards).folder
-    return state_of(Path(folder)) if folder else None
+    """What changes with images of an own folder or CSV, into which Snakemake does not look."""
+    data = data_of(wildcards)
+    return sources.images_state(data.source, data.folder)
 
 
 def dataset_files(wildcards):

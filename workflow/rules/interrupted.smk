@@ -14,7 +14,7 @@ def drop_lock_of_a_killed_run(state):
     Returns the file, to be kept open.
     """
     os.makedirs(state, exist_ok=True)
-    alive, locks = open(f"{state}/alive", "a+"), f"{state}/locks"
+    alive, locks = open(f"{state}/alive", "a+", encoding="utf-8"), f"{state}/locks"
     try:
         fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         alive.seek(0)

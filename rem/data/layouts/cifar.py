@@ -15,7 +15,7 @@ CIFAR_RECORD = 1 + 3 * 32 * 32  # label, then the red, green and blue planes
 
 def read_cifar(archive: Path) -> tuple[Labelled, Labelled]:
     """The parts in CIFAR10's binary archive."""
-    files = open_files(archive)
+    files = open_files(archive).holding(CIFAR_TEST)
 
     def records(name: str) -> np.ndarray:
         if name not in files.names:

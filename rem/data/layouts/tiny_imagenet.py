@@ -6,7 +6,7 @@ import numpy as np
 
 from rem.data.archives import Files
 from rem.data.contents import Contents, Labelled
-from rem.data.layouts.folder import decoded
+from rem.data.layouts.image_files import decoded
 from rem.errors import RemError
 from rem.settings.run import Data
 
@@ -16,6 +16,7 @@ def read_tiny_imagenet(files: Files, data: Data) -> Contents:
 
     The classes stand in the order of `wnids.txt`, under their first name in `words.txt`.
     """
+    files = files.holding("wnids.txt")
     wnids = _lines(files, "wnids.txt")
     words = dict(line.split("\t", 1) for line in _lines(files, "words.txt") if "\t" in line)
     label_of = {wnid: label for label, wnid in enumerate(wnids)}
