@@ -243,7 +243,12 @@ def test_an_archive_of_an_image_folder_is_read_as_the_folder_is(folder, target, 
 def test_an_unreadable_image_in_an_archive_is_named(folder, target, tmp_path):
     (folder / "train/ant/1.png").write_bytes(b"no picture")
     archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "pictures"))
-    fails(r"1 unreadable image\(s\) in .*packed\.zip, the first train/ant/1\.png", pictures(str(archive)), [archive], target)
+    fails(
+        r"1 unreadable image\(s\) in .*packed\.zip, the first train/ant/1\.png",
+        pictures(str(archive)),
+        [archive],
+        target,
+    )
 
 
 # Tiny ImageNet
