@@ -1,7 +1,6 @@
 # The typed config, the wildcards it allows, and the helpers that read it.
 
 import os
-import shutil
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -13,6 +12,7 @@ from rem.files.code import digest as code
 from rem.files.digests import folder_state as state_of
 from rem.settings import sections
 from rem.settings.config import Config
+from rem.training import gpus
 
 # No limit to how many jobs start in a while. Snakemake's own, which no option lifts, starts a timer with every job that
 # ends: each wakes the scheduler time and again, and the end of a run waits for the last.
@@ -52,8 +52,8 @@ if ON_CLUSTER and CONFIG.device == "auto":
         "say --config device=cuda or --config device=cpu."
     )
 # `--resources gpu=1` counts GPUs, of which each job takes a slot.
-if gpus := workflow.global_resources.get("gpu").value:
-    workflow.register_resource("gpu", gpus * CONFIG.slots_per_gpu)
+if at_once := workflow.global_resources.get("gpu").value:
+    workflow.register_resource("gpu", at_once * CONFIG.slots_per_gpu)
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)
@@ -138,7 +138,22 @@ def dataset_files(wildcards):
 
 
 def uses_gpu():
-    return CONFIG.device == "cuda" or (CONFIG.device == "auto" and shutil.which("nvidia-smi") is not None)
+    """Whether networks are computed on GPUs; where the device is auto, as the jobs themselves find."""
+    return CONFIG.device == "cuda" or (CONFIG.device == "auto" and gpus_seen() > 0)
+
+
+def gpus_seen():
+    try:
+        return gpus.seen()
+    except RemError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def device_told():
+    """What networks are computed on, for the user."""
+    if CONFIG.device != "auto":
+        return f"device is {CONFIG.device}"
+    return f"device is auto: torch sees {gpus_seen() or 'no'} GPU{'s' if gpus_seen() > 1 else ''}"
 
 
 def gpu_slots(wildcards):
