@@ -15,7 +15,7 @@ from rem.data.layouts.idx import read_labelled
 from rem.data.layouts.shapes import read_shapes
 from rem.data.layouts.tiny_imagenet import read_tiny_imagenet
 from rem.data.sources import find_source
-from rem.errors import RemError
+from rem.data.streams import Stream
 from rem.settings.run import Data
 
 
@@ -40,7 +40,7 @@ def read(data: Data, files: Sequence[Path]) -> Contents:
             return Contents(None, Labelled(images, images.labels), source.class_names)
         case "affine":
             digits = read_labelled(*files)
-            mapped = AffineMapped(digits.images, source.maps, (data.split_seed, 2))
+            mapped = AffineMapped(digits.images, source.maps, (data.split_seed, Stream.AFFINE_MAPS))
             return Contents(None, Labelled(mapped, np.tile(digits.labels, source.maps)), source.class_names)
         case "shapes":
             return read_shapes(data)
@@ -48,5 +48,3 @@ def read(data: Data, files: Sequence[Path]) -> Contents:
             return read_tiny_imagenet(open_files(files[0]), data)
         case "folder":
             return read_folder(open_files(files[0]), data)
-        case "weights":
-            raise RemError(f"source {data.source} has {source.what}; name another as data.source.")

@@ -10,6 +10,7 @@ from rem.data import sources
 from rem.errors import RemError
 from rem.files.code import digest as code
 from rem.files.digests import folder_state as state_of
+from rem.networks import weights
 from rem.settings import sections
 from rem.settings.config import Config
 from rem.training import gpus
@@ -65,7 +66,7 @@ wildcard_constraints:
     variant="|".join({variant for _, variant, _ in ALL_RUNS}),
     seed="|".join({seed for _, _, seed in ALL_RUNS}),
     figure="[a-z0-9_]+",
-    source="|".join(sources.SOURCES),
+    source="|".join([*sources.SOURCES, *weights.WEIGHTS]),
     file="[^/]+\\.(gz|zip|pth)",
 
 
@@ -193,7 +194,7 @@ def followed_option(wildcards, input):
 def backbone_weights(wildcards):
     """The file of pretrained weights that a run's backbone needs, if it needs one."""
     network = run_of(wildcards).network
-    return sources.source_files(network.backbone) if network.weights == "pretrained" else []
+    return [weights.weights_file(network.backbone)] if network.weights == "pretrained" else []
 
 
 def backbone_option(wildcards, input):
