@@ -7,15 +7,17 @@ from rem.cli.command import argument, command
 
 
 @command(
-    argument("source", type=str, help="a dataset with an official address"),
+    argument("source", type=str, help="a name that rem sources lists, of data or weights"),
     argument("target", help="where to put the file; its name says which one it is"),
     argument("--mirror", type=str, default=os.environ.get("REM_MIRROR"), help="folder or URL prefix to take it from"),
 )
 def fetch(source: str, target: Path, mirror: str | None) -> None:
-    """Download one file of a dataset, or copy it from a mirror, and check its checksum."""
-    from rem.data.download import fetch
+    """Download one file of a source or of pretrained weights, or copy it from a mirror, and check its checksum."""
+    from rem.data.fetch import fetch
+    from rem.networks.weights import WEIGHTS, fetch_weights
 
-    fetch(source, target.name, target, mirror)
+    get = fetch_weights if source in WEIGHTS else fetch
+    get(source, target.name, target, mirror)
 
 
 @command(
@@ -34,11 +36,15 @@ def prepare(settings: Path, target: Path, files: list[Path]) -> None:
 
 @command()
 def sources() -> None:
-    """List the sources that a dataset's `data.source` can name, and their terms."""
+    """List the sources that a dataset's `data.source` can name, then the pretrained weights, and their terms."""
     from rem.data.sources import SOURCES
+    from rem.networks.weights import WEIGHTS
 
     for name, source in SOURCES.items():
         print(f"{name}: {source.what} ({source.terms})")
+    print("\nweights, for network.weights: pretrained")
+    for name, weights in WEIGHTS.items():
+        print(f"{name}: {weights.what} ({weights.terms})")
 
 
 @command(

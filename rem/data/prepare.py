@@ -17,6 +17,7 @@ from rem.data.images import Images, Placed, Resized
 from rem.data.layouts import shapes
 from rem.data.readers import read
 from rem.data.sources import check_files, data_files, find_source, source_files
+from rem.data.streams import Stream
 from rem.errors import RemError
 from rem.files.hdf5 import whole_hdf5
 from rem.settings.run import Data
@@ -51,12 +52,13 @@ def prepare(data: Data, files: Sequence[Path], target: Path) -> None:
     train, test = _check_contents(data, contents)
     rest, val = _draw_validation(data, len(train.labels))
     with whole_hdf5(target) as file:
-        _write_split(file, "train", train, train.images if data.view == "place" else _seen(data, train, 3), rest)
-        _write_split(file, "test", test, _seen(data, test, 4), np.arange(len(test.labels)))
+        seen = _seen(data, train, Stream.TRAIN_PLACES)
+        _write_split(file, "train", train, train.images if data.view == "place" else seen, rest)
+        _write_split(file, "test", test, _seen(data, test, Stream.TEST_PLACES), np.arange(len(test.labels)))
         if data.validation == "test":
             file["val"] = file["test"]
         else:
-            _write_split(file, "val", train, _seen(data, train, 3), val)
+            _write_split(file, "val", train, seen, val)
         if data.transfer:
             checksums |= check_files(data.transfer, files[len(own) :])
             part = _read_transfer(data, files[len(own) :], contents)
@@ -86,7 +88,7 @@ def _draw_validation(data: Data, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(order[data.validation :]), np.sort(order[: data.validation])
 
 
-def _seen(data: Data, part: Labelled, stream: int) -> Images:
+def _seen(data: Data, part: Labelled, stream: Stream) -> Images:
     """The images of a part as the network sees them when nothing is drawn anew; `crop` takes its middle later.
 
     `stream` tells the random places of one part from those of another.

@@ -16,7 +16,7 @@ from rem.data.layouts.listed import read_listed
 from rem.data.layouts.shapes import read_shapes
 from rem.data.layouts.tiny_imagenet import read_tiny_imagenet
 from rem.data.sources import find_source
-from rem.errors import RemError
+from rem.data.streams import Stream
 from rem.settings.run import Data
 
 
@@ -41,7 +41,7 @@ def read(data: Data, files: Sequence[Path]) -> Contents:
             return Contents(None, Labelled(images, images.labels), source.class_names)
         case "affine":
             digits = read_labelled(*files)
-            mapped = AffineMapped(digits.images, source.maps, (data.split_seed, 2))
+            mapped = AffineMapped(digits.images, source.maps, (data.split_seed, Stream.AFFINE_MAPS))
             return Contents(None, Labelled(mapped, np.tile(digits.labels, source.maps)), source.class_names)
         case "shapes":
             return read_shapes(data)
@@ -51,5 +51,3 @@ def read(data: Data, files: Sequence[Path]) -> Contents:
             return read_folder(open_files(files[0]), data)
         case "csv":
             return read_listed(files[0], data)
-        case "weights":
-            raise RemError(f"source {data.source} has {source.what}; name another as data.source.")

@@ -23,7 +23,7 @@ class Source:
 
     what: str
     terms: str
-    layout: Literal["idx", "cifar", "tiny-imagenet", "affnist", "affine", "shapes", "folder", "csv", "weights"]
+    layout: Literal["idx", "cifar", "tiny-imagenet", "affnist", "affine", "shapes", "folder", "csv"]
     url: str | None = None  # prefix of the files' addresses; None: nothing to download
     files: dict[str, str | None] | None = None
     class_names: tuple[str, ...] = ()  # empty: found in the images, or made with them
@@ -173,15 +173,6 @@ SOURCES: dict[str, Source] = {
         what="textured shapes under random pose before clutter, RGB, generated (rem/data/layouts/shapes.py)",
         terms="this project's licence",
         layout="shapes",
-    ),
-    "resnet18": Source(
-        what="no images: weights of ResNet-18 trained on ImageNet, for `network.weights: pretrained`",
-        terms="PyTorch contributors; BSD 3-Clause",
-        layout="weights",
-        url="https://download.pytorch.org/models/",
-        files={
-            "resnet18-f37072fd.pth": "sha256:f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
-        },
     ),
     "folder": Source(
         what="your images, in the folder, .zip or .tar.gz that data.folder names: train/<class>/ and test/<class>/",

@@ -19,6 +19,7 @@ NO_RESULT = {  # what a step imports that cannot change a number in what it make
     "rem.files.notes",
     "rem.files.provenance",  # who made it, and of what
     "rem.files.trace",
+    "rem.training.gpus",  # which of like cards
 }
 
 

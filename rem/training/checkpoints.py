@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import torch
 
-from rem.data.sources import find_source
 from rem.errors import RemError
 from rem.files.atomic import whole
 from rem.files.digests import checksum
@@ -17,6 +16,7 @@ from rem.files.notes import note_read
 from rem.files.provenance import provenance
 from rem.networks.build import build
 from rem.networks.capsnet import CapsNet
+from rem.networks.weights import WEIGHTS, weights_file
 from rem.settings.run import Run
 
 UNREADABLE = (OSError, RuntimeError, EOFError, LookupError, ValueError)
@@ -47,14 +47,14 @@ def load_backbone(model: CapsNet, run: Run, path: Path | None) -> None:
         if path is not None:
             raise RemError(f"network.weights is {run.network.weights or 'null'}: leave {path} out, or set pretrained.")
         return
-    ((file, expected),) = find_source(name).files.items()
+    official = WEIGHTS[name]
     if path is None:
         raise RemError(
             f"network.weights is pretrained, but no weights are given: get them with `rem fetch {name} "
-            f"data/raw/{name}/{file}` and name the file as --backbone-weights, or set network.weights to none."
+            f"{weights_file(name)}` and name the file as --backbone-weights, or set network.weights to none."
         )
-    if checksum(path, "sha256", unpacked=False) != expected:
-        raise RemError(f"{path} is not {file} ({expected}); delete it and fetch it again.")
+    if checksum(path, "sha256", unpacked=False) != official.digest:
+        raise RemError(f"{path} is not {official.file} ({official.digest}); delete it and fetch it again.")
     note_read(path)
     weights = load_tensors(path, next(model.parameters()).device)
     model.backbone.stages.load_state_dict({key: value for key, value in weights.items() if not key.startswith("fc.")})

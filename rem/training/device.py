@@ -6,6 +6,7 @@ import os
 import torch
 
 from rem.errors import RemError
+from rem.training.gpus import VISIBLE, take_card
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # parameters of mallopt(3)
 
@@ -13,16 +14,23 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4  # parameters of mallopt(3)
 def choose_device(name: str, threads: int) -> torch.device:
     """The device of this process, its threads and its memory set up.
 
+    Of several GPUs the process takes one until it ends (`rem.training.gpus`), and sees no other.
+
     Args:
         name: auto (a GPU where there is one), cpu or cuda.
         threads: of the CPU.
 
     Raises:
-        RemError: a GPU is asked for and there is none.
+        RemError: a GPU is asked for and there is none, or one of several cannot be taken.
     """
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
     keep_memory()
+    # Counting asks the driver alone; the question whether a GPU is available starts CUDA, which fixes what it shows.
+    if name != "cpu" and take_card(torch.cuda.device_count()) and torch.cuda.device_count() > 1:
+        raise RemError(
+            f"torch can count GPUs here only by starting CUDA; set {VISIBLE} to the one card of this process."
+        )
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():

@@ -1,7 +1,9 @@
 """Networks trained with the authors' published code, made into runs of this project."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +28,8 @@ LAYOUT = {
     "primaryCaps.caps_poses.bias": "TP",
     "classCaps.routing_bias": "J 1 1 D 1",
 }
+HOLDERS = ("state_dict", "model", "net")  # under which training scripts save a state dict beside other things
+WRAPPERS = ("module", "_orig_mod")  # what DataParallel and torch.compile put into the names of tensors
 
 
 def import_checkpoint(file: Path, run: Run, folder: Path, epoch: int) -> None:
@@ -46,7 +50,7 @@ def import_checkpoint(file: Path, run: Run, folder: Path, epoch: int) -> None:
     """
     if (folder / "last.pt").exists():
         raise RemError(f"{folder} has a network already; delete it, or import under another variant or seed.")
-    model, run = convert(_read(file), run, str(file))
+    model, run = convert(unwrapped(_read(file), str(file)), run, str(file))
     origin = f"{file.name}, {checksum(file, 'sha256', unpacked=False)}"
     written = [folder / f"{name}.pt" for name in ("first", "best", "early", "last", f"epochs/epoch{epoch:04d}")]
     with whole(folder / "run.yaml") as partial:
@@ -56,6 +60,90 @@ def import_checkpoint(file: Path, run: Run, folder: Path, epoch: int) -> None:
     for path in written:
         save_checkpoint(path, model.state_dict(), run, epoch, imported=origin)
         path.chmod(0o444)
+
+
+def unwrapped(content: Any, where: str) -> dict[str, Tensor]:
+    """The state dict in what a file holds: tensors by the network's own names, those of `LAYOUT` finite and float32.
+
+    It is taken out of the entry of `HOLDERS` that it lies in, the names lose the parts of `WRAPPERS`, what torch's
+    pruning keeps as a weight and its mask is multiplied, and other precisions are converted. Standard error says what
+    was left out or converted.
+
+    Args:
+        content: of the file.
+        where: the file, for messages.
+
+    Raises:
+        RemError: there is no state dict or more than one, two tensors have one name, a mask is not of its weight's
+            shape, or a tensor of the network is not dense floating point or not finite.
+    """
+    content = _held(content, where)
+    weights = {}
+    for name, value in content.items():
+        own = ".".join(part for part in name.split(".") if part not in WRAPPERS)
+        if own in weights:
+            raise RemError(f"{where} holds {own} more than once; save one network's state dict.")
+        weights[own] = value
+    weights = _pruned(weights, where)
+    converted = set()
+    for name in LAYOUT.keys() & weights.keys():
+        value = weights[name]
+        if value.layout != torch.strided or not value.is_floating_point():
+            raise RemError(f"{where}: {name} is not a dense tensor of floating point numbers; save it as one.")
+        if value.dtype != torch.float32:
+            converted.add(str(value.dtype).removeprefix("torch."))
+        weights[name] = value.float()
+    if converted:
+        print(f"{where}: weights converted from {' and '.join(sorted(converted))} to float32", file=sys.stderr)
+    _require_finite(weights, where)
+    return weights
+
+
+def _held(content: Any, where: str) -> dict[str, Tensor]:
+    """The content, or the one entry of it under a name of `HOLDERS`, if that maps names to tensors."""
+    if isinstance(content, Mapping):
+        holders = [name for name in HOLDERS if isinstance(content.get(name), Mapping)]
+        if len(holders) > 1:
+            raise RemError(f"{where} holds several state dicts ({', '.join(holders)}); save one of them.")
+        if holders:
+            others = [str(name) for name in content if name not in holders]
+            left = f"; {', '.join(others)} left out" if others else ""
+            print(f"{where}: the state dict is the entry {holders[0]}{left}", file=sys.stderr)
+            content = content[holders[0]]
+    if not isinstance(content, Mapping) or not content:
+        raise RemError(f"{where} is not a state dict: it must map names to tensors, nothing else.")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise RemError(f"{where} is not a state dict: it must map names to tensors, but {name!r} is none.")
+    return dict(content)
+
+
+def _pruned(weights: dict[str, Tensor], where: str) -> dict[str, Tensor]:
+    """Weights with every pair that torch.nn.utils.prune made of one, `x_orig` and `x_mask`, as their product `x`."""
+    made = {}
+    for name, value in weights.items():
+        own = name.removesuffix("_orig")
+        mask = weights.get(f"{own}_mask")
+        if own == name or mask is None:
+            continue
+        if mask.shape != value.shape:
+            raise RemError(f"{where}: {own}_mask has another shape than {name}; save the pruned weight itself.")
+        if own in weights:
+            raise RemError(f"{where} holds {own} more than once; save one network's state dict.")
+        made[own] = value * mask
+    pairs = {f"{name}{end}" for name in made for end in ("_orig", "_mask")}
+    return {name: value for name, value in weights.items() if name not in pairs} | made
+
+
+def _require_finite(weights: dict[str, Tensor], where: str) -> None:
+    """Raise where a tensor of the network has NaN or infinite numbers, naming each such tensor and how many it has."""
+    faults = []
+    for name in (name for name in LAYOUT if name in weights):
+        value = weights[name]
+        if bad := int((~value.isfinite()).sum()):
+            faults.append(f"{name} ({bad:,} of {value.numel():,})")
+    if faults:
+        raise RemError(f"{where} has weights that are NaN or infinite: {', '.join(faults)}; import a sound checkpoint.")
 
 
 def convert(weights: dict[str, Tensor], run: Run, where: str) -> tuple[CapsNet, Run]:
@@ -116,16 +204,15 @@ def _sizes(weights: dict[str, Tensor], run: Run, where: str) -> dict[str, int]:
     return sizes
 
 
-def _read(file: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict, read without executing any code in it."""
+def _read(file: Path) -> Any:
+    """What a file of tensors and plain values holds, read without executing any code in it."""
     if not file.is_file():
         raise RemError(f"{file} is missing; give the file with the network's state dict.")
     note_read(file)
     try:
-        weights = load_tensors(file, torch.device("cpu"))
-    except RemError as error:
-        reason = str(error.__cause__).strip().split("\n")[0]
-        raise RemError(f"{file} is not a file of tensors ({reason}); save the network's state dict.") from error
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise RemError(f"{file} is not a state dict: it must map names to tensors, nothing else.")
-    return weights
+        return load_tensors(file, torch.device("cpu"))
+    except RemError as error:  # what torch says of it advises to execute the file
+        raise RemError(
+            f"{file} is damaged or holds more than tensors and plain values, which could be code; save the network's "
+            "state dict alone, by torch.save(network.state_dict(), ...)."
+        ) from error

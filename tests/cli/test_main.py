@@ -81,6 +81,19 @@ def test_help_waits_for_no_heavy_package():
     assert (done.returncode, done.stdout.strip()) == (0, "")
 
 
+def test_sources_lists_data_and_then_weights(rem, capsys):
+    assert rem("sources") == 0
+    data, weights = capsys.readouterr().out.split("\n\n")
+    assert "mnist: 60,000 + 10,000 handwritten digits" in data
+    assert "resnet18" not in data
+    assert "resnet18: ResNet-18 trained on ImageNet" in weights
+
+
+def test_fetch_gets_weights_too(rem, tmp_path, capfd):
+    assert rem("fetch", "resnet18", tmp_path / "others.pth") == 1
+    assert_one_line(capfd, "the weights of resnet18 have no file 'others.pth'")
+
+
 def test_schema_prints_the_schema(rem, capsys):
     assert rem("schema") == 0
     assert json.loads(capsys.readouterr().out) == config_schema()

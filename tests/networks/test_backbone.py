@@ -1,5 +1,6 @@
 """ResNet-18 below the primary capsules: its shape, its weights, and that it stays frozen where it must."""
 
+import dataclasses
 import hashlib
 
 import pytest
@@ -8,12 +9,11 @@ import torch
 import torch.nn.functional as F
 from torchvision.models import resnet18
 
-from rem.data import sources
-from rem.data.readers import read
 from rem.errors import RemError
 from rem.networks.backbone import Backbone
 from rem.networks.build import build, capsnet
 from rem.networks.losses import margin_loss
+from rem.networks.weights import WEIGHTS
 from rem.pruning.masks import Masks
 from rem.training.checkpoints import load_backbone
 
@@ -37,11 +37,11 @@ def official():
 
 @pytest.fixture
 def weights_file(official, tmp_path, monkeypatch):
-    """Its weights in a file that the sources take for the official one."""
+    """Its weights in a file that is taken for the official one."""
     path = tmp_path / "resnet18-f37072fd.pth"
     torch.save(official.state_dict(), path)
     digest = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-    monkeypatch.setitem(sources.SOURCES["resnet18"].files, path.name, digest)
+    monkeypatch.setitem(WEIGHTS, "resnet18", dataclasses.replace(WEIGHTS["resnet18"], digest=digest))
     return path
 
 
@@ -157,16 +157,6 @@ def test_weights_nobody_asked_for_are_refused(settings, weights_file):
     with pytest.raises(RemError, match="leave "):
         load_backbone(build(settings, CPU), settings, weights_file)
     load_backbone(build(settings, CPU), settings, None)
-
-
-def test_the_weights_are_no_dataset():
-    data = tiny.run().data.model_copy(update={"source": "resnet18", "generate": None})
-    with pytest.raises(RemError, match="source resnet18 has no images"):
-        read(data, [])
-
-
-def test_the_official_checksum_begins_as_the_name_ends():
-    assert sources.SOURCES["resnet18"].files["resnet18-f37072fd.pth"].startswith("sha256:f37072fd")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The device that is chosen, and the memory that is kept."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 
 from rem.errors import RemError
 from rem.training.device import MMAP_MAX, TRIM_THRESHOLD, choose_device
+from rem.training.gpus import VISIBLE
 
 
 def test_auto_is_a_gpu_only_where_there_is_one(monkeypatch):
@@ -23,6 +25,28 @@ def test_a_gpu_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RemError, match="no GPU can be used; set device to auto or cpu"):
         choose_device("cuda", torch.get_num_threads())
+
+
+def test_of_several_gpus_the_process_sees_the_one_it_took(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("rem.training.gpus.held", [])
+    monkeypatch.setenv(VISIBLE, "2,5")
+    shown = lambda: len(os.environ[VISIBLE].split(","))  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "device_count", shown)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: shown() == 1)  # asked only once the card is chosen
+    assert choose_device("cpu", torch.get_num_threads()).type == "cpu"
+    assert os.environ[VISIBLE] == "2,5"
+    assert choose_device("cuda", torch.get_num_threads()) == torch.device("cuda")
+    assert os.environ[VISIBLE] == "2"
+
+
+def test_a_card_that_can_be_chosen_no_more_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("rem.training.gpus.held", [])
+    monkeypatch.setenv(VISIBLE, "0,1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)  # CUDA has started, and heeds the variable no more
+    with pytest.raises(RemError, match="set CUDA_VISIBLE_DEVICES to the one card of this process"):
+        choose_device("auto", torch.get_num_threads())
 
 
 @pytest.mark.parametrize("gnu", [True, False])

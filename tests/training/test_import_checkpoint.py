@@ -1,5 +1,6 @@
 """Import of published checkpoints: against a forward pass of their layout, written from the equations alone."""
 
+import os
 import re
 
 import pandas as pd
@@ -7,11 +8,12 @@ import pytest
 import tiny
 import torch
 import torch.nn.functional as F
+from torch.nn.utils import prune
 
 from rem.errors import RemError
 from rem.settings.run import read_run
 from rem.training.checkpoints import load_checkpoint, load_tensors
-from rem.training.import_checkpoint import LAYOUT, convert, import_checkpoint
+from rem.training.import_checkpoint import LAYOUT, convert, import_checkpoint, unwrapped
 from rem.trees.couplings import extract
 
 CPU = torch.device("cpu")
@@ -148,7 +150,9 @@ def test_what_is_left_out_is_told(capsys):
     assert "theirs.pt: decoder.fc1.weight left out" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [{"epoch": 3}, [torch.zeros(2)], {"state_dict": published()}])
+@pytest.mark.parametrize(
+    "content", [{}, {"epoch": 3}, [torch.zeros(2)], {"state_dict": {"epoch": 3}}, {0: torch.zeros(2)}]
+)
 def test_other_files_of_tensors_are_refused(tmp_path, content):
     torch.save(content, tmp_path / "other.pt")
     with pytest.raises(RemError, match=r"other\.pt is not a state dict"):
@@ -156,12 +160,149 @@ def test_other_files_of_tensors_are_refused(tmp_path, content):
     assert not (tmp_path / "run").exists()
 
 
+def renamed(weights, change):
+    return {change(name): value for name, value in weights.items()}
+
+
+class TheirNetwork(torch.nn.Module):
+    """Their layers' names, with room for what wraps and prunes them."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(1, 4, 9)
+        self.primaryCaps = torch.nn.Module()
+        self.primaryCaps.caps_poses = torch.nn.Conv2d(4, 6, 9)
+        self.classCaps = torch.nn.Module()
+        for name in ("weight", "routing_bias"):
+            self.classCaps.register_parameter(name, torch.nn.Parameter(published()[f"classCaps.{name}"]))
+        self.load_state_dict(published())
+
+
+WRAPPED = {
+    "as it is": lambda: published(),
+    "DataParallel": lambda: torch.nn.DataParallel(TheirNetwork()).state_dict(),
+    "compile": lambda: torch.compile(TheirNetwork()).state_dict(),
+    "DataParallel of compile": lambda: torch.nn.DataParallel(torch.compile(TheirNetwork())).state_dict(),
+    "compile of DataParallel": lambda: torch.compile(torch.nn.DataParallel(TheirNetwork())).state_dict(),
+    "a compiled layer": lambda: renamed(
+        published(), lambda name: name.replace("primaryCaps.", "primaryCaps._orig_mod.")
+    ),
+    "state_dict": lambda: {"state_dict": published(), "epoch": 3, "optimizer": {"state": {}}},
+    "model": lambda: {"model": published()},
+    "net of DataParallel": lambda: {"net": renamed(published(), "module.{}".format), "acc": 99.1},
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_a_state_dict_is_found_whatever_wraps_it(kind):
+    found = unwrapped(WRAPPED[kind](), "theirs.pt")
+    assert found.keys() == LAYOUT.keys()
+    assert all(torch.equal(found[name], value) for name, value in published().items())
+
+
+def test_what_lies_beside_a_state_dict_is_told(capsys):
+    unwrapped(WRAPPED["state_dict"](), "theirs.pt")
+    assert capsys.readouterr().err == "theirs.pt: the state dict is the entry state_dict; epoch, optimizer left out\n"
+
+
+def test_two_networks_in_one_file_are_refused():
+    with pytest.raises(RemError, match=r"theirs\.pt holds several state dicts \(model, net\); save one of them\.$"):
+        unwrapped({"net": published(), "model": published()}, "theirs.pt")
+    twice = published() | {"module.conv1.bias": torch.zeros(4)}
+    with pytest.raises(RemError, match=r"theirs\.pt holds conv1\.bias more than once"):
+        unwrapped(twice, "theirs.pt")
+
+
+def test_a_network_that_torch_pruned_has_its_zeros():
+    network = TheirNetwork()
+    layers = [(network.conv1, "weight"), (network.primaryCaps.caps_poses, "bias"), (network.classCaps, "weight")]
+    for layer, name in layers:
+        prune.l1_unstructured(layer, name, amount=0.5)
+    assert "classCaps.weight_orig" in network.state_dict()
+    found = unwrapped(network.state_dict(), "theirs.pt")
+    for layer, name in layers:
+        prune.remove(layer, name)
+    assert found.keys() == LAYOUT.keys()
+    assert all(torch.equal(found[name], value) for name, value in network.state_dict().items())
+    assert (found["classCaps.weight"] == 0).double().mean() == 0.5
+
+
+def test_a_mask_of_another_shape_is_refused():
+    weights = published()
+    weights["conv1.bias_orig"], weights["conv1.bias_mask"] = weights.pop("conv1.bias"), torch.ones(1)
+    with pytest.raises(RemError, match=r"conv1\.bias_mask has another shape than conv1\.bias_orig"):
+        unwrapped(weights, "theirs.pt")
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_converted_and_told(precision, capsys):
+    weights = {name: value.to(precision) for name, value in published().items()}
+    found = unwrapped(weights, "theirs.pt")
+    assert all(torch.equal(found[name], value.float()) for name, value in weights.items())
+    assert {value.dtype for value in found.values()} == {torch.float32}
+    name = str(precision).removeprefix("torch.")
+    assert capsys.readouterr().err == f"theirs.pt: weights converted from {name} to float32\n"
+
+
+def test_float32_is_left_as_it_is_and_nothing_is_told(capsys):
+    unwrapped(published(), "theirs.pt")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("value", [torch.zeros(4, dtype=torch.int8), torch.zeros(4).to_sparse()])
+def test_weights_that_are_no_plain_numbers_are_refused(value):
+    with pytest.raises(RemError, match=r"conv1\.bias is not a dense tensor of floating point numbers"):
+        unwrapped(published() | {"conv1.bias": value}, "theirs.pt")
+
+
+def test_weights_that_are_not_finite_are_counted_by_name():
+    weights = published()
+    weights["conv1.bias"][:3] = torch.tensor([float("nan"), float("inf"), float("-inf")])
+    weights["classCaps.weight"] = weights["classCaps.weight"].double()
+    weights["classCaps.weight"][0, 0, 0, 0, 0, 0] = 1e300  # infinite in float32
+    weights["decoder.bias"] = torch.tensor([float("nan")])  # not of the network
+    with pytest.raises(RemError) as raised:
+        unwrapped(weights, "theirs.pt")
+    assert str(raised.value) == (
+        "theirs.pt has weights that are NaN or infinite: classCaps.weight (1 of 360), conv1.bias (3 of 4); "
+        "import a sound checkpoint."
+    )
+
+
+def test_a_wrapped_file_is_imported_as_the_plain_one(tmp_path):
+    wrapped = {"net": {f"module._orig_mod.{name}": value.double() for name, value in published().items()}, "epoch": 3}
+    for name, content in (("plain", published()), ("wrapped", wrapped)):
+        torch.save(content, tmp_path / f"{name}.pt")
+        import_checkpoint(tmp_path / f"{name}.pt", tiny.run(), tmp_path / name, 0)
+    plain, other = (load_tensors(tmp_path / name / "last.pt", CPU)["model"] for name in ("plain", "wrapped"))
+    assert all(torch.equal(plain[name], other[name]) for name in plain | other)
+
+
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(RemError, match=r"none\.pt is missing; give the file with the network's state dict\.$"):
         import_checkpoint(tmp_path / "none.pt", tiny.run(), tmp_path / "run", 0)
 
 
-def test_code_in_a_file_is_refused(tmp_path):
-    torch.save(torch.nn.Linear(2, 2), tmp_path / "network.pt")
-    with pytest.raises(RemError, match=r"network\.pt is not a file of tensors"):
+class Code:
+    """What a pickle of it executes when it is loaded without care."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.mkdir, (self.trace,)
+
+
+@pytest.mark.parametrize("wrap", [lambda code: code, lambda code: published() | {"args": code}])
+def test_code_in_a_file_is_refused_and_not_executed(tmp_path, wrap):
+    torch.save(wrap(Code(str(tmp_path / "executed"))), tmp_path / "network.pt")
+    with pytest.raises(RemError, match=r"network\.pt is damaged or holds more than tensors .* which could be code"):
         import_checkpoint(tmp_path / "network.pt", tiny.run(), tmp_path / "run", 0)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_whole_network_in_a_file_is_refused_without_torchs_advice(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "network.pt")
+    with pytest.raises(RemError, match=r"save the network's state dict alone") as raised:
+        import_checkpoint(tmp_path / "network.pt", tiny.run(), tmp_path / "run", 0)
+    assert "weights_only" not in str(raised.value)

@@ -35,9 +35,9 @@ def snakemake(folder, *arguments, device="cpu"):
     )
 
 
-def asked(folder, *arguments, **options):
+def asked(folder, *arguments, profile=PROFILE, **options):
     """What a dry run says each rule's jobs ask for, as {rule: {resource: value}}, and how many there are."""
-    done = snakemake(folder, *PROFILE, "--dry-run", *arguments, **options)
+    done = snakemake(folder, *profile, "--dry-run", *arguments, **options)
     assert done.returncode == 0, done.stdout
     jobs = re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.MULTILINE)
     resources = {rule: dict(item.split("=") for item in text.split(", ")) for rule, text in jobs}
@@ -83,6 +83,13 @@ def test_a_gpu_is_asked_for_by_jobs_that_use_one_alone(fresh, device, expected):
     assert not any("gres" in values for values in resources.values())
 
 
+@pytest.mark.parametrize(("seen", "expected"), [("0", set()), ("2", ON_DEVICE)])
+def test_jobs_of_this_machine_take_a_gpu_where_torch_sees_one(fresh, monkeypatch, seen, expected):
+    monkeypatch.setenv("REM_GPUS_SEEN", seen)
+    resources, _ = asked(fresh, "--jobs", "2", "--resources", "gpu=2", profile=[], device="auto")
+    assert {rule for rule, values in resources.items() if int(values.get("gpu", 0))} == expected
+
+
 def test_jobs_that_share_a_gpu_ask_for_a_shard_of_it(fresh):
     config = fresh / "config/smoke.yaml"
     text = config.read_text(encoding="utf-8")
@@ -112,6 +119,7 @@ def test_a_gpu_of_this_machine_takes_as_many_jobs_as_it_has_slots(fresh, tmp_pat
     limits = ["--workflow-profile", "none", "--cores", "4", "--resources", "gpu=1", "--set-resources", "prepare:gpu=1"]
     done = snakemake(fresh, "slots_per_gpu=3", *limits, "--", "data")
     assert done.returncode == 0, done.stdout
+    assert done.stdout.count("device is cpu") == 1
     changes = [int(line) for line in (tmp_path / "running").read_text(encoding="utf-8").split()]
     assert len(changes) == 2 * 4  # datasets
     assert max(itertools.accumulate(changes)) == 3

@@ -1,7 +1,6 @@
 # The typed config, the wildcards it allows, and the helpers that read it.
 
 import os
-import shutil
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -9,8 +8,10 @@ from snakemake.exceptions import WorkflowError
 from rem.data import sources
 from rem.errors import RemError
 from rem.files.code import digest as code
+from rem.networks import weights
 from rem.settings import sections
 from rem.settings.config import Config
+from rem.training import gpus
 
 # In any locale: names of the user's own may have any letters.
 for stream in (sys.stdout, sys.stderr):
@@ -50,8 +51,8 @@ if ON_CLUSTER and CONFIG.device == "auto":
         "say --config device=cuda or --config device=cpu."
     )
 # `--resources gpu=1` counts GPUs, of which each job takes a slot.
-if gpus := workflow.global_resources.get("gpu").value:
-    workflow.register_resource("gpu", gpus * CONFIG.slots_per_gpu)
+if at_once := workflow.global_resources.get("gpu").value:
+    workflow.register_resource("gpu", at_once * CONFIG.slots_per_gpu)
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)
@@ -63,7 +64,7 @@ wildcard_constraints:
     variant="|".join({variant for _, variant, _ in ALL_RUNS}),
     seed="|".join({seed for _, _, seed in ALL_RUNS}),
     figure="[a-z0-9_]+",
-    source="|".join(sources.SOURCES),
+    source="|".join([*sources.SOURCES, *weights.WEIGHTS]),
     file="[^/]+\\.(gz|zip|pth)",
 
 
@@ -136,7 +137,22 @@ def dataset_files(wildcards):
 
 
 def uses_gpu():
-    return CONFIG.device == "cuda" or (CONFIG.device == "auto" and shutil.which("nvidia-smi") is not None)
+    """Whether networks are computed on GPUs; where the device is auto, as the jobs themselves find."""
+    return CONFIG.device == "cuda" or (CONFIG.device == "auto" and gpus_seen() > 0)
+
+
+def gpus_seen():
+    try:
+        return gpus.seen()
+    except RemError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def device_told():
+    """What networks are computed on, for the user."""
+    if CONFIG.device != "auto":
+        return f"device is {CONFIG.device}"
+    return f"device is auto: torch sees {gpus_seen() or 'no'} GPU{'s' if gpus_seen() > 1 else ''}"
 
 
 def gpu_slots(wildcards):
@@ -176,7 +192,7 @@ def followed_option(wildcards, input):
 def backbone_weights(wildcards):
     """The file of pretrained weights that a run's backbone needs, if it needs one."""
     network = run_of(wildcards).network
-    return sources.source_files(network.backbone) if network.weights == "pretrained" else []
+    return [weights.weights_file(network.backbone)] if network.weights == "pretrained" else []
 
 
 def backbone_option(wildcards, input):

@@ -1,6 +1,7 @@
 # A run that was killed, or stopped: the same command goes on.
 
 import fcntl
+import shutil
 import socket
 import sys
 
@@ -42,6 +43,7 @@ onerror:
 
 
 onstart:
+    print(device_told(), file=sys.stderr)
     for folder in (f"results/{CONFIG.name}", "data/prepared"):
         while not os.path.exists(folder):  # made by the run, in what is above it
             folder = os.path.dirname(folder) or "."

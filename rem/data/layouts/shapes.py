@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rem.data.contents import Contents, Labelled
+from rem.data.streams import Stream
 from rem.errors import RemError
 from rem.settings.run import Data
 
@@ -20,8 +21,8 @@ def read_shapes(data: Data) -> Contents:
     side = 32 if data.size <= 32 else 64
     counts = data.generate or (0, 0)
     train, test = (
-        Labelled(*generate(count, side, data.classes, (data.split_seed, part)))
-        for part, count in zip((0, 1), counts, strict=True)
+        Labelled(*generate(count, side, data.classes, (data.split_seed, stream)))
+        for stream, count in zip((Stream.TRAIN_IMAGES, Stream.TEST_IMAGES), counts, strict=True)
     )
     return Contents(train, test, list(CLASSES)[: data.classes])
 

@@ -1,4 +1,4 @@
-"""The download of a source's files, resumed where it broke off and checked before a file appears."""
+"""A download, resumed where it broke off and checked before the file appears."""
 
 import shutil
 import sys
@@ -7,7 +7,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from rem.data.sources import Source, find_source
 from rem.errors import RemError, first_line
 from rem.files.atomic import whole
 from rem.files.digests import checksum
@@ -16,44 +15,42 @@ CHUNK = 1 << 20  # bytes read at a time
 TIMEOUT = (20, 60)  # seconds to connect, seconds without a byte
 
 
-def fetch(source: str, file: str, target: Path, mirror: str | None = None) -> None:
-    """Download one file of a source to `target`, which appears only once its checksum is right.
+def address(official: str, name: str, file: str, mirror: str | None) -> str:
+    """Where to get a file: below its official URL prefix, or at `<mirror>/<name>/<file>` where there is a mirror."""
+    return official + file if mirror is None else f"{mirror.rstrip('/')}/{name}/{file}"
+
+
+def download(address: str, target: Path, digest: str | None, unpacked: bool = False) -> None:
+    """Download a file to `target`, which appears only once its checksum is right.
 
     What an interrupted download has got stays in `<target>.part` and is taken up by the next call.
 
     Args:
-        source: a name in `SOURCES`.
-        file: one of that source's files.
+        address: URL, or path in a mirror's folder.
         target: where to put it.
-        mirror: folder or URL prefix, searched as `<mirror>/<source>/<file>`; None: the official address.
+        digest: its "<algorithm>:<hex>"; None: its authors publish none, and it must be a whole zip.
+        unpacked: whether the digest is of its content once gunzipped.
 
     Raises:
-        RemError: unknown source or file, no such file at that address, an interrupted download
-            (run again to resume), or a wrong checksum (nothing is kept).
+        RemError: no such file at that address, an interrupted download (run again to resume), or a wrong checksum
+            (nothing is kept).
     """
-    known = find_source(source)
-    if known.url is None:
-        raise RemError(f"source {source!r} has nothing to download: {known.what}.")
-    if not known.files or file not in known.files:
-        raise RemError(f"source {source!r} has no file {file!r}; its files are {', '.join(known.files or {})}.")
-    expected = known.files[file]
-    address = known.url + file if mirror is None else f"{mirror.rstrip('/')}/{source}/{file}"
     part = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
     if "://" in address:
         _download(address, part)
     else:
         _copy(Path(address), part)
-    verdict = _accept(part, address, known, expected)
+    verdict = _accept(part, address, digest, unpacked)
     part.replace(target)
     print(f"{target}: {target.stat().st_size:,} bytes, {verdict}", file=sys.stderr)
 
 
-def _accept(part: Path, address: str, source: Source, expected: str | None) -> str:
+def _accept(part: Path, address: str, expected: str | None, unpacked: bool) -> str:
     """What speaks for the file: its checksum, or where none is published that it is a whole zip; else delete it."""
     algorithm = (expected or "sha256").split(":")[0]
     try:
-        found = checksum(part, algorithm, source.unpacked)
+        found = checksum(part, algorithm, unpacked)
         whole_zip = expected is None and zipfile.is_zipfile(part) and zipfile.ZipFile(part).testzip() is None
     except (RemError, zipfile.BadZipFile, zlib.error, EOFError):
         found, whole_zip = "no whole archive", False

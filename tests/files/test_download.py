@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from rem.data.download import fetch
+from rem.data.fetch import fetch
 from rem.data.sources import SOURCES, Source
 from rem.errors import RemError
 

@@ -1,0 +1,16 @@
+"""The random streams of a dataset: what is drawn for one purpose depends on nothing drawn for another."""
+
+from enum import IntEnum
+
+
+class Stream(IntEnum):
+    """What a generator seeded with (data.split_seed, stream) draws; another value is other images.
+
+    The validation images are drawn by `data.split_seed` alone.
+    """
+
+    TRAIN_IMAGES = 0  # of a source that generates them
+    TEST_IMAGES = 1
+    AFFINE_MAPS = 2  # of a transfer set that is made of test images
+    TRAIN_PLACES = 3  # on the canvas of `view: place`, of the images drawn for validation
+    TEST_PLACES = 4
