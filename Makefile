@@ -13,8 +13,8 @@ reproduce: environment  ## the main job: results/sample/
 report: environment  ## the main job as one file to read: results/sample/report.html
 	snakemake --cores $(CORES) --resources gpu=1 report_html
 
-test: environment lint  ## all tests, in as many processes as there are cores, up to four
-	pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
+test: environment lint  ## all tests, a file in each of up to four processes
+	pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slurm: environment  ## the smoke config through a Slurm of one node, which it boots from Debian's packages
 	tests/slurm.sh pytest tests/workflow/test_slurm.py

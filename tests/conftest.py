@@ -13,16 +13,13 @@ from rem.trees.couplings import extract
 from rem.trees.dictionaries import write_entropies
 from rem.trees.levels import choose_levels
 
-SHARED = {"project", "made"}  # projects in which the workflow has run, which takes minutes
+LONGEST = ("test_workflow.py", "test_dvc.py", "test_interruptions.py", "test_slurm.py")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests first, and where tests run in several processes, those of a shared project in one of them."""
-    items.sort(key=lambda item: "workflow" not in item.path.parts)
-    for item in items:
-        if SHARED & set(item.fixturenames):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """The files that take minutes first: where tests run in several processes, none is left to run alone at the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(autouse=True, scope="session")

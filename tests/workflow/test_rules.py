@@ -31,7 +31,7 @@ def code_of(rule):
 
 def test_the_rules_call_every_command_but_those_for_people():
     assert set(CALLS.values()) == {command.words[0] for command in COMMANDS} - {
-        "import", "sample", "schema", "sources", "trace",
+        "headline", "import", "sample", "schema", "sources", "trace",
     }  # fmt: skip
 
 
