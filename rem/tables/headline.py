@@ -34,7 +34,7 @@ def headline(summary: Path, config_name: str) -> str:
     return "\n".join(
         [
             tabulate(rows, header, disable_numparse=True),
-            f"Look next at {results}/tables/claims.md, which says what of the paper holds, {results}/figures/overview.png",
+            f"Look next at {results}/tables/claims.md (what of the paper holds), {results}/figures/overview.png",
             f"and {results}/metrics.csv, every measurement. `make report` puts it all on one page.",
         ]
     )

@@ -11,9 +11,10 @@ SUMMED_UP = ("accuracy", "entropy", "sparsity")
 
 
 def write_summary(results: Results, target: Path) -> None:
-    """Write, for every dataset, `levels` (the shared K), `seeds` (how many), and what networks without decoder have.
+    """Write, for every dataset, `levels` (the shared K), `seeds` (how many), and of its networks the `SUMMED_UP`.
 
-    Of every such variant these are its `SUMMED_UP`: of the test set, at the shared K and the checkpoint that tables show, as their own statistics over seeds.
+    Networks are the variants without decoder. Values are of the test set, at the shared K and the checkpoint that
+    tables show, as their own statistics over seeds.
 
     Args:
         results: the measurements.

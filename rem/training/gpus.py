@@ -86,7 +86,7 @@ def seen() -> int:
 
 def _asked() -> int:
     program = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8")
     if done.returncode:
         reason = done.stderr.strip().split("\n")[-1]
         raise RemError(f"device is auto, but torch cannot be asked for GPUs ({reason}); set device to cuda or cpu.")
