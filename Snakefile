@@ -63,7 +63,7 @@ rule couplings:
 rule entropies:
     input:
         entropy_files(),
-        by_levels_files(),
+        sweep_files(),
 
 
 rule controls:

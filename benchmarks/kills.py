@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.copies import copied
 
-BESIDE = {"logs", "benchmarks", ".records"}  # in a folder of results, what is no result
+BESIDE = {"logs", "benchmarks", ".metadata"}  # in a folder of results, what is no result
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:

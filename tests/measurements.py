@@ -36,7 +36,7 @@ def run_yaml(folder, dataset, variant, seed, **changes):
     return path
 
 
-def made_results(values, shared=7, published=11, **changes):
+def made_results(values, shared=7, authors=11, **changes):
     """`values`: (dataset, variant, checkpoint, split, levels, metric) -> the whole set's values, one a seed from 42.
 
     What depends on no split or K has none, whatever is given.
@@ -44,17 +44,17 @@ def made_results(values, shared=7, published=11, **changes):
     rows = {}
     for (dataset, variant, checkpoint, split, levels, metric), by_seed in values.items():
         known = METRICS.get(metric, METRICS["accuracy"])
-        where = (checkpoint, split if known.by_split else "", levels if known.by_levels else 0, WHOLE, metric)
+        where = (checkpoint, split if known.by_split else "", levels if known.sweep else 0, WHOLE, metric)
         rows |= {(dataset, variant, seed, *where): value for seed, value in enumerate(by_seed, start=42)}
     frame = pd.DataFrame([(*key, value) for key, value in rows.items()], columns=COLUMNS)
     runs = frame[["dataset", "variant", "seed"]].drop_duplicates().itertuples(index=False)
     runs = [settings(*run, **changes) for run in runs]
-    return Results(runs, frame, dict.fromkeys(frame["dataset"], shared), dict.fromkeys(frame["dataset"], published))
+    return Results(runs, frame, dict.fromkeys(frame["dataset"], shared), dict.fromkeys(frame["dataset"], authors))
 
 
 def metrics(folder):
-    """Three seeds of MNIST with two classes, one of shapes; shared K = 7, published 11."""
-    chosen = {"shared_levels": 7, "published_levels": 11}.items()
+    """Three seeds of MNIST with two classes, one of shapes; shared K = 7, the authors' 11."""
+    chosen = {"shared_levels": 7, "authors_levels": 11}.items()
     rows = [(dataset, "", None, "", "", None, None, *one) for dataset in ("mnist", "shapes") for one in chosen]
     runs = [("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)]
     for run in [*runs, ("shapes", "baseline", 42)]:

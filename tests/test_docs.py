@@ -61,7 +61,7 @@ def test_files_that_are_named_exist(page):
 
 @pytest.mark.parametrize("page", PAGES + OTHERS, ids=names(PAGES + OTHERS))
 def test_commands_that_are_named_exist(page):
-    for words in re.findall(r"(?:`|^|\s)rem ((?:[a-z_0-9]+)(?: [a-z_0-9]+)?)", "\n".join(commands(page))):
+    for words in re.findall(r"(?:`|^|\s)rem ((?:[a-z][a-z_0-9-]*)(?: [a-z_0-9]+)?)", "\n".join(commands(page))):
         first, *more = words.split()
         assert (first,) in WORDS, words
         if first == "figure" and more:

@@ -20,7 +20,7 @@ PRUNING = {
     "regularizer": "lobster",
     "penalty": 0.1,
     "penalty_decay": 0.9,
-    "threshold": "search",
+    "extent": "search",
     "start": 0,
     "resolution": 0.0,
     "follows": None,
@@ -126,8 +126,8 @@ def write_couplings(
     with h5py.File(path, "w") as file:
         file["couplings"] = np.array(couplings, np.float32)
         file["predicted"], file["strongest"] = np.array(predicted), np.array(strongest, np.float32)
-        file["levels/K"], file["levels/accuracy"] = np.array(list(accuracies)), np.array(list(accuracies.values()))
-        file["levels/loss"] = np.array([(losses or {}).get(level, 0.1) for level in accuracies])
+        file["sweep/levels"], file["sweep/accuracy"] = np.array(list(accuracies)), np.array(list(accuracies.values()))
+        file["sweep/loss"] = np.array([(losses or {}).get(level, 0.1) for level in accuracies])
         file.attrs["run"] = of.model_dump_json()
         file.attrs["sparsity"] = json.dumps({"all": 0.0} if sparsity is None else sparsity)
         written = {"checkpoint": "best", "split": "val", "epoch": 1, "accuracy": 60.0, "loss": 0.1} | attributes

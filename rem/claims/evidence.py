@@ -48,7 +48,7 @@ class Evidence:
         *,
         decides: bool = True,
     ) -> list[Finding]:
-        """The comparison at the shared K, which decides unless told otherwise, and beside it at the published one."""
+        """The comparison at the shared K, which decides unless told otherwise, and beside it at the authors' one."""
         images = self.results.names.transfer(dataset) if split == "transfer" else None
         data = images.name if images else dataset
         found = []
@@ -157,14 +157,14 @@ def less_evident(evidence: Evidence) -> list[Finding]:
         finding
         for easy in easier
         for dataset in harder
-        for published in (False, True)
-        for finding in _relative_falls(evidence, dataset, easy, published)
+        for authors in (False, True)
+        for finding in _relative_falls(evidence, dataset, easy, authors)
     ]
 
 
-def _relative_falls(evidence: Evidence, dataset: str, easy: str, published: bool) -> list[Finding]:
+def _relative_falls(evidence: Evidence, dataset: str, easy: str, authors: bool) -> list[Finding]:
     results = evidence.results
-    levels = results.published if published else results.shared
+    levels = results.authors if authors else results.shared
 
     def seeds(of: str, network: Compared, metric: str) -> pd.Series:
         return results.over_seeds(of, network.variant, results.checkpoint(of, network.variant), levels[of], metric)
@@ -202,7 +202,7 @@ def _relative_falls(evidence: Evidence, dataset: str, easy: str, published: bool
             p,
             min(len(value), len(reference)),
             verdict,
-            not published,
+            not authors,
             f"{reached[0].name()} of {unknown} is at the ceiling" if reached else "Welch's interval",
         )
     ]

@@ -62,5 +62,5 @@ by chance; more than by chance: the interval of their share lies above {BY_CHANC
 - Zero W_ij: holds if at least {ZERO_BLOCKS:g} % of the blocks are wholly zero in every network, does not hold if in \
 none.
 - A claim does not hold if one of the findings that decide it says so, holds if all do. The shared K decides; what \
-stands *beside it* (the published K, further comparisons) does not. What holds only on other data than the paper's, \
+stands *beside it* (the authors' K, further comparisons) does not. What holds only on other data than the paper's, \
 as whose a sample of them counts, is said to hold there. Without a measurement: {MISSING}."""

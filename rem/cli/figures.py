@@ -96,14 +96,14 @@ def parse_tree(stem: Path, data: Path, baseline: Path, rem: Path, image: int | N
 
 @command(
     STEM,
-    argument("tables", nargs="+", help="by_levels.csv of every run"),
+    argument("tables", nargs="+", help="sweep.csv of every run"),
     argument("--levels", nargs="*", default=[], help="levels.csv of every dataset"),
     argument("--runs", nargs="*", default=[], help="run.yaml of every run"),
-    name="figure by_levels",
+    name="figure sweep",
 )
-def by_levels(stem: Path, tables: list[Path], levels: list[Path], runs: list[Path]) -> None:
+def sweep(stem: Path, tables: list[Path], levels: list[Path], runs: list[Path]) -> None:
     """Entropy and accuracy against the number of levels K."""
-    from rem.figures.by_levels import draw
+    from rem.figures.sweep import draw
 
     draw(tables, levels, runs, stem)
 

@@ -17,7 +17,7 @@ NAME = argument("--name", type=str, required=True, help="of the config, to be to
     argument("target", help="the CSV to write"),
     argument("--couplings", nargs="+", required=True, help="files of rem couplings"),
     argument("--entropies", nargs="+", required=True, help="CSVs of rem entropy"),
-    argument("--levels", nargs="+", required=True, help="CSVs of rem levels"),
+    argument("--levels", nargs="+", required=True, help="CSVs of rem choose-levels"),
 )
 def metrics(target: Path, couplings: list[Path], entropies: list[Path], levels: list[Path]) -> None:
     """Gather everything measured in one tidy CSV."""

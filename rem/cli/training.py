@@ -49,7 +49,7 @@ def train(
     name="import",
 )
 def import_(file: Path, dataset: str, variant: str, seed: int, epoch: int, config: list[Path]) -> None:
-    """Make a checkpoint of the authors' published code a run of this project, as if it had been trained here."""
+    """Make a checkpoint of the authors' code a run of this project, as if it had been trained here."""
     from rem.settings.config import read_config
     from rem.training.import_checkpoint import import_checkpoint
 
@@ -62,10 +62,11 @@ def import_(file: Path, dataset: str, variant: str, seed: int, epoch: int, confi
 @command(
     argument("checkpoint", help="of the network to put a decoder on"),
     argument("target", help="the checkpoint with decoder to write"),
-    argument("--settings", required=True, help="YAML of a `stacked` section"),
+    argument("--settings", required=True, help="YAML of a `stacked_decoder` section"),
     *COMPUTING,
+    name="stack-decoder",
 )
-def decoder(checkpoint: Path, target: Path, settings: Path, data: Path, device: str, threads: int) -> None:
+def stack_decoder(checkpoint: Path, target: Path, settings: Path, data: Path, device: str, threads: int) -> None:
     """Train a decoder on top of a network that stays as it is, and write both as one checkpoint."""
     from rem.reconstruction.stack import stack
     from rem.settings.run import StackedDecoder

@@ -39,13 +39,14 @@ def couplings(
     argument("--couplings", nargs="+", required=True, help="validation couplings, one a network"),
     argument("--tolerance", type=float, required=True, help="standard errors that quantization may cost"),
     argument("--skip-edges", action="store_true", help="pass over every K with a level edge on 1/J"),
-    argument("--published-levels", type=int, required=True, help="K of the authors' runs"),
+    argument("--authors-levels", type=int, required=True, help="K of the authors' runs"),
+    name="choose-levels",
 )
-def levels(target: Path, couplings: list[Path], tolerance: float, skip_edges: bool, published_levels: int) -> None:
+def choose_levels(target: Path, couplings: list[Path], tolerance: float, skip_edges: bool, authors_levels: int) -> None:
     """Search the lowest K of each network of a dataset, and the K they share, on the validation split."""
     from rem.trees.levels import choose_levels
 
-    choose_levels(couplings, tolerance, skip_edges, published_levels, target)
+    choose_levels(couplings, tolerance, skip_edges, authors_levels, target)
 
 
 @command(
@@ -55,7 +56,7 @@ def levels(target: Path, couplings: list[Path], tolerance: float, skip_edges: bo
     LEVELS,
 )
 def entropy(target: Path, folder: Path, couplings: list[Path], levels: Path) -> None:
-    """Write the dictionaries and entropies of couplings, at the shared K and at the published one."""
+    """Write the dictionaries and entropies of couplings, at the shared K and at the authors' one."""
     from rem.trees.dictionaries import write_entropies
     from rem.trees.levels import reported_levels
 

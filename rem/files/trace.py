@@ -1,6 +1,6 @@
 """Where a file comes from: a record beside each file that a command makes, and the check of all it was made of.
 
-The record of `table4.md` is `.table4.md.origin.json`: a file of its own, since CSV, Markdown and images have no room
+The record of `table4.md` is `.table4.md.record.json`: a file of its own, since CSV, Markdown and images have no room
 for one. It holds no time and no process, so the same command on the same inputs leaves the same record, and DVC, which
 compares contents, sees no change. It names what was read by the path from the record's folder, so a project that was
 moved or cloned can still be traced.
@@ -31,7 +31,7 @@ MANY = 20  # sources of one folder, from which on they are told by their number:
 
 def record_file(path: Path) -> Path:
     """Where a file's record lies."""
-    return path.with_name(f".{path.name}.origin.json")
+    return path.with_name(f".{path.name}.record.json")
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def _perturbed(model: CapsNet, test: FrozenPoses, chosen: Tensor) -> np.ndarray:
 def _with_decoder(checkpoint: Path, device: torch.device) -> Checkpoint:
     loaded = load_checkpoint(checkpoint, device)
     if loaded.model.decoder is None:
-        raise RemError(f"{checkpoint} has no decoder; put one on it first (rem decoder).")
+        raise RemError(f"{checkpoint} has no decoder; put one on it first (rem stack-decoder).")
     return loaded
 
 

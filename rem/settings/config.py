@@ -25,7 +25,7 @@ class Experiment(Section):
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="Seeds of the networks.")
 
 
-class Levels(Section):
+class Quantizer(Section):
     """The choice of the quantizer's K (Eq. 7)."""
 
     maximum: int = Field(ge=3, le=256, description="K is searched from 2 to this.")
@@ -33,9 +33,9 @@ class Levels(Section):
         ge=0, description="Validation accuracy, in its standard errors, that quantization may cost; 0: none."
     )
     skip_edges: bool = Field(description="Pass over every K whose level edge falls on 1/J, where keys flicker.")
-    published: int = Field(ge=2, le=256, description="K of the authors' runs; everything is reported at this K too.")
-    published_of: dict[Name, Annotated[int, Field(ge=2, le=256)]] = Field(
-        description="Per dataset on which the authors' K was another than `published`, that one."
+    authors: int = Field(ge=2, le=256, description="K of the authors' runs; everything is reported at this K too.")
+    authors_of: dict[Name, Annotated[int, Field(ge=2, le=256)]] = Field(
+        description="Per dataset on which the authors' K was another than `authors`, that one."
     )
     variants: list[Name] = Field(
         min_length=1,
@@ -44,10 +44,10 @@ class Levels(Section):
 
     @model_validator(mode="after")
     def _published_is_searched(self) -> Self:
-        named = {"published": self.published} | {f"published_of.{name}": own for name, own in self.published_of.items()}
+        named = {"authors": self.authors} | {f"authors_of.{name}": own for name, own in self.authors_of.items()}
         for name, levels in named.items():
             if levels > self.maximum:
-                raise ValueError(f"levels.{name} is {levels}, above levels.maximum {self.maximum}; raise that")
+                raise ValueError(f"quantizer.{name} is {levels}, above quantizer.maximum {self.maximum}; raise that")
         return self
 
 
@@ -70,9 +70,9 @@ class Config(Section):
     )
     select: list[Name] = Field(min_length=1, description="The experiments that the target `all` runs.")
     experiments: dict[Name, Experiment] = Field(description="By name, sets of networks to train together.")
-    levels: Levels
+    quantizer: Quantizer
     figures: Figures
-    stacked: StackedDecoder
+    stacked_decoder: StackedDecoder
     defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
     datasets: dict[Name, dict[str, Any]] = Field(
         description="Per dataset, what differs from `defaults`; under `variants`, what differs for one variant of it."
@@ -84,9 +84,9 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         self._require("dataset", self.figures.dataset, self.datasets)
-        for variant in self.levels.variants:
+        for variant in self.quantizer.variants:
             self._require("variant", variant, self.variants)
-        for dataset in self.levels.published_of:
+        for dataset in self.quantizer.authors_of:
             self._require("dataset", dataset, self.datasets)
         return self
 
@@ -137,12 +137,12 @@ class Config(Section):
             RemError: as `runs` does, or a dataset is selected without a variant that chooses its K.
         """
         runs = self.runs(self.select)
-        choosing = {run.dataset for run in runs if run.variant in self.levels.variants}
+        choosing = {run.dataset for run in runs if run.variant in self.quantizer.variants}
         for run in runs:
             if run.dataset not in choosing:
                 raise RemError(
                     f"config: dataset {run.dataset} is selected without any variant that chooses its K "
-                    f"(levels.variants: {', '.join(self.levels.variants)}); add one to its experiment or to those."
+                    f"(quantizer.variants: {', '.join(self.quantizer.variants)}); add one to its experiment or there."
                 )
         return runs
 

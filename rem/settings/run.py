@@ -118,7 +118,7 @@ class DecoderSettings(Section):
     )
     pixels: Literal["raw", "normalized"] = Field(
         description="What the decoder's output in [0, 1] is compared with: raw, pixels in [0, 1], as Sabour et al.; "
-        "normalized, less the mean and over the deviation, as the published code."
+        "normalized, less the mean and over the deviation, as the authors' code."
     )
 
 
@@ -159,7 +159,7 @@ class Pruning(Section):
     )
     penalty: float = Field(ge=0, description="lambda of that shrinkage in the first epoch; 0: none.")
     penalty_decay: float = Field(gt=0, le=1, description="Factor on lambda after each epoch.")
-    threshold: Literal["search", "follow", "none"] = Field(
+    extent: Literal["search", "follow", "none"] = Field(
         description="After each epoch, search: prune below the largest threshold that does not worsen the validation "
         "loss; follow: prune by magnitude to the sparsity that the variant `follows` had; none: prune nothing."
     )
@@ -167,22 +167,22 @@ class Pruning(Section):
     resolution: float = Field(
         ge=0, lt=1, description="The share of the weights not pruned yet to which that search is exact; 0: to one."
     )
-    follows: Name | None = Field(description="The variant that `threshold: follow` follows, seed by seed; else null.")
+    follows: Name | None = Field(description="The variant that `extent: follow` follows, seed by seed; else null.")
     layers: list[Layer] = Field(
         min_length=1, description="The layers that are shrunk and pruned, where the network has them."
     )
 
     @model_validator(mode="after")
     def _follows_where_it_says_so(self) -> Self:
-        if (self.threshold == "follow") != (self.follows is not None):
-            raise ValueError("pruning.follows names a variant where pruning.threshold is follow, and only there")
+        if (self.extent == "follow") != (self.follows is not None):
+            raise ValueError("pruning.follows names a variant where pruning.extent is follow, and only there")
         return self
 
     @property
     def is_rem(self) -> bool:
         """Whether this is the paper's method: LOBSTER's penalty, and the search for the threshold, in every layer."""
         shrinks = self.regularizer == "lobster" and self.penalty > 0
-        return shrinks and self.threshold == "search" and set(self.layers) == set(get_args(Layer))
+        return shrinks and self.extent == "search" and set(self.layers) == set(get_args(Layer))
 
 
 class Run(Section):

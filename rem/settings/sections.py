@@ -9,6 +9,15 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from rem.errors import RemError
 from rem.files.notes import note_read
 
+RENAMED = {  # keys of configs as they were once called -> as they are called now
+    "levels": "quantizer",
+    "stacked": "stacked_decoder",
+    "quantizer.published": "quantizer.authors",
+    "quantizer.published_of": "quantizer.authors_of",
+    "pruning.threshold": "pruning.extent",
+    "training.keep_every": "figures.every",
+}
+
 
 class Section(BaseModel):
     """A part of the settings; a key it does not know is refused."""
@@ -37,6 +46,8 @@ def parse(kind: type[AnySection], values: Any, where: str) -> AnySection:
 def _sentence(kind: type[Section], error: Any) -> str:
     path = [str(part) for part in error["loc"]]
     key = ".".join(path) or "(the whole file)"
+    if error["type"] == "extra_forbidden" and key in RENAMED:
+        return f"key {key} is called {RENAMED[key]} now."
     if error["type"] == "extra_forbidden":
         return f"unknown key {key}; the keys valid there are {', '.join(_keys(kind, path[:-1]))}."
     if error["type"] == "missing":

@@ -36,13 +36,13 @@ class Results:
         rows: the rows of `metrics.csv` of these runs, of `SPLITS` or no split, empty levels, classes and splits
             as `UNQUANTIZED`, `WHOLE` and `ANY`.
         shared: the K at which a dataset's models are compared.
-        published: K of the authors' runs of a dataset.
+        authors: K of the authors' runs of a dataset.
     """
 
     runs: Sequence[Run]
     rows: pd.DataFrame
     shared: dict[str, int]
-    published: dict[str, int]
+    authors: dict[str, int]
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -99,7 +99,7 @@ class Results:
     def _where(metric: str, split: str, levels: int | None) -> tuple[str, int]:
         """The split and K at which a metric stands in the rows."""
         known = METRICS[metric]
-        return split if known.by_split else ANY, levels if levels and known.by_levels else UNQUANTIZED
+        return split if known.by_split else ANY, levels if levels and known.sweep else UNQUANTIZED
 
     @property
     def datasets(self) -> list[str]:
@@ -130,8 +130,8 @@ class Results:
         return runs[0].checkpoint if runs else None
 
     def reported(self, dataset: str) -> list[int]:
-        """Every K at which the dataset is reported: the shared one and, if it is another, the published one."""
-        return list(dict.fromkeys([self.shared[dataset], self.published[dataset]]))
+        """Every K at which the dataset is reported: the shared one and, if it is another, the authors' one."""
+        return list(dict.fromkeys([self.shared[dataset], self.authors[dataset]]))
 
     def source(self, dataset: str) -> str:
         """Where the dataset's images come from, e.g. `mnist-sample`."""
@@ -170,7 +170,7 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
     table = read_csv(metrics_csv, COLUMNS)
     table = table.fillna(dict.fromkeys(NAMES, ANY) | {"levels": UNQUANTIZED, "class": WHOLE})
     levels = {}
-    for metric in ("shared_levels", "published_levels"):
+    for metric in ("shared_levels", "authors_levels"):
         levels[metric] = table[table["metric"] == metric].set_index("dataset")["value"].astype(int).to_dict()
         for dataset in chosen["dataset"].unique():
             if dataset not in levels[metric]:
@@ -184,7 +184,7 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
     twice = rows[rows.duplicated([*CELL, "seed"])]
     if not twice.empty:
         raise RemError(f"{metrics_csv} has two rows for {twice.iloc[0][[*CELL, 'seed']].to_dict()}; make it again.")
-    return Results(runs, rows, levels["shared_levels"], levels["published_levels"])
+    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"])
 
 
 def main_dataset(results: Results, dataset: str) -> list[str]:

@@ -23,7 +23,7 @@ def write_metrics(couplings: list[Path], entropies: list[Path], levels: list[Pat
     Args:
         couplings: files of `rem couplings`.
         entropies: CSVs of `rem entropy`.
-        levels: CSVs of `rem levels`.
+        levels: CSVs of `rem choose-levels`.
         target: the CSV.
 
     Raises:
@@ -43,7 +43,7 @@ def _couplings(path: Path) -> Iterator[dict[str, object]]:
         yield where | {"metric": "loss", "value": file.attrs["loss"]}
         yield where | {"metric": "strongest_coupling", "value": file["strongest"][:].astype(float).mean()}
         for name in ("accuracy", "loss"):
-            for level, value in zip(file["levels/K"][:], file[f"levels/{name}"][:], strict=True):
+            for level, value in zip(file["sweep/levels"][:], file[f"sweep/{name}"][:], strict=True):
                 yield where | {"levels": level, "metric": name, "value": value}
         if where["split"] == "test":  # what follows is the network's, whatever the split
             network = {name: value for name, value in where.items() if name != "split"}
@@ -54,11 +54,11 @@ def _couplings(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _levels(path: Path) -> Iterator[dict[str, object]]:
-    frame = read_csv(path, [*COLUMNS[:4], "levels", "lowest", "shared", "published"])
+    frame = read_csv(path, [*COLUMNS[:4], "levels", "lowest", "shared", "authors"])
     for row in frame[frame["lowest"]].to_dict("records"):
         where = {key: row[key] for key in ("dataset", "variant", "seed", "checkpoint")}
         yield where | {"split": "val", "metric": "lowest_levels", "value": row["levels"]}
-    for name in ("shared", "published"):
+    for name in ("shared", "authors"):
         row = frame[frame[name]].iloc[0]
         yield {"dataset": row["dataset"], "split": "val", "metric": f"{name}_levels", "value": row["levels"]}
 

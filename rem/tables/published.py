@@ -61,7 +61,7 @@ def read_published(path: Path) -> list[Published]:
 def compare(entries: list[Published], results: Results) -> pd.DataFrame:
     """Each published number beside the same statistic of our runs on the same images, or a sample of them.
 
-    A quantized model's number gets a row at the dataset's shared K and one at its published K. Accuracy and
+    A quantized model's number gets a row at the dataset's shared K and one at the authors' K. Accuracy and
     entropy are means over seeds, keys and sparsity medians, as in the paper. Its affNIST numbers are those of
     networks trained on expanded MNIST, on our transfer split of that dataset if its source is affNIST.
 
@@ -128,7 +128,7 @@ def _absence(entry: Published, datasets: list[str], tested: list[Images]) -> str
 def _of_dataset(entry: Published, results: Results, dataset: str, split: str) -> Iterator[dict[str, object]]:
     checkpoint = CHECKPOINTS.get(entry.epoch, entry.epoch) or results.checkpoint(dataset, entry.variant)
     metric = METRICS[entry.metric]
-    at_levels = entry.quantized and metric.by_levels
+    at_levels = entry.quantized and metric.sweep
     where = {
         "our_dataset": dataset,
         "our_data": results.names.transfer(dataset).name if split == "transfer" else results.source(dataset),

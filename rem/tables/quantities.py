@@ -17,7 +17,7 @@ class Metric:
         difference: that of a difference in `paired.md`.
         ceiling: the metric that bounds it from above.
         by_split: whether each split has one of its own; else it is the network's.
-        by_levels: whether each K has one of its own.
+        sweep: whether each K has one of its own.
     """
 
     label: str
@@ -28,7 +28,7 @@ class Metric:
     difference: str = ".3g"
     ceiling: str | None = None
     by_split: bool = True
-    by_levels: bool = True
+    sweep: bool = True
 
     @property
     def name(self) -> str:
@@ -37,7 +37,7 @@ class Metric:
 
 
 COUNT = {"statistic": "median", "spec": ".9g", "told": ".0f", "difference": ".1f"}
-OF_THE_NETWORK = {"by_split": False, "by_levels": False}
+OF_THE_NETWORK = {"by_split": False, "sweep": False}
 METRICS = {
     "epoch": Metric("epoch", **COUNT, **OF_THE_NETWORK),
     "accuracy": Metric("accuracy", "%"),
@@ -51,7 +51,7 @@ METRICS = {
     "entropy_chao_shen": Metric("Chao-Shen", "bits"),
     "coverage": Metric("coverage"),
     "uniform_share": Metric("share at 1/J", told=".3f"),
-    "strongest_coupling": Metric("mean max_j c", spec=".3f", told=".3f", by_levels=False),
+    "strongest_coupling": Metric("mean max_j c", spec=".3f", told=".3f", sweep=False),
     # Of claims alone.
     "zero W_ij": Metric("zero W_ij", "%"),
     "relative fall of entropy": Metric("relative fall of entropy", "%"),

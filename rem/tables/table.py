@@ -1,6 +1,6 @@
 """A table of results: declared as models (rows) and quantities (columns), written as CSV, Markdown and LaTeX.
 
-Every quantized model has a row at the dataset's shared K and one at its published K.
+Every quantized model has a row at the dataset's shared K and one at the authors' K.
 """
 
 from collections.abc import Callable
@@ -177,7 +177,7 @@ def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
     sets = "; ".join(
         f"{results.names.dataset(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
         f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
-        f"published K = {results.published[dataset]}{_edge(results, dataset)}"
+        f"authors' K = {results.authors[dataset]}{_edge(results, dataset)}"
         for dataset in frame["dataset"].unique()
     )
     checkpoints = ", ".join(
@@ -191,7 +191,7 @@ def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
 
 def _edge(results: Results, dataset: str) -> str:
     classes = len(results.classes(dataset))
-    flickers = classes and edge_at_uniform(results.published[dataset], classes)
+    flickers = classes and edge_at_uniform(results.authors[dataset], classes)
     return " (where a level edge falls on 1/J: keys of undecided capsules flicker)" if flickers else ""
 
 

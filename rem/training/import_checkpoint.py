@@ -1,4 +1,4 @@
-"""Networks trained with the authors' published code, made into runs of this project."""
+"""Networks trained with the authors' code, made into runs of this project."""
 
 import sys
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ WRAPPERS = ("module", "_orig_mod")  # what DataParallel and torch.compile put in
 
 
 def import_checkpoint(file: Path, run: Run, folder: Path, epoch: int) -> None:
-    """Write a published state dict as a trained run, with every file that training leaves.
+    """Write a state dict of theirs as a trained run, with every file that training leaves.
 
     All its checkpoints hold the one network there is; `history.csv` has no row. They cannot be written to
     afterwards, which keeps Snakemake from training a network in their place.
@@ -147,7 +147,7 @@ def _require_finite(weights: dict[str, Tensor], where: str) -> None:
 
 
 def convert(weights: dict[str, Tensor], run: Run, where: str) -> tuple[CapsNet, Run]:
-    """The network with published weights, and its run with the sizes of their layers.
+    """The network with their weights, and its run with the sizes of their layers.
 
     Both lay primary capsules out as types, rows, columns and the second convolution's channels as types, dimensions.
 
@@ -190,7 +190,7 @@ def _sizes(weights: dict[str, Tensor], run: Run, where: str) -> dict[str, int]:
     sizes = {"1": 1, "K": KERNEL, "C": data.channels, "J": data.classes, "M": side, "N": side}
     for key, letters in LAYOUT.items():
         if key not in weights:
-            raise RemError(f"{where} has no {key}; the published networks have {', '.join(LAYOUT)}.")
+            raise RemError(f"{where} has no {key}; the authors' networks have {', '.join(LAYOUT)}.")
         names, shape = letters.split(), tuple(weights[key].shape)
         if len(shape) == len(names):
             sizes = dict(zip(names, shape, strict=True)) | sizes  # a letter keeps what it was first

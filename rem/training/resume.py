@@ -30,7 +30,7 @@ class StateFile:
         self, folder: Path, run: Run, files: Sequence[Path], device: torch.device, keep_every: int = 0
     ) -> None:
         self.path, self.device = folder / "state.pt", device
-        self.origin = {
+        self.identity = {
             "settings": f"{run.model_dump_json()} {keep_every}",
             "data": _digest(files),
             "code": code.digest("train"),
@@ -46,12 +46,12 @@ class StateFile:
         if not self.path.exists():
             return None
         state = load_tensors(self.path, self.device)
-        origin = state.get("origin", {})
-        other = [name for name, value in self.origin.items() if origin.get(name) != value]
+        identity = state.get("identity", {})
+        other = [name for name, value in self.identity.items() if identity.get(name) != value]
         if other == ["device"]:  # a GPU that has vanished, for one
             raise RemError(
-                f"{self.path} is of a training on {origin['device']}, not {self.device.type}; set device to "
-                f"{origin['device']} and see that it works, or delete {self.path} to train anew."
+                f"{self.path} is of a training on {identity['device']}, not {self.device.type}; set device to "
+                f"{identity['device']} and see that it works, or delete {self.path} to train anew."
             )
         if other:
             tqdm.write(f"{self.path} belongs to other {' and '.join(other)}: starting over", file=sys.stderr)
@@ -60,11 +60,11 @@ class StateFile:
 
     def write(self, state: dict[str, Any]) -> None:
         """Keep a state in the place of the one before."""
-        save_tensors(self.path, state | {"origin": self.origin})
+        save_tensors(self.path, state | {"identity": self.identity})
 
     def require_same_code(self) -> None:
         """Raise RemError where the code is not that of the beginning any more, which is what has run."""
-        if code.digest_now("train") != self.origin["code"]:
+        if code.digest_now("train") != self.identity["code"]:
             raise RemError(
                 f"the code was edited while the network in {self.path.parent} was trained; undo the edit and give the "
                 "same command again to keep the network, or give it as it is to train anew."

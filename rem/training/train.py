@@ -43,7 +43,7 @@ def train(
         prepared: the dataset's HDF5 file.
         folder: of the run.
         device: where to train.
-        followed: `history.csv` of the run that `pruning.threshold: follow` follows.
+        followed: `history.csv` of the run that `pruning.extent: follow` follows.
         backbone_weights: the file that `network.weights: pretrained` needs.
         keep_every: keep the first epoch's network and every so many after it in `epochs` (Figure 5); 0: none.
 

@@ -33,7 +33,7 @@ class Trainer:
         run: the settings.
         prepared: the dataset's HDF5 file.
         device: where to train.
-        followed: sparsity in % after each epoch of the run that `pruning.threshold: follow` follows.
+        followed: sparsity in % after each epoch of the run that `pruning.extent: follow` follows.
         backbone_weights: the file that `network.weights: pretrained` needs.
     """
 
@@ -150,7 +150,7 @@ class Trainer:
             if penalty:
                 REGULARIZERS[pruning.regularizer](masks.parameters, penalty)
             self.optimizer.step()
-            if masks and pruning.threshold != "none":
+            if masks and pruning.extent != "none":
                 masks.apply()
             correct = (lengths.argmax(dim=1) == labels).double().mean()
             sums += len(labels) * torch.stack([margin.detach(), reconstruction.detach(), correct])
@@ -161,9 +161,9 @@ class Trainer:
     def _prune(self) -> float:
         """Prune below the threshold of this epoch; returns it, 0 where there is none."""
         pruning = self.run.pruning
-        if pruning is None or pruning.threshold == "none" or self.epoch < pruning.start:
+        if pruning is None or pruning.extent == "none" or self.epoch < pruning.start:
             return 0.0
-        follow = pruning.threshold == "follow"
+        follow = pruning.extent == "follow"
         threshold = threshold_for_sparsity(self.masks, self._followed_sparsity()) if follow else self._search()
         self.masks.prune(threshold)
         return threshold

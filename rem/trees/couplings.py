@@ -32,7 +32,7 @@ def extract(
         `predicted`, `label` int64 (N,); `lengths` float32 (N, J): |v_j|, unquantized;
         `class_mean` float32 (J, I): the mean of c_ij over the images predicted as j (section 3.1's
         reduction to I x J), NaN for a class that nobody predicted;
-        `levels/K`, `levels/accuracy` in %, `levels/loss`: with the couplings quantized at each K;
+        `sweep/levels`, `sweep/accuracy` in %, `sweep/loss`: with the couplings quantized at each K;
         attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `class_names`, `sparsity`
         (JSON, shares by layer), `run`, `provenance`.
 
@@ -83,9 +83,9 @@ def extract(
         loss = losses.cpu().numpy() / count
         with np.errstate(invalid="ignore"):
             file["class_mean"] = (sums.cpu().numpy() / predictions.cpu().numpy()[:, None]).astype(np.float32)
-        file["levels/K"] = levels.cpu().numpy()
-        file["levels/accuracy"] = accuracy[:-1]
-        file["levels/loss"] = loss[:-1]
+        file["sweep/levels"] = levels.cpu().numpy()
+        file["sweep/accuracy"] = accuracy[:-1]
+        file["sweep/loss"] = loss[:-1]
         stamp(
             file,
             run,

@@ -13,13 +13,13 @@ from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import row_of, run_of
 
 
-def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, published: int, target: Path) -> None:
+def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, authors: int, target: Path) -> None:
     """Search K on the validation split for all networks of one dataset and write `levels.csv`.
 
     A row per network and K: `dataset`, `variant`, `seed`, `checkpoint`, `levels` (K), `accuracy` and
     `unquantized` accuracy in %, `loss`; `lowest`: K is this network's lowest that keeps its accuracy
     within the tolerance (section 3.1); `shared`: K is the largest of the networks' lowest, at
-    which their entropies are compared; `published`: K is that of the authors' runs; `edge_at_uniform`: a
+    which their entropies are compared; `authors`: K is that of the authors' runs; `edge_at_uniform`: a
     level edge falls on 1/J, so that keys of undecided capsules flicker.
 
     Args:
@@ -27,19 +27,19 @@ def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, pub
         tolerance: accuracy that quantization may cost, in standard errors sqrt(a (1 - a) / n) of the
             unquantized accuracy a on n images: 1 is the one-standard-error rule, 0 allows no loss.
         skip_edges: whether a K with `edge_at_uniform` is passed over.
-        published: K of the authors' runs, at which everything is reported too.
+        authors: K of the authors' runs, at which everything is reported too.
         target: the CSV.
 
     Raises:
-        RemError: no K is good enough for some network, or the published K was not searched.
+        RemError: no K is good enough for some network, or the authors' K was not searched.
     """
     frames = [_network(path, tolerance, skip_edges) for path in couplings]
     table = pd.concat(frames, ignore_index=True)
     table["shared"] = table["levels"] == table.loc[table["lowest"], "levels"].max()
-    table["published"] = table["levels"] == published
-    if not table["published"].any():
+    table["authors"] = table["levels"] == authors
+    if not table["authors"].any():
         raise RemError(
-            f"the published K {published} is above the largest K searched, {table['levels'].max()}; raise that."
+            f"the authors' K {authors} is above the largest K searched, {table['levels'].max()}; raise that."
         )
     with whole(target) as partial:
         table.to_csv(partial, index=False)
@@ -52,16 +52,16 @@ def shared_levels(table: Path) -> int:
 
 
 def reported_levels(table: Path) -> list[int]:
-    """The shared K and the published one of a `levels.csv`, ascending; raises RemError as `shared_levels`."""
-    frame = read_csv(table, ["levels", "shared", "published"])
-    return sorted(frame.loc[frame["shared"] | frame["published"], "levels"].unique().tolist())
+    """The shared K and the authors' one of a `levels.csv`, ascending; raises RemError as `shared_levels`."""
+    frame = read_csv(table, ["levels", "shared", "authors"])
+    return sorted(frame.loc[frame["shared"] | frame["authors"], "levels"].unique().tolist())
 
 
 def _network(path: Path, tolerance: float, skip_edges: bool) -> pd.DataFrame:
     with open_hdf5(path) as file:
         run, where = run_of(file), row_of(file)
         unquantized = float(file.attrs["accuracy"])
-        levels, accuracy, loss = (file[f"levels/{name}"][:] for name in ("K", "accuracy", "loss"))
+        levels, accuracy, loss = (file[f"sweep/{name}"][:] for name in ("levels", "accuracy", "loss"))
         images = len(file["predicted"])
     edges = [edge_at_uniform(level, run.data.classes) for level in levels.tolist()]
     accuracies = zip(levels.tolist(), accuracy.tolist(), edges, strict=True)
@@ -97,7 +97,7 @@ def lowest_levels(accuracies: Mapping[int, float], unquantized: float, tolerance
     if not good:
         raise RemError(
             f"no K from {min(accuracies)} to {max(accuracies)} keeps the validation accuracy of {unquantized:.2f}% "
-            f"within {tolerance:.2f} points; raise levels.maximum or levels.tolerance."
+            f"within {tolerance:.2f} points; raise quantizer.maximum or quantizer.tolerance."
         )
     return min(good)
 

@@ -23,7 +23,7 @@ def write_sweep(couplings: Path, target: Path) -> None:
     """
     with open_hdf5(couplings) as source:
         run, where = run_of(source), row_of(source)
-        levels, accuracy = source["levels/K"][:], source["levels/accuracy"][:]
+        levels, accuracy = source["sweep/levels"][:], source["sweep/accuracy"][:]
         predicted, classes = source["predicted"][:], run.data.classes
         digests = np.empty((len(levels), len(predicted)), np.uint64)  # (L, N)
         uniform = np.empty(digests.shape)  # (L, N)

@@ -34,7 +34,7 @@ def write_trajectory(couplings: list[Path], levels: int, target: Path) -> None:
                 {
                     "epoch": file.attrs["epoch"],
                     "sparsity": 100 * json.loads(file.attrs["sparsity"])["all"],
-                    "accuracy": file["levels/accuracy"][file["levels/K"][:] == levels].item(),
+                    "accuracy": file["sweep/accuracy"][file["sweep/levels"][:] == levels].item(),
                     "entropy": entropy.mean_entropy([entropy.entropy(own) for own in counts]),
                     "keys": sum(map(len, counts)),
                     "levels": levels,

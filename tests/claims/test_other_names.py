@@ -50,7 +50,7 @@ def test_other_names_of_datasets_and_of_variants_with_a_decoder_give_the_same_ta
 def test_the_tables_of_such_a_config_have_its_decoders_and_what_stands_in_the_place_of_the_papers(tmp_path):
     texts = written(tmp_path / "other", NAMES)
     assert "CapsNet+REM, decoder" in texts["table_decoder.md"]
-    assert "rem decoder" not in texts["table4.csv"]
+    assert "rem stack-decoder" not in texts["table4.csv"]
     assert "CapsNet+REM, decoder" in texts["paired.md"]
     assert "shapes stands in its place in Table 6" in texts["paper_vs_ours.csv"]
     assert "shapes (in CIFAR10's place)" in texts["table6.md"]

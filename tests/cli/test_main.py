@@ -57,7 +57,7 @@ def test_help_of_every_command(rem, capsys, command):
     assert f"usage: rem {' '.join(command or [])}".strip() in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [[], ["reproduce"], ["train"], ["levels", "a.csv", "--tolerance", "none"]])
+@pytest.mark.parametrize("arguments", [[], ["reproduce"], ["train"], ["choose-levels", "a.csv", "--tolerance", "none"]])
 def test_wrong_usage_is_exit_status_2(rem, arguments):
     with pytest.raises(SystemExit) as raised:
         rem(*arguments)
@@ -65,9 +65,17 @@ def test_wrong_usage_is_exit_status_2(rem, arguments):
 
 
 def test_the_module_runs_as_a_program_and_its_status_is_the_commands(tmp_path):
-    command = [sys.executable, "-m", "rem", "levels", tmp_path / "levels.csv", "--couplings", tmp_path / "none.h5"]
+    command = [
+        sys.executable,
+        "-m",
+        "rem",
+        "choose-levels",
+        tmp_path / "levels.csv",
+        "--couplings",
+        tmp_path / "none.h5",
+    ]
     done = subprocess.run(
-        [*command, "--tolerance", "0", "--published-levels", "11"], cwd=tiny.ROOT, capture_output=True, text=True
+        [*command, "--tolerance", "0", "--authors-levels", "11"], cwd=tiny.ROOT, capture_output=True, text=True
     )
     assert done.returncode == 1
     assert done.stdout == ""
@@ -176,7 +184,7 @@ def test_a_full_disk_and_a_failed_gpu_are_one_line(rem, monkeypatch, capfd, faul
         raise fault
 
     monkeypatch.setattr("rem.trees.levels.choose_levels", fails)
-    assert rem("levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--published-levels", 11) == 1
+    assert rem("choose-levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--authors-levels", 11) == 1
     assert_one_line(capfd, line)
 
 
@@ -187,7 +195,7 @@ def test_other_errors_of_files_and_tensors_are_not_hidden(rem, monkeypatch, faul
 
     monkeypatch.setattr("rem.trees.levels.choose_levels", fails)
     with pytest.raises(type(fault)):
-        rem("levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--published-levels", 11)
+        rem("choose-levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--authors-levels", 11)
 
 
 # The chain
@@ -229,8 +237,8 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     assert rem("couplings", files, "--checkpoints", models, *more, *computing) == 0
     assert sorted(path.name for path in files.glob("[!.]*")) == [f"{name}.h5" for name in names]
 
-    searched = ["--tolerance", 100, "--published-levels", 6]
-    assert rem("levels", levels, "--couplings", files / "last.val.h5", *searched) == 0
+    searched = ["--tolerance", 100, "--authors-levels", 6]
+    assert rem("choose-levels", levels, "--couplings", files / "last.val.h5", *searched) == 0
     chosen = pd.read_csv(levels)
     assert chosen["levels"].tolist() == [2, 3, 4, 5, 6]
 
@@ -241,8 +249,8 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     assert pd.read_csv(entropies)["levels"].unique().tolist() == [shared, 6]
     assert [path.name for path in (tmp_path / "dictionaries").glob("[!.]*")] == ["last.test.h5"]
 
-    assert rem("sweep", tmp_path / "by_levels.csv", "--couplings", files / "last.test.h5") == 0
-    assert pd.read_csv(tmp_path / "by_levels.csv")["levels"].tolist() == [2, 3, 4, 5, 6]
+    assert rem("sweep", tmp_path / "sweep.csv", "--couplings", files / "last.test.h5") == 0
+    assert pd.read_csv(tmp_path / "sweep.csv")["levels"].tolist() == [2, 3, 4, 5, 6]
 
     inputs = ["--couplings", files / "last.test.h5", "--entropies", entropies, "--levels", levels]
     assert rem("metrics", tmp_path / "metrics.csv", *inputs) == 0
@@ -298,7 +306,7 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
 
 def test_a_run_is_trained_as_sparse_as_the_one_it_follows(rem, prepared, tmp_path):
     computing = ["--data", prepared, "--device", "cpu"]
-    magnitude = {"penalty": 0, "threshold": "follow", "follows": "rem"}
+    magnitude = {"penalty": 0, "extent": "follow", "follows": "rem"}
     followed = made_run(tmp_path / "rem", tiny.run("rem", training={"epochs": 2}))
     follower = made_run(tmp_path / "magnitude", tiny.run("rem", training={"epochs": 2}, pruning=magnitude))
     assert rem("train", followed, *computing) == 0
@@ -308,7 +316,7 @@ def test_a_run_is_trained_as_sparse_as_the_one_it_follows(rem, prepared, tmp_pat
 
 
 def test_a_run_that_follows_another_asks_for_its_history_in_one_line(rem, prepared, tmp_path, capfd):
-    magnitude = {"penalty": 0, "threshold": "follow", "follows": "rem"}
+    magnitude = {"penalty": 0, "extent": "follow", "follows": "rem"}
     run = made_run(tmp_path / "magnitude", tiny.run("rem", pruning=magnitude))
     assert rem("train", run, "--data", prepared, "--device", "cpu") == 1
     assert_one_line(capfd, "pruning.follows is rem; give that run's history.csv by --followed")
@@ -331,5 +339,5 @@ def test_an_interruption_is_one_sentence_and_exit_status_130(rem, monkeypatch, c
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rem.trees.levels.choose_levels", interrupted)
-    assert rem("levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--published-levels", 11) == 130
+    assert rem("choose-levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--authors-levels", 11) == 130
     assert capsys.readouterr().err == "rem: interrupted; give the same command again to go on.\n"

@@ -142,7 +142,7 @@ def test_a_lost_record_is_a_fault_and_no_source(project):
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"digest": "sha256:0"}'])
 def test_a_damaged_record_is_one_sentence(project, content):
     record_file(project / "data/prepared.h5").write_text(content, encoding="utf-8")
-    with pytest.raises(RemError, match=r"prepared.h5.origin.json is not a whole record .*make .*prepared.h5 again\.$"):
+    with pytest.raises(RemError, match=r"prepared.h5.record.json is not a whole record .*make .*prepared.h5 again\.$"):
         faults(project)
 
 

@@ -138,7 +138,7 @@ def test_a_changed_input_is_told_in_the_report(given, tmp_path):
 
 
 def test_results_without_records_are_told_to_be_untraced(given, tmp_path):
-    (tmp_path / ".table4.csv.origin.json").unlink()
+    (tmp_path / ".table4.csv.record.json").unlink()
     text = report_of(given)
     assert "Not traced:" in text
     assert "table4.csv has no record" in text
@@ -237,14 +237,14 @@ def steps(tmp_path):
     model = [made(tmp_path / f"model{n}", "", data, command=f"rem train {n}") for n in (1, 2)]
     couplings = made(tmp_path / "couplings", "", *model, data, command="rem couplings x")
     entropy = made(tmp_path / "entropy", "", couplings, command="rem entropy x")
-    decoder = made(tmp_path / "decoder", "", *model, command="rem decoder x")
+    decoder = made(tmp_path / "decoder", "", *model, command="rem stack-decoder x")
     return trace([made(tmp_path / "figure", "", entropy, decoder, data, command="rem figure x")])
 
 
 def test_an_arrow_is_drawn_where_no_other_step_tells_it(steps):
     assert arrows(steps) == {
         ("rem prepare", "rem train"), ("rem train", "rem couplings"), ("rem couplings", "rem entropy"),
-        ("rem train", "rem decoder"), ("rem entropy", "rem figure"), ("rem decoder", "rem figure"),
+        ("rem train", "rem stack-decoder"), ("rem entropy", "rem figure"), ("rem stack-decoder", "rem figure"),
     }  # fmt: skip
 
 

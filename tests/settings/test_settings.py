@@ -188,26 +188,26 @@ def test_a_control_is_rem_without_one_of_its_parts(overlays, dataset):
     config = tiny.shipped_config(*overlays)
     rem = config.run(dataset, "rem", 43)
     without = {
-        "penalty": {"threshold": "none"},
-        "magnitude": {"penalty": 0, "threshold": "follow", "follows": "rem"},
-        "weight-decay": {"threshold": "none", "regularizer": "weight-decay"},
+        "penalty": {"extent": "none"},
+        "magnitude": {"penalty": 0, "extent": "follow", "follows": "rem"},
+        "weight-decay": {"extent": "none", "regularizer": "weight-decay"},
         "rem-votes": {"layers": ["class"]},
     }
-    assert (rem.pruning.regularizer, rem.pruning.threshold) == ("lobster", "search")
+    assert (rem.pruning.regularizer, rem.pruning.extent) == ("lobster", "search")
     for variant, change in without.items():
         pruning = rem.pruning.model_copy(update=change)
         assert config.run(dataset, variant, 43) == rem.model_copy(update={"variant": variant, "pruning": pruning})
 
 
 @pytest.mark.parametrize(
-    ("threshold", "follows"), [("follow", None), ("search", "rem"), ("none", "rem"), ("search", "rme")]
+    ("extent", "follows"), [("follow", None), ("search", "rem"), ("none", "rem"), ("search", "rme")]
 )
-def test_a_threshold_that_follows_names_whom_and_no_other_does(values, threshold, follows):
-    put(values, "variants.rem.pruning", values["variants"]["rem"]["pruning"] | {"threshold": threshold})
+def test_an_extent_that_follows_names_whom_and_no_other_does(values, extent, follows):
+    put(values, "variants.rem.pruning", values["variants"]["rem"]["pruning"] | {"extent": extent})
     put(values, "variants.rem.pruning.follows", follows)
     assert refusal(values) == (
         "config, run of dataset mnist, variant rem: "
-        "pruning.follows names a variant where pruning.threshold is follow, and only there."
+        "pruning.follows names a variant where pruning.extent is follow, and only there."
     )
 
 
@@ -227,28 +227,28 @@ def test_an_experiment_that_lacks_the_variant_followed_is_refused(values):
 
 @pytest.mark.parametrize(("published", "maximum"), [(11, 11), (11, 128), (3, 3)])
 def test_the_published_levels_are_among_those_searched(values, published, maximum):
-    values["levels"] |= {"published": published, "maximum": maximum}
-    assert parse(Config, values, "config").levels.published == published
+    values["quantizer"] |= {"authors": published, "maximum": maximum}
+    assert parse(Config, values, "config").quantizer.authors == published
 
 
 def test_published_levels_above_the_maximum_are_refused(values):
-    values["levels"] |= {"published": 12, "maximum": 11}
-    assert refusal(values) == "config: levels.published is 12, above levels.maximum 11; raise that."
-    values["levels"] |= {"published": 11, "published_of": {"shapes-20": 128}}
-    assert refusal(values) == "config: levels.published_of.shapes-20 is 128, above levels.maximum 11; raise that."
+    values["quantizer"] |= {"authors": 12, "maximum": 11}
+    assert refusal(values) == "config: quantizer.authors is 12, above quantizer.maximum 11; raise that."
+    values["quantizer"] |= {"authors": 11, "authors_of": {"shapes-20": 128}}
+    assert refusal(values) == "config: quantizer.authors_of.shapes-20 is 128, above quantizer.maximum 11; raise that."
 
 
 def test_published_levels_are_of_known_datasets(values):
-    put(values, "levels.published_of", {"shapes-2": 12})
+    put(values, "quantizer.authors_of", {"shapes-2": 12})
     assert refusal(values).startswith("config: unknown dataset 'shapes-2'; the config has ")
 
 
 def test_a_dataset_selected_without_a_variant_that_chooses_its_levels_is_refused(values):
-    put(values, "levels.variants", ["rem"])
+    put(values, "quantizer.variants", ["rem"])
     put(values, "experiments.affine.variants", ["baseline"])
     assert refusal(values) == (
-        "config: dataset expanded-mnist is selected without any variant that chooses its K (levels.variants: rem); "
-        "add one to its experiment or to those."
+        "config: dataset expanded-mnist is selected without any variant that chooses its K (quantizer.variants: rem); "
+        "add one to its experiment or there."
     )
 
 
@@ -260,8 +260,8 @@ def test_another_selected_experiment_may_choose_a_datasets_levels_and_one_not_se
 
 
 def test_the_papers_config_knows_the_authors_k_of_tiny_imagenet():
-    levels = tiny.shipped_config("paper").levels
-    assert (levels.published, levels.published_of) == (11, {"tiny-imagenet": 128})
+    quantizer = tiny.shipped_config("paper").quantizer
+    assert (quantizer.authors, quantizer.authors_of) == (11, {"tiny-imagenet": 128})
 
 
 # Shipped configs
@@ -307,8 +307,27 @@ def test_the_papers_config_repeats_nothing_that_it_is_laid_over():
                 yield where + key
 
     config, paper = (read_yaml(tiny.ROOT / f"config/{name}.yaml") for name in ("config", "paper"))
-    told = {"defaults.training.patience", "defaults.training.precision", "stacked.learning_rate"}  # a choice of its own
+    told = {
+        "defaults.training.patience",
+        "defaults.training.precision",
+        "stacked_decoder.learning_rate",
+    }  # a choice of its own
     assert set(repeated(config, paper)) <= told
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("levels", {}, "key levels is called quantizer now."),
+        ("stacked", {}, "key stacked is called stacked_decoder now."),
+        ("quantizer.published", 11, "key quantizer.published is called quantizer.authors now."),
+        ("variants.rem.pruning.threshold", "search", "key pruning.threshold is called pruning.extent now."),
+        ("defaults.training.keep_every", 1, "key training.keep_every is called figures.every now."),
+    ],
+)
+def test_a_key_that_was_renamed_says_what_it_is_called_now(values, key, value, sentence):
+    put(values, key, value)
+    assert refusal(values).endswith(sentence)
 
 
 def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
@@ -326,18 +345,18 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
     [
         (
             "colour",
-            "name, device, slots_per_gpu, mirror, select, experiments, levels, figures, stacked, defaults, datasets, "
+            "name, device, slots_per_gpu, mirror, select, experiments, quantizer, figures, stacked_decoder, defaults, datasets, "
             "variants",
         ),
         ("experiments.main.colour", "datasets, variants, seeds"),
-        ("levels.colour", "maximum, tolerance, skip_edges, published, published_of, variants"),
+        ("quantizer.colour", "maximum, tolerance, skip_edges, authors, authors_of, variants"),
         ("figures.colour", "dataset, seed, every"),
         ("defaults.colour", "dataset, variant, seed, stands_for, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, rotation, jitter"),
         ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),
         ("datasets.shapes.data.colour", "source, folder, classes"),
-        ("variants.rem.pruning.colour", "regularizer, penalty, penalty_decay, threshold, start"),
+        ("variants.rem.pruning.colour", "regularizer, penalty, penalty_decay, extent, start"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
@@ -353,7 +372,7 @@ def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
         ("variant", "experiments.main.variants", ["svhn"]),
         ("experiment", "select", ["svhn"]),
         ("dataset", "figures.dataset", "svhn"),
-        ("variant", "levels.variants", ["svhn"]),
+        ("variant", "quantizer.variants", ["svhn"]),
     ],
 )
 def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value):
@@ -365,10 +384,10 @@ def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value)
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("levels.maximum", 257),
-        ("levels.maximum", 2),
-        ("levels.tolerance", -0.1),
-        ("levels.published", 1),
+        ("quantizer.maximum", 257),
+        ("quantizer.maximum", 2),
+        ("quantizer.tolerance", -0.1),
+        ("quantizer.authors", 1),
         ("figures.every", 0),
         ("device", "gpu"),
         ("select", []),
@@ -387,7 +406,7 @@ def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value)
         ("variants.rem.pruning.penalty", -1),
         ("variants.rem.pruning.penalty_decay", 0),
         ("variants.rem.pruning.regularizer", "dropout"),
-        ("variants.rem.pruning.threshold", "guess"),
+        ("variants.rem.pruning.extent", "guess"),
         ("variants.rem.pruning.layers", []),
         ("variants.rem.pruning.layers", ["backbone"]),
         ("defaults.training.early_accuracy", 101),
@@ -409,7 +428,7 @@ def test_the_run_with_the_mistake_is_named(values):
 
 
 @pytest.mark.parametrize(
-    "path", ["name", "experiments.main.seeds", "levels.tolerance", "defaults.data.mean", "defaults.pruning"]
+    "path", ["name", "experiments.main.seeds", "quantizer.tolerance", "defaults.data.mean", "defaults.pruning"]
 )
 def test_a_missing_key_is_named(values, path):
     *parents, last = path.split(".")
@@ -466,7 +485,7 @@ def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
         read_run(tmp_path / "run.yaml")
     assert str(raised.value) == (
         f"{tmp_path / 'run.yaml'}: unknown key pruning.penalti; the keys valid there are "
-        "regularizer, penalty, penalty_decay, threshold, start, resolution, follows, layers."
+        "regularizer, penalty, penalty_decay, extent, start, resolution, follows, layers."
     )
 
 
@@ -512,13 +531,13 @@ def test_the_schema_accepts_the_shipped_configs_each_by_itself():
     ("path", "value"),
     [
         ("colour", 1),
-        ("levels.colour", 1),
+        ("quantizer.colour", 1),
         ("defaults.colour", 1),
         ("defaults.training.colour", 1),
         ("datasets.shapes.data.colour", 1),
         ("variants.rem.pruning.colour", 1),
         ("datasets.shapes.variants.rem.pruning.colour", 1),
-        ("levels.maximum", 300),
+        ("quantizer.maximum", 300),
         ("defaults.training.epochs", 0),
         ("defaults.seed", 3),
     ],

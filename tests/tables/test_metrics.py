@@ -65,7 +65,7 @@ def levels(path):
             "lowest": [True, False, False, True],
             "edge_at_uniform": False,
             "shared": [False, True, False, True],
-            "published": [True, False, True, False],
+            "authors": [True, False, True, False],
         }
     )
     rows.to_csv(path, index=False)
@@ -141,15 +141,15 @@ def test_lowest_levels_are_a_networks_and_shared_and_published_levels_the_datase
     assert value(table, "lowest_levels", split="val", **baseline) == 2
     assert value(table, "lowest_levels", split="val", **NETWORK) == 3
     assert value(table, "shared_levels", dataset="thirds", split="val") == 3
-    assert value(table, "published_levels", dataset="thirds", split="val") == 2
-    assert table["metric"].isin(["shared_levels", "published_levels"]).sum() == 2
+    assert value(table, "authors_levels", dataset="thirds", split="val") == 2
+    assert table["metric"].isin(["shared_levels", "authors_levels"]).sum() == 2
 
 
 def test_what_depends_on_a_split_or_on_k_is_so_described(table):
     for metric, rows in table.groupby("metric"):
         if metric in METRICS:
             assert METRICS[metric].by_split == rows["split"].notna().any(), metric
-            assert METRICS[metric].by_levels == rows["levels"].notna().any(), metric
+            assert METRICS[metric].sweep == rows["levels"].notna().any(), metric
 
 
 def test_there_is_no_other_row_and_none_twice(table):

@@ -11,7 +11,7 @@ from rem.tables.paired import COLUMNS, COMPARED, compare_pairs, paired_test, wri
 from rem.tables.statistics import holm
 
 
-def results(values, shared=7, published=11):
+def results(values, shared=7, authors=11):
     """`values`: (dataset, split, variant, levels, metric) -> value by seed."""
     rows = [
         (dataset, variant, seed, settings(dataset, variant, seed).checkpoint, split, levels, -1, metric, value)
@@ -21,7 +21,7 @@ def results(values, shared=7, published=11):
     columns = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
     frame = pd.DataFrame(rows, columns=columns)
     runs = [settings(*run) for run in frame[["dataset", "variant", "seed"]].drop_duplicates().itertuples(index=False)]
-    return Results(runs, frame, dict.fromkeys(frame["dataset"], shared), dict.fromkeys(frame["dataset"], published))
+    return Results(runs, frame, dict.fromkeys(frame["dataset"], shared), dict.fromkeys(frame["dataset"], authors))
 
 
 def of_variants(**entropies):
@@ -113,7 +113,7 @@ def test_datasets_splits_levels_and_metrics_are_not_mixed():
 
 def test_one_k_stands_once():
     values = {("mnist", "test", variant, 7, "entropy"): {42: 1.0, 43: 1.0} for variant in ("baseline", "rem")}
-    table = compare_pairs(results(values, published=7))
+    table = compare_pairs(results(values, authors=7))
     assert table["levels"].tolist() == [7]
 
 

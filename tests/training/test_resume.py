@@ -40,7 +40,7 @@ def test_the_state_comes_back_to_the_same_training(kept, prepared, tmp_path):
 
 
 def test_the_state_of_a_gpu_is_neither_gone_on_from_nor_lost_where_it_has_vanished(kept, prepared, tmp_path):
-    kept.origin["device"] = "cuda"
+    kept.identity["device"] = "cuda"
     kept.write({"epoch": 3})
     with pytest.raises(RemError, match=r"state\.pt is of a training on cuda, not cpu; set device to cuda and see"):
         StateFile(tmp_path, tiny.run(), [prepared], CPU).read()

@@ -515,7 +515,7 @@ def control(**pruning) -> Run:
 
 
 def magnitude() -> Run:
-    return control(penalty=0, threshold="follow", follows="rem")
+    return control(penalty=0, extent="follow", follows="rem")
 
 
 def test_a_run_that_follows_another_is_as_sparse_after_every_epoch(undisturbed, data, tmp_path):
@@ -558,7 +558,7 @@ def test_a_run_that_follows_another_needs_its_history(data, tmp_path):
 
 @pytest.mark.parametrize("regularizer", ["lobster", "weight-decay"])
 def test_a_penalty_without_a_threshold_shrinks_weights_and_prunes_none(data, regularizer):
-    training = Trainer(control(threshold="none", regularizer=regularizer), data, CPU)
+    training = Trainer(control(extent="none", regularizer=regularizer), data, CPU)
     plain = Trainer(tiny.run("baseline"), data, CPU)
     for _ in range(5):
         training.run_epoch()
@@ -570,7 +570,7 @@ def test_a_penalty_without_a_threshold_shrinks_weights_and_prunes_none(data, reg
 
 
 def test_weight_decay_takes_its_share_of_every_weight_in_every_step(data):
-    training = Trainer(control(threshold="none", regularizer="weight-decay"), data, CPU)
+    training = Trainer(control(extent="none", regularizer="weight-decay"), data, CPU)
     before = {name: weight.detach().clone() for name, weight in training.masks.weights.items()}
     training._fit(1e-12, 0.2)
     for name, weight in training.masks.weights.items():

@@ -88,7 +88,7 @@ def test_class_mean_is_the_mean_over_the_images_predicted_as_the_class(tmp_path)
 
 def test_accuracy_and_loss_are_those_of_the_network_quantized_at_each_k(tmp_path):
     arrays, attributes = extracted(tmp_path, tiny.run(), "train")
-    assert arrays["levels/K"].tolist() == list(LEVELS)
+    assert arrays["sweep/levels"].tolist() == list(LEVELS)
     measured = []
     for levels in [*LEVELS, None]:
         labels, lengths, _ = in_memory(tmp_path, tiny.run(), "train", levels=levels)
@@ -96,8 +96,8 @@ def test_accuracy_and_loss_are_those_of_the_network_quantized_at_each_k(tmp_path
         measured.append((accuracy, float(margin_loss(lengths, labels))))
     accuracies, losses = zip(*measured, strict=True)
     assert len(set(accuracies)) > 2  # else the test could not tell one K from another
-    assert [*arrays["levels/accuracy"], attributes["accuracy"]] == pytest.approx(accuracies)
-    assert [*arrays["levels/loss"], attributes["loss"]] == pytest.approx(losses, rel=1e-5)
+    assert [*arrays["sweep/accuracy"], attributes["accuracy"]] == pytest.approx(accuracies)
+    assert [*arrays["sweep/loss"], attributes["loss"]] == pytest.approx(losses, rel=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 18, 500])  # 18 images: 7 leaves a smaller last batch
@@ -136,9 +136,9 @@ def test_shapes_types_and_compression(tmp_path):
         "label": ((18,), "int64"),
         "lengths": ((18, 3), "float32"),
         "class_mean": ((3, 8), "float32"),
-        "levels/K": ((11,), "int64"),
-        "levels/accuracy": ((11,), "float64"),
-        "levels/loss": ((11,), "float64"),
+        "sweep/levels": ((11,), "int64"),
+        "sweep/accuracy": ((11,), "float64"),
+        "sweep/loss": ((11,), "float64"),
     }
     assert {name: (values.shape, str(values.dtype)) for name, values in arrays.items()} == expected
     with h5py.File(tmp_path / "couplings.h5") as file:

@@ -206,11 +206,11 @@ def test_streamed_dictionaries_are_those_made_in_memory(many, monkeypatch, rows,
 
 
 @pytest.mark.parametrize("rows", [1, 7, 1024])
-def test_the_table_by_levels_agrees_with_the_dictionaries_at_every_k(many, tmp_path, monkeypatch, rows):
+def test_the_table_sweep_agrees_with_the_dictionaries_at_every_k(many, tmp_path, monkeypatch, rows):
     monkeypatch.setattr(module, "ROWS", rows)
-    write_sweep(many[0], tmp_path / "by_levels.csv")
+    write_sweep(many[0], tmp_path / "sweep.csv")
     write_entropies([many[0]], list(range(2, 20)), tmp_path / "dictionaries", tmp_path / "entropy.csv")
-    found, expected = pd.read_csv(tmp_path / "by_levels.csv"), pd.read_csv(tmp_path / "entropy.csv")
+    found, expected = pd.read_csv(tmp_path / "sweep.csv"), pd.read_csv(tmp_path / "entropy.csv")
     names = ["dataset", "variant", "seed", "checkpoint", "split", "levels"]
     measured = ["entropy", "entropy_ceiling", "entropy_chao_shen", "keys", "uniform_share"]
     assert list(found.columns) == [*names, "accuracy", *measured]
@@ -255,7 +255,7 @@ def test_a_trajectory_without_checkpoints_is_a_mistake(tmp_path):
         write_trajectory([], 3, tmp_path / "trajectory.csv")
 
 
-@pytest.mark.parametrize("write", ["entropies", "by_levels"])
+@pytest.mark.parametrize("write", ["entropies", "sweep"])
 def test_missing_couplings_are_named(tmp_path, write):
     missing, target = tmp_path / "last.test.h5", tmp_path / "table.csv"
     with pytest.raises(RemError, match=r"last\.test\.h5"):

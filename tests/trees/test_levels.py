@@ -16,8 +16,8 @@ def network(folder, name, accuracies, unquantized=90.0, **attributes):
     )
 
 
-def chosen(folder, networks, tolerance=0.0, skip_edges=False, published=3):
-    choose_levels(networks, tolerance, skip_edges, published, folder / "levels.csv")
+def chosen(folder, networks, tolerance=0.0, skip_edges=False, authors=3):
+    choose_levels(networks, tolerance, skip_edges, authors, folder / "levels.csv")
     return pd.read_csv(folder / "levels.csv")
 
 
@@ -36,17 +36,17 @@ def test_the_lowest_k_is_each_networks_and_the_shared_one_the_largest_of_them(tm
     assert shared_levels(tmp_path / "levels.csv") == 5
 
 
-@pytest.mark.parametrize(("published", "reported"), [(2, [2, 4]), (4, [4])])
-def test_the_published_k_is_reported_beside_the_shared_one(tmp_path, published, reported):
+@pytest.mark.parametrize(("authors", "reported"), [(2, [2, 4]), (4, [4])])
+def test_the_published_k_is_reported_beside_the_shared_one(tmp_path, authors, reported):
     networks = [network(tmp_path, name, {2: 80, 3: 80, 4: 90}) for name in ("baseline-1", "rem-1")]
-    table = chosen(tmp_path, networks, published=published)
-    assert table.loc[table["published"], "levels"].tolist() == [published] * 2
+    table = chosen(tmp_path, networks, authors=authors)
+    assert table.loc[table["authors"], "levels"].tolist() == [authors] * 2
     assert reported_levels(tmp_path / "levels.csv") == reported
 
 
 def test_a_published_k_that_was_not_searched_is_refused(tmp_path):
-    with pytest.raises(RemError, match="the published K 11 is above the largest K searched, 3"):
-        chosen(tmp_path, [network(tmp_path, "rem-1", {2: 90, 3: 90})], published=11)
+    with pytest.raises(RemError, match="the authors' K 11 is above the largest K searched, 3"):
+        chosen(tmp_path, [network(tmp_path, "rem-1", {2: 90, 3: 90})], authors=11)
     assert not (tmp_path / "levels.csv").exists()
 
 
@@ -54,7 +54,7 @@ def test_every_k_of_every_network_has_a_row(tmp_path):
     first = network(tmp_path, "baseline-1", {2: 80.0, 3: 90.0}, losses={2: 0.4, 3: 0.2}, checkpoint="best")
     second = network(tmp_path, "rem-7", {2: 95.0, 3: 96.0}, 95.0, losses={2: 0.3, 3: 0.1}, checkpoint="last")
     table = chosen(tmp_path, [first, second])
-    columns = "dataset variant seed checkpoint levels accuracy unquantized loss lowest edge_at_uniform shared published"
+    columns = "dataset variant seed checkpoint levels accuracy unquantized loss lowest edge_at_uniform shared authors"
     assert list(table.columns) == columns.split()
     assert table.values.tolist() == [
         ["thirds", "baseline", 1, "best", 2, 80.0, 90.0, 0.4, False, False, False, False],

@@ -18,13 +18,13 @@ select: [main]
 datasets: {{mnist: {{}}}}
 experiments:
   main: {{datasets: [mnist], variants: [baseline, rem], seeds: [42]}}
-levels: {{maximum: 16, tolerance: 5.0}}
+quantizer: {{maximum: 16, tolerance: 5.0}}
 defaults:
   data: {{source: shapes, channels: 3, size: 24, view: resize, generate: [400, 200], validation: 100,
          mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}}
   network: {{convolution_channels: 4, primary_types: 2, primary_dimensions: 4, class_dimensions: 4}}
   training: {{epochs: 1, batch_size: 64}}
-stacked: {{epochs: 1, decoder: {{hidden: [16, 16]}}}}
+stacked_decoder: {{epochs: 1, decoder: {{hidden: [16, 16]}}}}
 variants:
   rem: {{pruning: {{penalty: 0.0035}}}}
 """
@@ -151,28 +151,29 @@ def test_an_experiment_with_other_levels_is_compared_without_training(clone):
     edit(clone / "config/mini.yaml", "tolerance: 5.0", "tolerance: 0.5")
     to_do = planned(clone)
     run(clone, "git", "checkout", "config/mini.yaml")
-    said = run(clone, "dvc", "exp", "run", "--set-param", "config/mini.yaml:levels.tolerance=0.5")
+    said = run(clone, "dvc", "exp", "run", "--set-param", "config/mini.yaml:quantizer.tolerance=0.5")
     done = jobs(said)  # stage by stage, so not what a stage before has made anew but alike
     assert done
     assert set(done) <= set(to_do)
     assert not any(file.endswith(".pt") for file in " ".join(to_do).split(", "))
     assert is_up_to_date(clone)
-    assert re.search(r"config/mini\.yaml +levels\.tolerance +5\.0 +0\.5", run(clone, "dvc", "params", "diff"))
+    assert re.search(r"config/mini\.yaml +quantizer\.tolerance +5\.0 +0\.5", run(clone, "dvc", "params", "diff"))
     (shown,) = json.loads(run(clone, "dvc", "metrics", "show", "--json"))[""]["data"].values()
     assert shown["data"] == json.loads((clone / "results/mini/tables/summary.json").read_text(encoding="utf-8"))
     changed = json.loads(run(clone, "dvc", "metrics", "diff", "--all", "--json"))
     names = (
+        "seeds",
         "levels",
         *(f"{one}.{name}" for one in ("baseline", "rem") for name in ("accuracy", "entropy", "sparsity")),
     )
     assert set(changed["results/mini/tables/summary.json"]) == {f"mnist.{name}" for name in names}
-    assert "levels.tolerance" in run(clone, "dvc", "exp", "show", "--only-changed", "--no-pager")
+    assert "quantizer.tolerance" in run(clone, "dvc", "exp", "show", "--only-changed", "--no-pager")
 
 
 def test_plots_show_figures_and_the_curves_of_their_networks(clone):
     run(clone, "dvc", "plots", "show")
     page = (clone / "dvc_plots/index.html").read_text(encoding="utf-8")
-    for part in ("validation_loss", "entropy", "baseline/seed42/by_levels.csv", "rem/seed42/history.csv"):
+    for part in ("validation_loss", "entropy", "baseline/seed42/sweep.csv", "rem/seed42/history.csv"):
         assert part in page
     assert len(list((clone / "dvc_plots/static").glob("*.png"))) == 2
 

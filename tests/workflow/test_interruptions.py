@@ -17,7 +17,7 @@ from rem.settings.sections import to_yaml
 SMALL = """
 select: [main]
 experiments: {main: {datasets: [mnist], variants: [rem], seeds: [42]}}
-levels: {variants: [rem]}
+quantizer: {variants: [rem]}
 defaults: {training: {epochs: 4, batch_size: 64}}
 """
 OPTIONS = ("--configfile", "config/smoke.yaml", "small.yaml", "--cores", "2", "--", "entropies")

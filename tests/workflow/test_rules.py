@@ -22,7 +22,9 @@ def rules():
     return found
 
 
-CALLS = {name: call[1] for name, text in rules().items() if (call := re.search(r"^ +rem (\w+) ", text, re.MULTILINE))}
+CALLS = {
+    name: call[1] for name, text in rules().items() if (call := re.search(r"^ +rem ([\w-]+) ", text, re.MULTILINE))
+}
 
 
 def code_of(rule):

@@ -18,7 +18,7 @@ from benchmarks.copies import copied
 
 PROFILE = ["--workflow-profile", "profiles/slurm"]
 ON_DEVICE = {"train", "extract_couplings", "extract_transfer", "extract_trajectory", "stack_decoder", "perturb"}
-LOCAL = {"all", "fetch", "data_settings", "run_settings", "stacked_settings"}
+LOCAL = {"all", "fetch", "data_settings", "run_settings", "stacked_decoder_settings"}
 POLL = ["--slurm-init-seconds-before-status-checks", "2", "--slurm-status-command", "squeue", "--latency-wait", "5"]
 
 needs_slurm = pytest.mark.skipif(
@@ -157,7 +157,7 @@ def submitted(project):
 
 def tables(folder):
     """Every table of the results: its bytes by name."""
-    found = [path for path in folder.glob("results/smoke/**/*.csv") if ".records" not in path.parts]
+    found = [path for path in folder.glob("results/smoke/**/*.csv") if ".metadata" not in path.parts]
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 

@@ -72,7 +72,7 @@ def test_every_table_and_figure_is_there(project):
     for name in (*(f"table{which}" for which in [*range(2, 8), "_decoder"]), "paper_vs_ours", "claims"):
         assert (results / "tables" / f"{name}.csv").stat().st_size > 0
         assert (results / "tables" / f"{name}.md").stat().st_size > 0
-    for name in (*(f"fig{which}" for which in range(4, 9)), "parse_tree", "by_levels", "overview"):
+    for name in (*(f"fig{which}" for which in range(4, 9)), "parse_tree", "sweep", "overview"):
         assert (results / "figures" / f"{name}.png").stat().st_size > 0
         assert (results / "figures" / f"{name}.svg").stat().st_size > 0
 
@@ -104,12 +104,12 @@ def test_a_touched_file_remakes_nothing(project):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("tolerance: 5.0", "tolerance: 6.0"), ("maximum: 16", "maximum: 16\n  published: 12")]
+    ("old", "new"), [("tolerance: 5.0", "tolerance: 6.0"), ("maximum: 16", "maximum: 16\n  authors: 12")]
 )
 def test_other_levels_are_reported_without_training(project, edited, old, new):
     edited("config/smoke.yaml", old, new)
     assert planned(project) == {  # neither Figure 8 nor the parse tree shows levels
-        "levels": 4, "entropy": RUNS, "entropy_transfer": 2, "trajectory": 1, "metrics": 1,
+        "choose_levels": 4, "entropy": RUNS, "entropy_transfer": 2, "trajectory": 1, "metrics": 1,
         "tables": 1, "paired": 1, "claims": 1, "figure": 6,
     }  # fmt: skip
 
@@ -203,7 +203,7 @@ def test_the_controls_are_trained_and_measured_like_all_others_but_not_by_all(fr
     runs = [f"{variant}/seed{seed}" for variant in variants for seed in (42, 43)]
     entropies = [f"results/smoke/entropies/mnist/{run}/entropy.csv" for run in runs]
     assert planned(fresh, *entropies) == {
-        "prepare": 1, "train": 12, "extract_couplings": 12, "levels": 1, "entropy": 12,
+        "prepare": 1, "train": 12, "extract_couplings": 12, "choose_levels": 1, "entropy": 12,
     }  # fmt: skip
     assert planned(fresh)["train"] == RUNS
 
@@ -216,7 +216,7 @@ def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
         encoding="utf-8",
     )
     done = snakemake(folder, "--dry-run")
-    assert set(re.findall(r"figures/(\w+)\.png", done.stdout)) == {"fig4", "by_levels", "overview"}
+    assert set(re.findall(r"figures/(\w+)\.png", done.stdout)) == {"fig4", "sweep", "overview"}
     assert "trajectory" not in done.stdout
 
 

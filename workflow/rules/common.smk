@@ -91,8 +91,8 @@ def entropy_files(runs=RUNS):
     )
 
 
-def by_levels_files():
-    return run_files("entropies", "by_levels.csv", runs_of(CONFIG.levels.variants))
+def sweep_files():
+    return run_files("entropies", "sweep.csv", runs_of(CONFIG.quantizer.variants))
 
 
 def levels_files(runs=RUNS):
@@ -202,12 +202,12 @@ def backbone_option(wildcards, input):
 def checkpoint_couplings(wildcards):
     """Validation couplings, at the checkpoint that its variant's tables show, of the networks that choose K."""
     of_dataset = [{key: run for key, run in runs.items() if key[0] == wildcards.dataset} for runs in (RUNS, ALL_RUNS)]
-    runs = {key: run for key, run in (of_dataset[0] or of_dataset[1]).items() if run.variant in CONFIG.levels.variants}
+    runs = {key: run for key, run in (of_dataset[0] or of_dataset[1]).items() if run.variant in CONFIG.quantizer.variants}
     return [file for key, run in runs.items() for file in run_files("couplings", f"{run.checkpoint}.val.h5", [key])]
 
 
-def published_levels(wildcards):
-    return CONFIG.levels.published_of.get(wildcards.dataset, CONFIG.levels.published)
+def authors_levels(wildcards):
+    return CONFIG.quantizer.authors_of.get(wildcards.dataset, CONFIG.quantizer.authors)
 
 
 def shown_couplings(wildcards):
@@ -240,10 +240,10 @@ def figures():
     baseline, rem = figure_run("baseline"), figure_run("rem")
     levels = levels_files(baseline | rem)
     made = {}
-    if by_levels := by_levels_files():
-        chosen = runs_of(CONFIG.levels.variants)
+    if sweep := sweep_files():
+        chosen = runs_of(CONFIG.quantizer.variants)
         runs = run_files("models", "run.yaml", chosen)
-        made["by_levels"] = {"": by_levels, "--levels": levels_files(chosen), "--runs": runs}
+        made["sweep"] = {"": sweep, "--levels": levels_files(chosen), "--runs": runs}
     if runs_of(["baseline", "rem"]):
         made["overview"] = {"": [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]}
     if baseline:
@@ -290,7 +290,7 @@ def stacked_checkpoint(wildcards):
 
 
 def stacked_settings_text(wildcards):
-    return sections.to_yaml(CONFIG.stacked)
+    return sections.to_yaml(CONFIG.stacked_decoder)
 
 
 def followed_trajectory(wildcards):

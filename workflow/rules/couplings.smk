@@ -25,7 +25,7 @@ rule extract_couplings:
         checkpoints=input_folder,
         folder="results/{name}/couplings/{dataset}/{variant}/seed{seed}",
         files=stems,
-        levels=CONFIG.levels.maximum,
+        levels=CONFIG.quantizer.maximum,
         device=CONFIG.device,
     shell:
         """
@@ -77,7 +77,7 @@ rule extract_trajectory:
         gres=gpu_shards,
     params:
         code=code("couplings"),
-        levels=CONFIG.levels.maximum,
+        levels=CONFIG.quantizer.maximum,
         device=CONFIG.device,
     shell:
         """

@@ -2,14 +2,14 @@
 
 
 localrules:
-    stacked_settings,
+    stacked_decoder_settings,
 
 
-rule stacked_settings:
+rule stacked_decoder_settings:
     output:
-        "results/{name}/decoders/stacked.yaml",
+        "results/{name}/decoders/stacked_decoder.yaml",
     log:
-        "results/{name}/logs/stacked_settings.log",
+        "results/{name}/logs/stacked_decoder_settings.log",
     conda:
         "../../environment.yml"
     params:
@@ -21,7 +21,7 @@ rule stacked_settings:
 rule stack_decoder:
     input:
         checkpoint=stacked_checkpoint,
-        settings="results/{name}/decoders/stacked.yaml",
+        settings="results/{name}/decoders/stacked_decoder.yaml",
         data="data/prepared/{name}/{dataset}.h5",
     output:
         "results/{name}/decoders/{dataset}/{variant}/seed{seed}/decoder.pt",
@@ -36,11 +36,11 @@ rule stack_decoder:
         gpu=gpu_slots,
         gres=gpu_shards,
     params:
-        code=code("decoder"),
+        code=code("stack-decoder"),
         device=CONFIG.device,
     shell:
         """
-        rem decoder {input.checkpoint:q} {output:q} \
+        rem stack-decoder {input.checkpoint:q} {output:q} \
             --settings {input.settings:q} \
             --data {input.data:q} \
             --device {params.device} \

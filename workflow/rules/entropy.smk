@@ -1,7 +1,7 @@
 # Couplings to the number of levels, dictionaries, entropies, one table of all metrics, and the tests on it.
 
 
-rule levels:
+rule choose_levels:
     input:
         couplings=checkpoint_couplings,
     output:
@@ -13,17 +13,17 @@ rule levels:
     conda:
         "../../environment.yml"
     params:
-        code=code("levels"),
-        tolerance=CONFIG.levels.tolerance,
-        skip_edges="--skip-edges" if CONFIG.levels.skip_edges else "",
-        published_levels=published_levels,
+        code=code("choose-levels"),
+        tolerance=CONFIG.quantizer.tolerance,
+        skip_edges="--skip-edges" if CONFIG.quantizer.skip_edges else "",
+        authors_levels=authors_levels,
     shell:
         """
-        rem levels {output:q} \
+        rem choose-levels {output:q} \
             --couplings {input.couplings:q} \
             --tolerance {params.tolerance} \
             {params.skip_edges} \
-            --published-levels {params.published_levels} \
+            --authors-levels {params.authors_levels} \
             >{log:q} 2>&1
         """
 
@@ -71,7 +71,7 @@ rule sweep:
     input:
         couplings=shown_couplings,
     output:
-        "results/{name}/entropies/{dataset}/{variant}/seed{seed}/by_levels.csv",
+        "results/{name}/entropies/{dataset}/{variant}/seed{seed}/sweep.csv",
     log:
         "results/{name}/logs/sweep/{dataset}-{variant}-seed{seed}.log",
     benchmark:

@@ -24,7 +24,7 @@ def private(module, kind, name):
 
 
 # Snakemake's record of a file (its rule, its settings, the checksums of its inputs) lies in the folder of the file's
-# stage, as `.records/`, and not in `.snakemake/metadata`, which all configs share: so DVC versions files and records as
+# stage, as `.metadata/`, and not in `.snakemake/metadata`, which all configs share: so DVC versions files and records as
 # one, and fetching a config's files neither lacks their records nor takes away those of another config.
 PERSISTENCE, elsewhere = private("snakemake.persistence.file", "FilePersistence", "_record_path")
 
@@ -34,7 +34,7 @@ def record_path(self, subject, id):
     folder = STAGE_FOLDER.match(id)
     if subject != self._metadata_path or folder is None:
         return elsewhere(self, subject, id)
-    return os.path.join(folder[1], ".records", id[folder.end() :])
+    return os.path.join(folder[1], ".metadata", id[folder.end() :])
 
 
 PERSISTENCE._record_path = record_path

@@ -28,19 +28,17 @@ from rem.tables.names import Names
 
 CAPTION = "Entropy and accuracy against the number of levels K: entropy is a property of the quantizer too."
 
-BY_LEVELS = ("dataset", "variant", "seed", "levels", "accuracy", "entropy", "entropy_ceiling")
-LEVELS = ("dataset", "levels", "shared", "published", "edge_at_uniform")
+SWEEP = ("dataset", "variant", "seed", "levels", "accuracy", "entropy", "entropy_ceiling")
+LEVELS = ("dataset", "levels", "shared", "authors", "edge_at_uniform")
 
 
-def draw(
-    by_levels_csvs: Sequence[Path], levels_csvs: Sequence[Path], run_yamls: Sequence[Path], target_stem: Path
-) -> None:
+def draw(sweep_csvs: Sequence[Path], levels_csvs: Sequence[Path], run_yamls: Sequence[Path], target_stem: Path) -> None:
     """Draw entropy and accuracy on the test set against the number of levels K, per dataset and variant.
 
     Args:
-        by_levels_csvs: of every run, with the columns dataset, variant, seed, levels (K), accuracy (%), entropy
+        sweep_csvs: of every run, with the columns dataset, variant, seed, levels (K), accuracy (%), entropy
             and entropy_ceiling (Eq. 9, bits).
-        levels_csvs: of every dataset, of `rem levels`: the shared K, the published one, and those with a level
+        levels_csvs: of every dataset, of `rem choose-levels`: the shared K, the authors' one, and those with a level
             edge on 1/J.
         run_yamls: `run.yaml` of every run, by which datasets and networks are named.
         target_stem: `.png` and `.svg` are added to it.
@@ -48,39 +46,39 @@ def draw(
     Raises:
         RemError: a file cannot be read or lacks a column, or a dataset has no shared K.
     """
-    frame = pd.concat([read_csv(path, BY_LEVELS) for path in by_levels_csvs], ignore_index=True)
+    frame = pd.concat([read_csv(path, SWEEP) for path in sweep_csvs], ignore_index=True)
     chosen = pd.concat([read_csv(path, LEVELS) for path in levels_csvs], ignore_index=True)
     if frame.empty:
-        raise RemError(f"no row in {', '.join(map(str, by_levels_csvs))}; make them again.")
+        raise RemError(f"no row in {', '.join(map(str, sweep_csvs))}; make them again.")
     for dataset in frame["dataset"].unique():
         if not chosen.loc[chosen["dataset"] == dataset, "shared"].any():
             raise RemError(f"none of {', '.join(map(str, levels_csvs))} has a shared K of {dataset}; give its file.")
-    save_figure(by_levels_of(frame, chosen, Names(map(read_run, run_yamls))), target_stem)
+    save_figure(sweep_of(frame, chosen, Names(map(read_run, run_yamls))), target_stem)
 
 
-def by_levels_of(frame: pd.DataFrame, chosen: pd.DataFrame, names: Names) -> Figure:
+def sweep_of(frame: pd.DataFrame, chosen: pd.DataFrame, names: Names) -> Figure:
     """Entropy and accuracy against K: lines are means over seeds, bands reach from the least to the greatest.
 
     Args:
-        frame: rows of the `by_levels.csv` files.
+        frame: rows of the `sweep.csv` files.
         chosen: rows of the `levels.csv` files.
         names: of its datasets and networks.
     """
     datasets = list(frame["dataset"].unique())
     figure, axes = panel_grid(datasets, 3.7, sharex=True)
     shown = looks(frame["variant"])
-    everywhere = chosen.loc[chosen["published"], "levels"].unique()
+    everywhere = chosen.loc[chosen["authors"], "levels"].unique()
     theirs = {"color": "0.2", "linewidth": 0.7, "linestyle": (0, (1, 1.5))}
     for column, dataset in enumerate(datasets):
         own, levels = frame[frame["dataset"] == dataset], chosen[chosen["dataset"] == dataset]
-        shared, published = (int(levels.loc[levels[name], "levels"].iloc[0]) for name in ("shared", "published"))
+        shared, authors = (int(levels.loc[levels[name], "levels"].iloc[0]) for name in ("shared", "authors"))
         axes[0, column].set_title(panel_title(names.dataset(dataset), len(datasets), f"K = {shared}"))
         for row, metric in enumerate(("entropy", "accuracy")):
             panel = axes[row, column]
             for edge in levels.loc[levels["edge_at_uniform"], "levels"].unique():
                 panel.axvline(edge, color="0.85", linewidth=0.6, zorder=0.5)
             panel.axvline(shared, color="0.2", linewidth=0.7, zorder=0.6)
-            panel.axvline(published, **theirs, zorder=0.6)
+            panel.axvline(authors, **theirs, zorder=0.6)
             for width, (variant, look) in zip(np.linspace(2, 1, len(shown)), shown.items(), strict=True):
                 over = own[own["variant"] == variant].groupby("levels")[metric].agg(["mean", "min", "max"])
                 panel.fill_between(over.index, over["min"], over["max"], color=look.colour, alpha=0.25, linewidth=0)

@@ -7,12 +7,12 @@ from drawings import drawn
 from measurements import RUNS, settings
 
 from rem.errors import RemError
-from rem.figures import by_levels
-from rem.figures.by_levels import by_levels_of
+from rem.figures import sweep
+from rem.figures.sweep import sweep_of
 from rem.tables.names import Names
 
 
-def write_by_levels(folder, dataset, variant, seed, **columns):
+def write_sweep(folder, dataset, variant, seed, **columns):
     levels = np.arange(2, 17)
     frame = pd.DataFrame(
         {
@@ -30,9 +30,9 @@ def write_by_levels(folder, dataset, variant, seed, **columns):
     return path
 
 
-def write_levels(folder, dataset, shared=7, published=11):
+def write_levels(folder, dataset, shared=7, authors=11):
     levels = np.arange(2, 17)
-    rows = {"dataset": dataset, "levels": levels, "shared": levels == shared, "published": levels == published}
+    rows = {"dataset": dataset, "levels": levels, "shared": levels == shared, "authors": levels == authors}
     rows["edge_at_uniform"] = levels % 10 == 6
     path = folder / f"levels-{dataset}.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
@@ -40,9 +40,9 @@ def write_levels(folder, dataset, shared=7, published=11):
 
 
 def test_entropy_against_k_is_the_mean_over_seeds_within_its_band(tmp_path):
-    frame = pd.concat([pd.read_csv(write_by_levels(tmp_path, *run)) for run in RUNS])
+    frame = pd.concat([pd.read_csv(write_sweep(tmp_path, *run)) for run in RUNS])
     chosen = pd.read_csv(write_levels(tmp_path, "mnist"))
-    entropy, accuracy = by_levels_of(frame, chosen, Names([settings("shapes", "rem", 42)])).axes
+    entropy, accuracy = sweep_of(frame, chosen, Names([settings("shapes", "rem", 42)])).axes
     for panel, metric in ((entropy, "entropy"), (accuracy, "accuracy")):
         for variant in ("baseline", "rem"):
             (line,) = [line for line in panel.lines if line.get_gid() == variant]
@@ -57,19 +57,19 @@ def test_entropy_against_k_is_the_mean_over_seeds_within_its_band(tmp_path):
 
 
 def test_the_figure_is_the_same_twice(tmp_path):
-    levels, by = write_levels(tmp_path, "mnist"), [write_by_levels(tmp_path, *run) for run in RUNS]
+    levels, by = write_levels(tmp_path, "mnist"), [write_sweep(tmp_path, *run) for run in RUNS]
     for name in ("one", "two"):
-        by_levels.draw(by, [levels], [], tmp_path / name)
+        sweep.draw(by, [levels], [], tmp_path / name)
     assert drawn(tmp_path / "one") == drawn(tmp_path / "two")
 
 
 def test_files_of_levels_that_do_not_do_are_refused(tmp_path):
-    by, levels = write_by_levels(tmp_path, *RUNS[0]), write_levels(tmp_path, "shapes")
+    by, levels = write_sweep(tmp_path, *RUNS[0]), write_levels(tmp_path, "shapes")
     with pytest.raises(RemError, match="shared K of mnist"):
-        by_levels.draw([by], [levels], [], tmp_path / "figure")
+        sweep.draw([by], [levels], [], tmp_path / "figure")
     pd.read_csv(by).drop(columns="accuracy").to_csv(by, index=False)
     with pytest.raises(RemError, match="lacks the column accuracy"):
-        by_levels.draw([by], [write_levels(tmp_path, "mnist")], [], tmp_path / "figure")
+        sweep.draw([by], [write_levels(tmp_path, "mnist")], [], tmp_path / "figure")
     with pytest.raises(RemError, match="cannot be read"):
-        by_levels.draw([tmp_path / "absent.csv"], [levels], [], tmp_path / "figure")
+        sweep.draw([tmp_path / "absent.csv"], [levels], [], tmp_path / "figure")
     assert not list(tmp_path.glob("figure*"))
