@@ -8,6 +8,7 @@ log in `.snakemake/log` and the logs of the jobs have it in any case.
 import re
 import sys
 import threading
+from collections.abc import Mapping
 from logging import WARNING, LogRecord
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class LogHandler(LogHandlerBase):
         elif event == LogEvent.RUN_INFO:
             self._begin(record.stats)
         elif event == LogEvent.JOB_INFO and record.rule_name == "train":
-            self.trainings[record.jobid] = " ".join(record.wildcards.values()), Path(record.log[0])
+            self.trainings[record.jobid] = _network(record.wildcards), Path(record.log[0])
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.trainings:
             self.trained += 1
             self._tell(f"network {self.trained} of {self.networks}: {self.trainings[record.job_id][0]}")
@@ -97,6 +98,10 @@ class LogHandler(LogHandlerBase):
     def _write(self, text: str) -> None:
         tqdm.write(text, file=self.stream)
         self.stream.flush()
+
+
+def _network(wildcards: Mapping[str, str]) -> str:
+    return f"{wildcards['dataset']} {wildcards['variant']} seed {wildcards['seed']}"
 
 
 def _last_epoch(log: Path) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from rem.networks.capsnet import CapsNet
 from rem.networks.decoder import Decoder
 from rem.networks.losses import reconstruction_losses
 from rem.settings.run import Run, StackedDecoder
+from rem.training.adam import Adam
 from rem.training.checkpoints import load_checkpoint, save_checkpoint
 
 
@@ -53,7 +54,7 @@ def stack(checkpoint: Path, prepared: Path, settings: StackedDecoder, target: Pa
     train, validation = (FrozenPoses(model, run, prepared, split, device) for split in ("train", "val"))
     torch.manual_seed(run.seed)
     model.decoder = Decoder(data.classes, dimensions, run.decoder.hidden, data.channels, data.size).to(device)
-    optimizer = torch.optim.Adam(model.decoder.parameters(), lr=settings.learning_rate, fused=True)
+    optimizer = Adam(model.decoder.parameters())
     generator = torch.Generator().manual_seed(run.seed)
     for number in range(1, settings.epochs + 1):
         total = 0.0
@@ -61,7 +62,7 @@ def stack(checkpoint: Path, prepared: Path, settings: StackedDecoder, target: Pa
             losses = train.losses(model, run, index, train.labels[index])
             optimizer.zero_grad()
             (run.decoder.weight * losses.mean()).backward()
-            optimizer.step()
+            optimizer.step(settings.learning_rate)
             total += float(losses.detach().double().sum())
         with torch.no_grad():
             every = torch.arange(len(validation.labels), device=device).split(settings.batch_size)

@@ -213,6 +213,6 @@ def _read(file: Path) -> Any:
         return load_tensors(file, torch.device("cpu"))
     except RemError as error:  # what torch says of it advises to execute the file
         raise RemError(
-            f"{file} is damaged or holds more than tensors and plain values, which could be code; save the network's "
+            f"{file} is not a file of tensors: it is damaged, or holds what could be code; save the network's "
             "state dict alone, by torch.save(network.state_dict(), ...)."
         ) from error

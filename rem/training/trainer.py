@@ -23,6 +23,7 @@ from rem.pruning.lobster import REGULARIZERS
 from rem.pruning.masks import Masks
 from rem.pruning.threshold import search_threshold, threshold_for_sparsity
 from rem.settings.run import Run
+from rem.training.adam import Adam
 from rem.training.checkpoints import load_backbone
 
 
@@ -53,7 +54,7 @@ class Trainer:
         self.model = build(run, device)
         load_backbone(self.model, run, backbone_weights)
         self.masks = Masks(self.model, run.pruning.layers) if run.pruning else None
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=run.training.learning_rate, fused=True)
+        self.optimizer = Adam(self.model.parameters())
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16")
         self.generator = torch.Generator().manual_seed(run.seed)
         self.history: list[dict[str, float]] = []
@@ -130,8 +131,6 @@ class Trainer:
     def _fit(self, rate: float, penalty: float) -> dict[str, float]:
         """One pass over the training images: means of the losses, and the accuracy in %."""
         data, pruning, decoder, masks = self.run.data, self.run.pruning, self.run.decoder, self.masks
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         sums = torch.zeros(3, dtype=torch.float64, device=self.train.images.device)  # of both losses, correct images
         self.model.train()
         for images, labels in epoch_batches(
@@ -149,7 +148,7 @@ class Trainer:
             loss.backward()
             if penalty:
                 REGULARIZERS[pruning.regularizer](masks.parameters, penalty)
-            self.optimizer.step()
+            self.optimizer.step(rate)
             if masks and pruning.extent != "none":
                 masks.apply()
             correct = (lengths.argmax(dim=1) == labels).double().mean()
@@ -205,7 +204,7 @@ class Trainer:
         return {
             "model": self.model.state_dict(),
             "masks": self.masks.kept if self.masks else {},
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer.state(),
             "generator": self.generator.get_state(),
             "history": self.history,
             "kept": self.kept,
@@ -214,7 +213,7 @@ class Trainer:
     def resume(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.resume(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         self.history, self.kept = state["history"], state["kept"]
         if self.masks:
