@@ -345,8 +345,8 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
     [
         (
             "colour",
-            "name, device, slots_per_gpu, mirror, select, experiments, quantizer, figures, stacked_decoder, defaults, datasets, "
-            "variants",
+            "name, device, slots_per_gpu, mirror, select, experiments, quantizer, figures, stacked_decoder, defaults, "
+            "datasets, variants",
         ),
         ("experiments.main.colour", "datasets, variants, seeds"),
         ("quantizer.colour", "maximum, tolerance, skip_edges, authors, authors_of, variants"),

@@ -202,7 +202,9 @@ def backbone_option(wildcards, input):
 def checkpoint_couplings(wildcards):
     """Validation couplings, at the checkpoint that its variant's tables show, of the networks that choose K."""
     of_dataset = [{key: run for key, run in runs.items() if key[0] == wildcards.dataset} for runs in (RUNS, ALL_RUNS)]
-    runs = {key: run for key, run in (of_dataset[0] or of_dataset[1]).items() if run.variant in CONFIG.quantizer.variants}
+    runs = {
+        key: run for key, run in (of_dataset[0] or of_dataset[1]).items() if run.variant in CONFIG.quantizer.variants
+    }
     return [file for key, run in runs.items() for file in run_files("couplings", f"{run.checkpoint}.val.h5", [key])]
 
 
