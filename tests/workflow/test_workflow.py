@@ -190,6 +190,46 @@ def fresh(tmp_path_factory):
     return copied(tmp_path_factory.mktemp("a fresh project"))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--cores 8 --resources gpu=1 all",
+        "--resources gpu=1 mem_mb=100 all",
+        "--resources gpu=1 -- all",
+        "all --resources gpu=1",
+        "--resources gpu=1 --cores 2 all",
+        "--cores 2 --resources gpu=1 data/prepared/sample/mnist.h5",
+    ],
+)
+def test_the_command_of_the_readme_means_what_it_says_and_so_do_its_likes(fresh, words):
+    environment = os.environ | {"PYTHONPATH": str(fresh)}
+    command = ["snakemake", "--dry-run", "--quiet", "rules", *([] if "--cores" in words else ["--cores", "2"])]
+    done = subprocess.run([*command, *words.split()], cwd=fresh, env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    total = int(re.search(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE)[1])
+    assert total == (2 if "mnist.h5" in words else 267)  # a file and its settings, or everything
+
+
+def test_a_configfile_that_is_not_there_is_one_sentence(fresh):
+    environment = os.environ | {"PYTHONPATH": str(fresh)}
+    command = ["snakemake", "--dry-run", "--cores", "2", "--configfile", "config/smok.yaml"]
+    done = subprocess.run(command, cwd=fresh, env=environment, text=True, capture_output=True)
+    assert done.returncode != 0
+    assert done.stderr.strip().splitlines()[-1].startswith("--configfile names config/smok.yaml, which is no file")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_snakemake_without_what_is_replaced_is_one_sentence(tmp_path):
+    folder = copied(tmp_path / "another")
+    rules = folder / "workflow/rules/private.smk"
+    rules.write_text(rules.read_text(encoding="utf-8").replace('"_record_path"', '"_no_path"'), encoding="utf-8")
+    done = snakemake(folder, "--dry-run")
+    assert done.returncode != 0
+    assert re.search(
+        r"Snakemake [\d.]+ has no FilePersistence\._no_path, which this workflow replaces; install", done.stdout
+    )
+
+
 def test_a_network_that_follows_anothers_sparsity_waits_for_its_history(fresh):
     models = "results/smoke/models/mnist"
     assert planned(fresh, f"{models}/magnitude/seed43/last.pt") == {"prepare": 1, "train": 2}
