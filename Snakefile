@@ -72,5 +72,5 @@ rule controls:
 
 
 onsuccess:
-    if workflow.dag_settings.targets in ({"all"}, frozenset({"all"}), set(), frozenset()):
+    if set(workflow.dag_settings.targets) <= {"all"}:
         shell("rem headline results/{CONFIG.name}/tables/summary.json --name {CONFIG.name}")

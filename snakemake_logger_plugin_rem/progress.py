@@ -70,7 +70,7 @@ class LogHandler(LogHandlerBase):
         self._write(f"{jobs} jobs, {self.networks} of them train a network")
         if self.networks and self.stream.isatty():
             form = "{desc}  {elapsed} passed, {remaining} left for training"
-            self.bar = tqdm(total=None, file=self.stream, bar_format=form)
+            self.bar = tqdm(desc="no network yet", total=None, file=self.stream, bar_format=form)
             threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
