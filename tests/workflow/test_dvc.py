@@ -83,6 +83,7 @@ def made(tmp_path_factory):
     for name in ("mini", "other"):
         (folder / f"config/{name}.yaml").write_text(CONFIG.format(name=name), encoding="utf-8")
     edit(folder / "params.yaml", "config: sample", "config: mini")
+    edit(folder / "profiles/default/config.yaml", "logger: ", "# logger: ")  # these tests read of every job
     run(folder, "git", "init", "--quiet")
     run(folder, "dvc", "remote", "add", "--default", "store", str(folder.parent / "store"))
     commit(folder)
