@@ -16,8 +16,11 @@ KEYED = {  # options whose values are KEY=VALUE, one or more
 def in_order(words: Sequence[str]) -> list[str]:
     """The words of a command line with the targets that such an option would swallow in front of all options.
 
-    Words that Snakemake understands as they are stay as they are.
+    Words that Snakemake understands as they are stay as they are, and so do those that it has written itself: the
+    commands of its jobs, which have a `--mode` and encoded values.
     """
+    if "--mode" in words:
+        return list(words)
     kept, targets, keyed = [], [], False
     for place, word in enumerate(words):
         if word == "--":  # what follows are targets, and known to be

@@ -30,6 +30,7 @@ def test_a_target_behind_values_goes_to_the_front(given, meant):
         "--cores 2 all",
         "--resources gpu=1",
         "--configfile a.yaml b.yaml --resources gpu=1 -- all",
+        "--mode remote --default-resources base64//bWVtX21i --set-threads base64//dHJhaW4 --cores 1",
         "",
     ],
 )
