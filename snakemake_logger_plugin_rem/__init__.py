@@ -16,6 +16,6 @@ __all__ = ["LogHandler"]
 if Path(sys.argv[0]).name in ("snakemake", "__main__.py"):
     if lacking := lacking_configfile(sys.argv[1:]):
         sys.exit(
-            f"--configfile names {lacking}, which is no file; write targets in front of all options, or behind --."
+            f"--configfile names {lacking}, which is no file. A target belongs in front of all options, or behind --."
         )
     sys.argv[1:] = in_order(sys.argv[1:])

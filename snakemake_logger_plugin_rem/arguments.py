@@ -1,4 +1,4 @@
-"""Snakemake's options that take several values swallow the targets behind them: `--resources gpu=1 all`.
+"""Snakemake's options of KEY=VALUE pairs swallow the targets behind them: `--resources gpu=1 all`.
 
 A value of these options has a `=`, and a target has none. That tells them apart.
 """
@@ -27,7 +27,7 @@ def in_order(words: Sequence[str]) -> list[str]:
             return [*kept, "--", *targets, *words[place + 1 :]]
         if word.startswith("-"):
             keyed = word in KEYED
-        elif keyed and "=" not in word:
+        elif keyed and "=" not in word and word != "none":  # --default-resources none
             targets.append(word)
             continue
         kept.append(word)

@@ -36,7 +36,7 @@ def write_claims(
         metrics_csv: the tidy table that `rem.tables.measurements` describes.
         run_yamls: `run.yaml` of every run that counts.
         trajectory_csv: of `rem trajectory`; None where no such run is selected.
-        equivariance_csvs: of `rem equivariance`, one a run.
+        equivariance_csvs: of `rem perturb`, one a run.
         config_name: named in the text.
         dataset: in the place of the paper's MNIST, where it makes a claim of MNIST alone.
         folder: made if it is missing.

@@ -10,7 +10,7 @@ METRICS = argument("--metrics", required=True, help="the CSV of rem metrics")
 RUNS = argument("--runs", nargs="+", required=True, help="run.yaml of every run")
 FOLDER = argument("folder", help="where to write")
 DATASET = argument("--dataset", type=str, required=True, help="in the place of the paper's MNIST: Tables 2 to 5")
-NAME = argument("--name", type=str, required=True, help="of the config, to be told")
+NAME = argument("--name", type=str, required=True, help="the config's name, to be printed")
 
 
 @command(
@@ -72,7 +72,7 @@ def paired(folder: Path, metrics: Path, runs: list[Path]) -> None:
     DATASET,
     NAME,
     argument("--trajectory", help="the CSV of rem trajectory"),
-    argument("--equivariance", nargs="*", default=[], help="CSVs of equivariance, one a run"),
+    argument("--equivariance", nargs="*", default=[], help="equivariance.csv of rem perturb, one a run"),
 )
 def claims(
     folder: Path,
@@ -117,7 +117,7 @@ def report(
     )
 
 
-@command(argument("file"))
+@command(argument("file", help="a file that a command of rem made"))
 def trace(file: Path) -> None:
     """Print where a file comes from, and check all it was made of, back to the raw data."""
     from rem.files.trace import told, trace

@@ -39,7 +39,7 @@ def draw(perturbations: Path, target_stem: Path, equivariance: Path | None = Non
     Args:
         perturbations: HDF5 file of `rem perturb`.
         target_stem: `.png` and `.svg` are added to it.
-        equivariance: CSV of `rem equivariance`, to name what each dimension moves where that is beyond chance.
+        equivariance: CSV of `rem perturb`, to name what each dimension moves where that is beyond chance.
 
     Raises:
         RemError: a file is unreadable or lacks a part.

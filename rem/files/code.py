@@ -1,7 +1,7 @@
 """Which code makes what: the modules of this package that a step's command runs.
 
-A step is a command of `rem` (`rem.cli`). Its code are the modules that the command imports, and what those import, as
-their source says; so no list has to be kept. Snakemake makes a file anew, and a stopped training starts over, when the
+A step is a command of `rem` (`rem.cli`). Its code is the command itself, the modules that it imports, and what those
+import, as their source says; so no list has to be kept. Snakemake makes a file anew, and a stopped training starts over, when the
 digest of that code is another. Imported by the workflow, so it loads nothing heavy and imports no step.
 """
 
@@ -33,7 +33,7 @@ def modules(step: str) -> tuple[str, ...]:
     Raises:
         LookupError: there is no such command.
     """
-    waiting, found = sorted(_imports(_command(step))), set()
+    waiting, found = sorted(_imports(_command(step)[1])), set()
     while waiting:
         module = waiting.pop()
         if module not in found | NO_RESULT:
@@ -44,13 +44,15 @@ def modules(step: str) -> tuple[str, ...]:
 
 @cache
 def digest(step: str) -> str:
-    """A digest of the source of a step's `modules` as it is on the disk when first asked for."""
+    """A digest of the source of a step, as it is on the disk when first asked for."""
     return digest_now(step)
 
 
 def digest_now(step: str) -> str:
-    """A digest of the source of a step's `modules` as it is on the disk now."""
-    found = hashlib.blake2b(digest_size=16)
+    """A digest of the source of a step, of its command and its `modules`, as it is on the disk now."""
+    path, command = _command(step)
+    lines = path.read_bytes().splitlines()[command.decorator_list[0].lineno - 1 : command.end_lineno]
+    found = hashlib.blake2b(b"\n".join(lines), digest_size=16)
     for module in modules(step):
         found.update(f"{module}\0".encode() + _file(module).read_bytes() + b"\0")
     return found.hexdigest()
@@ -65,12 +67,12 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(_file(module).read_bytes())
 
 
-def _command(step: str) -> ast.FunctionDef:
-    """The function behind a command: of its name, or the one that is declared with these words as its name."""
+def _command(step: str) -> tuple[Path, ast.FunctionDef]:
+    """The function behind a command and its file: of its name, or declared with these words as its name."""
     for path in sorted((PACKAGE / "cli").glob("*.py")):
         for node in _tree(f"rem.cli.{path.stem}").body:
             if isinstance(node, ast.FunctionDef) and (_declared(node) or node.name) == step:
-                return node
+                return path, node
     raise LookupError(f"rem has no command {step!r}")
 
 

@@ -43,7 +43,7 @@ class Quantizer(Section):
     )
 
     @model_validator(mode="after")
-    def _published_is_searched(self) -> Self:
+    def _authors_is_searched(self) -> Self:
         named = {"authors": self.authors} | {f"authors_of.{name}": own for name, own in self.authors_of.items()}
         for name, levels in named.items():
             if levels > self.maximum:

@@ -60,12 +60,12 @@ def load_backbone(model: CapsNet, run: Run, path: Path | None) -> None:
     model.backbone.stages.load_state_dict({key: value for key, value in weights.items() if not key.startswith("fc.")})
 
 
-def save_checkpoint(path: Path, weights: dict[str, Any], run: Run, epoch: int, **origin: str) -> None:
-    """Write a network's state dict with its settings, provenance and what else is to be said of its origin.
+def save_checkpoint(path: Path, weights: dict[str, Any], run: Run, epoch: int, **further: str) -> None:
+    """Write a network's state dict with its settings, provenance and what else is to be said of where it is from.
 
     The state dict is complete, a frozen backbone's 45 MB and the decoder included: reading it needs no other file.
     """
-    content = {"model": weights, "run": run.model_dump_json(), "epoch": epoch, "provenance": provenance() | origin}
+    content = {"model": weights, "run": run.model_dump_json(), "epoch": epoch, "provenance": provenance() | further}
     save_tensors(path, content)
 
 

@@ -72,3 +72,14 @@ def test_an_edit_changes_the_code_of_the_commands_that_run_the_module_alone(pack
     after = printed(folder, "-c", DIGESTS)
     file.write_text(text, encoding="utf-8")
     assert {step for step in before if before[step] != after[step]} == steps
+
+
+def test_an_edit_of_a_command_changes_the_code_of_that_command_alone(package):
+    folder, before = package
+    file = folder / "rem/cli/trees.py"
+    text = file.read_text(encoding="utf-8")
+    assert "chosen, asked = choose_device(device, threads), []" in text  # in `rem couplings`
+    file.write_text(text.replace("threads), []", "threads), list()", 1), encoding="utf-8")
+    after = printed(folder, "-c", DIGESTS)
+    file.write_text(text, encoding="utf-8")
+    assert {step for step in before if before[step] != after[step]} == {"couplings"}

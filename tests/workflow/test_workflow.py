@@ -215,7 +215,7 @@ def test_a_configfile_that_is_not_there_is_one_sentence(fresh):
     command = ["snakemake", "--dry-run", "--cores", "2", "--configfile", "config/smok.yaml"]
     done = subprocess.run(command, cwd=fresh, env=environment, text=True, capture_output=True)
     assert done.returncode != 0
-    assert done.stderr.strip().splitlines()[-1].startswith("--configfile names config/smok.yaml, which is no file")
+    assert done.stderr.strip().splitlines()[-1].startswith("--configfile names config/smok.yaml, which is no file.")
     assert "Traceback" not in done.stderr
 
 

@@ -65,7 +65,7 @@ wildcard_constraints:
     seed="|".join({seed for _, _, seed in ALL_RUNS}),
     figure="[a-z0-9_]+",
     source="|".join([*sources.SOURCES, *weights.WEIGHTS]),
-    file="[^/]+\\.(gz|zip|pth)",
+    file="[^/]+",
 
 
 def run_files(stage, file, runs=RUNS, **wildcards):

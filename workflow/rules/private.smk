@@ -1,4 +1,4 @@
-# What this workflow replaces of Snakemake's private parts, each looked for first. Nothing private is touched elsewhere.
+# What this workflow replaces of Snakemake's private parts, each looked for first. Nothing is replaced elsewhere.
 
 import importlib
 import os
