@@ -1,8 +1,8 @@
 """Which code makes what: the modules of this package that a step's command runs.
 
 A step is a command of `rem` (`rem.cli`). Its code is the command itself, the modules that it imports, and what those
-import, as their source says; so no list has to be kept. Snakemake makes a file anew, and a stopped training starts over, when the
-digest of that code is another. Imported by the workflow, so it loads nothing heavy and imports no step.
+import, as their source says; so no list has to be kept. Snakemake makes a file anew, and a stopped training starts
+over, when the digest of that code is another. Imported by the workflow, so it loads nothing heavy and imports no step.
 """
 
 import ast

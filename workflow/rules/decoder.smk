@@ -68,7 +68,7 @@ rule perturb:
         gres=gpu_shards,
     params:
         code=code("perturb"),
-        folder="results/{name}/decoders/{dataset}/{variant}/seed{seed}",
+        folder=input_folder,
         device=CONFIG.device,
     shell:
         """
