@@ -14,3 +14,4 @@ class Stream(IntEnum):
     AFFINE_MAPS = 2  # of a transfer set that is made of test images
     TRAIN_PLACES = 3  # on the canvas of `view: place`, of the images drawn for validation
     TEST_PLACES = 4
+    TEST_DRAW = 5  # of `data.test`, from images that have no test part

@@ -8,10 +8,9 @@ from rem.data.archives import Files
 from rem.data.contents import Contents, Labelled
 from rem.data.images import Decoded
 from rem.data.listing import SPLITS, Row
+from rem.data.streams import Stream
 from rem.errors import RemError
 from rem.settings.run import Data
-
-TEST_STREAM = 5  # beside `split_seed`: tells this draw from the others
 
 
 def labelled(files: Files, rows: Sequence[Row], data: Data, place: str) -> Contents:
@@ -59,7 +58,7 @@ def draw_test(rows: Sequence[Row], share: float, seed: int) -> list[Row]:
     Raises:
         RemError: a class has one image only.
     """
-    generator = np.random.default_rng((seed, TEST_STREAM))
+    generator = np.random.default_rng((seed, Stream.TEST_DRAW))
     labels = np.array([row.label for row in rows])
     drawn: set[int] = set()
     for name in np.unique(labels):
