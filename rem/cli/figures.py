@@ -96,7 +96,7 @@ def parse_tree(stem: Path, data: Path, baseline: Path, rem: Path, image: int | N
 
 @command(
     STEM,
-    argument("tables", nargs="+", help="sweep.csv of every run"),
+    argument("tables", nargs="+", help="CSVs of rem sweep, one a run"),
     argument("--levels", nargs="*", default=[], help="levels.csv of every dataset"),
     argument("--runs", nargs="*", default=[], help="run.yaml of every run"),
     name="figure sweep",
@@ -106,6 +106,25 @@ def sweep(stem: Path, tables: list[Path], levels: list[Path], runs: list[Path]) 
     from rem.figures.sweep import draw
 
     draw(tables, levels, runs, stem)
+
+
+PROBES = argument("probes", help="probes.csv of rem probes")
+
+
+@command(STEM, PROBES, argument("runs", nargs="+", help="run.yaml of every run"), name="figure frontier")
+def frontier(stem: Path, probes: Path, runs: list[Path]) -> None:
+    """Accuracy and strength against entropy, each network on its line over the temperature."""
+    from rem.figures.frontier import draw
+
+    draw(probes, runs, stem)
+
+
+@command(STEM, PROBES, argument("runs", nargs="+", help="run.yaml of every run"), name="figure interventions")
+def interventions(stem: Path, probes: Path, runs: list[Path]) -> None:
+    """What other couplings in place of the network's own cost in accuracy."""
+    from rem.figures.interventions import draw
+
+    draw(probes, runs, stem)
 
 
 @command(

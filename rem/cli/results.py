@@ -17,13 +17,14 @@ NAME = argument("--name", type=str, required=True, help="the config's name, to b
     argument("target", help="the CSV to write"),
     argument("--couplings", nargs="+", required=True, help="files of rem couplings"),
     argument("--entropies", nargs="+", required=True, help="CSVs of rem entropy"),
+    argument("--sweeps", nargs="+", required=True, help="CSVs of rem sweep"),
     argument("--levels", nargs="+", required=True, help="CSVs of rem choose-levels"),
 )
-def metrics(target: Path, couplings: list[Path], entropies: list[Path], levels: list[Path]) -> None:
+def metrics(target: Path, couplings: list[Path], entropies: list[Path], sweeps: list[Path], levels: list[Path]) -> None:
     """Gather everything measured in one tidy CSV."""
     from rem.tables.metrics import write_metrics
 
-    write_metrics(couplings, entropies, levels, target)
+    write_metrics(couplings, entropies, sweeps, levels, target)
 
 
 @command(
@@ -63,6 +64,14 @@ def paired(folder: Path, metrics: Path, runs: list[Path]) -> None:
     from rem.tables.paired import write_paired
 
     write_paired(metrics, runs, folder)
+
+
+@command(FOLDER, argument("--probes", nargs="+", required=True, help="CSVs of rem probe"), METRICS, RUNS)
+def probes(folder: Path, probes: list[Path], metrics: Path, runs: list[Path]) -> None:
+    """Gather the probes of all networks: probes.csv, tables/probes.csv and tables/probes.md."""
+    from rem.tables.probes import write_probes
+
+    write_probes(probes, metrics, runs, folder)
 
 
 @command(

@@ -63,15 +63,13 @@ def entropy(target: Path, folder: Path, couplings: list[Path], levels: Path) -> 
     write_entropies(couplings, reported_levels(levels), folder, target)
 
 
-@command(
-    argument("target", help="the CSV to write"),
-    argument("--couplings", required=True, help="a file of rem couplings"),
-)
-def sweep(target: Path, couplings: Path) -> None:
-    """Write accuracy and entropy of couplings at every K."""
+@command(argument("folder", help="where to write"), COUPLINGS)
+def sweep(folder: Path, couplings: list[Path]) -> None:
+    """Write accuracy and entropy at every K, a CSV for each file of couplings, under its name."""
     from rem.trees.sweep import write_sweep
 
-    write_sweep(couplings, target)
+    for path in couplings:
+        write_sweep(path, folder / f"{path.stem}.csv")
 
 
 @command(
@@ -81,7 +79,25 @@ def sweep(target: Path, couplings: Path) -> None:
 )
 def trajectory(target: Path, couplings: Path, levels: Path) -> None:
     """Write how accuracy, sparsity and entropy of a run went from epoch to epoch."""
-    from rem.trees.levels import shared_levels
+    from rem.trees.levels import band, shared_levels
     from rem.trees.trajectory import write_trajectory
 
-    write_trajectory(sorted(couplings.glob("*.h5")), shared_levels(levels), target)
+    write_trajectory(sorted(couplings.glob("*.h5")), shared_levels(levels), band(levels), target)
+
+
+@command(
+    argument("target", help="the CSV to write"),
+    argument("--checkpoint", required=True, help="of the network"),
+    argument("--splits", type=str, nargs="+", required=True, help="test, transfer, val or train"),
+    LEVELS,
+    *COMPUTING,
+)
+def probe(
+    target: Path, checkpoint: Path, splits: list[str], levels: Path, data: Path, device: str, threads: int
+) -> None:
+    """Write what a network's routing is worth: with other couplings in its place, and how stable its own are."""
+    from rem.training.device import choose_device
+    from rem.trees.levels import band, reported_levels
+    from rem.trees.probe import probe
+
+    probe(checkpoint, data, splits, reported_levels(levels), band(levels), target, choose_device(device, threads))

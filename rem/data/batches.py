@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import numpy as np
 import torch
 from torch import Tensor
 
 from rem.data.augment import augment, centre, normalize, send
+from rem.data.streams import Stream
 from rem.errors import RemError
 from rem.files.hdf5 import open_hdf5
-from rem.settings.run import Augment, Run
+from rem.settings.run import Augment, Data, Run
 
 
 @dataclass(frozen=True)
@@ -116,3 +118,28 @@ def stream_batches(
             rows = slice(start, start + batch_size)
             images, labels = (torch.from_numpy(group[name][rows]) for name in ("images", "labels"))
             yield from eval_batches(Split(images, labels.long()).to(device), batch_size, size, mean, std)
+
+
+def stream_training_batches(
+    path: Path, data: Data, batch_size: int, device: torch.device | str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The training images in order, as `stream_batches` gives those of other splits: not augmented.
+
+    Those of `view: place` are each put at a random place, the same whenever they are read.
+
+    Raises:
+        RemError: as `read_split`.
+    """
+    if data.view != "place":
+        yield from stream_batches(path, "train", batch_size, data.size, data.mean, data.std, device)
+        return
+    drawn = np.random.SeedSequence((data.split_seed, Stream.TRAIN_PLACES_ONCE))
+    generator = torch.Generator().manual_seed(int(drawn.generate_state(1)[0]))
+    still = Augment(padding=0, flip=False, rotation=0.0, jitter=0.0)
+    with open_hdf5(path) as file:
+        group = find_split(file, "train")
+        for start in range(0, len(group["labels"]), batch_size):
+            rows = slice(start, start + batch_size)
+            images, labels = (torch.from_numpy(group[name][rows]) for name in ("images", "labels"))
+            placed = augment(images.to(device), data.size, still, generator)
+            yield normalize(placed, data.mean, data.std), labels.long().to(device)

@@ -15,3 +15,4 @@ class Stream(IntEnum):
     TRAIN_PLACES = 3  # on the canvas of `view: place`, of the images drawn for validation
     TEST_PLACES = 4
     TEST_DRAW = 5  # of `data.test`, from images that have no test part
+    TRAIN_PLACES_ONCE = 6  # of the training images, where they are looked at outside training

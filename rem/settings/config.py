@@ -30,7 +30,9 @@ class Quantizer(Section):
 
     maximum: int = Field(ge=3, le=256, description="K is searched from 2 to this.")
     tolerance: float = Field(
-        ge=0, description="Validation accuracy, in its standard errors, that quantization may cost; 0: none."
+        ge=0,
+        description="Validation accuracy that quantization may cost, in standard errors of the difference on the same "
+        "images (McNemar's); 0: none.",
     )
     skip_edges: bool = Field(description="Pass over every K whose level edge falls on 1/J, where keys flicker.")
     authors: int = Field(ge=2, le=256, description="K of the authors' runs; everything is reported at this K too.")
@@ -71,6 +73,7 @@ class Config(Section):
     select: list[Name] = Field(min_length=1, description="The experiments that the target `all` runs.")
     experiments: dict[Name, Experiment] = Field(description="By name, sets of networks to train together.")
     quantizer: Quantizer
+    probed: list[Name] = Field(description="The variants whose networks are probed.")
     figures: Figures
     stacked_decoder: StackedDecoder
     defaults: dict[str, Any] = Field(description="The settings of a run, before its dataset's and its variant's.")
@@ -85,6 +88,8 @@ class Config(Section):
     def _names_are_known(self) -> Self:
         self._require("dataset", self.figures.dataset, self.datasets)
         for variant in self.quantizer.variants:
+            self._require("variant", variant, self.variants)
+        for variant in self.probed:
             self._require("variant", variant, self.variants)
         for dataset in self.quantizer.authors_of:
             self._require("dataset", dataset, self.datasets)

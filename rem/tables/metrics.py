@@ -1,7 +1,7 @@
 """One tidy table of everything that was measured."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,24 +12,33 @@ from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import row_of
 from rem.tables.measurements import COLUMNS
 
+LEVELS = [*COLUMNS[:4], "levels", "lowest", "shared", "authors", "band"]
+SWEPT = ["entropy", "entropy_ceiling", "entropy_chao_shen", "keys", "uniform_share"]
 
-def write_metrics(couplings: list[Path], entropies: list[Path], levels: list[Path], target: Path) -> None:
+
+def write_metrics(
+    couplings: list[Path], entropies: list[Path], sweeps: list[Path], levels: list[Path], target: Path
+) -> None:
     """Gather `metrics.csv`: columns dataset, variant, seed, checkpoint, split, levels, class, metric, value.
 
     `levels` is K, empty where nothing is quantized; `class` is empty for the whole split. Accuracies
     and sparsities are in %, entropies in bits. A class's entropies are Eq. 8, the whole split's are
-    Eq. 9; the metrics of the CSVs of `rem entropy` are their columns (`rem.trees.dictionaries.write_entropies`).
+    Eq. 9; the metrics of the CSVs of `rem entropy` are their columns (`rem.trees.dictionaries.write_entropies`). At
+    every further K of a dataset's band there are those of `rem sweep`; `band_entropy` and `band_keys` are means over
+    the band.
 
     Args:
         couplings: files of `rem couplings`.
         entropies: CSVs of `rem entropy`.
+        sweeps: CSVs of `rem sweep`.
         levels: CSVs of `rem choose-levels`.
         target: the CSV.
 
     Raises:
         RemError: a file is missing, unreadable or incomplete.
     """
-    readers = ((_couplings, couplings), (_levels, levels), (_entropies, entropies))
+    chosen = pd.concat([read_csv(path, LEVELS) for path in levels])
+    readers = ((_couplings, couplings), (_levels, levels), (_entropies, entropies), (_sweeps(chosen), sweeps))
     rows = [row for read, paths in readers for path in paths for row in read(path)]
     with whole(target) as partial:
         table = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("seed", "levels", "class"), "Int64"))
@@ -54,13 +63,34 @@ def _couplings(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _levels(path: Path) -> Iterator[dict[str, object]]:
-    frame = read_csv(path, [*COLUMNS[:4], "levels", "lowest", "shared", "authors"])
+    frame = read_csv(path, LEVELS)
     for row in frame[frame["lowest"]].to_dict("records"):
         where = {key: row[key] for key in ("dataset", "variant", "seed", "checkpoint")}
         yield where | {"split": "val", "metric": "lowest_levels", "value": row["levels"]}
     for name in ("shared", "authors"):
         row = frame[frame[name]].iloc[0]
         yield {"dataset": row["dataset"], "split": "val", "metric": f"{name}_levels", "value": row["levels"]}
+    for level in sorted(set(frame.loc[frame["band"], "levels"])):
+        dataset = frame["dataset"].iloc[0]
+        yield {"dataset": dataset, "split": "val", "levels": level, "metric": "band", "value": level}
+
+
+def _sweeps(chosen: pd.DataFrame) -> Callable[[Path], Iterator[dict[str, object]]]:
+    """What reads a sweep, given the rows of all `levels.csv`."""
+    bands = chosen[chosen["band"]].groupby("dataset")["levels"].agg(set)
+    reported = chosen[chosen["shared"] | chosen["authors"]].groupby("dataset")["levels"].agg(set)
+
+    def read(path: Path) -> Iterator[dict[str, object]]:
+        frame = read_csv(path, [*COLUMNS[:6], *SWEPT])
+        for where, own in frame.groupby(COLUMNS[:5], sort=False):
+            network = dict(zip(COLUMNS[:5], where, strict=True))
+            band = own[own["levels"].isin(bands[network["dataset"]])]
+            for metric in ("entropy", "keys"):
+                yield network | {"metric": f"band_{metric}", "value": band[metric].mean()}
+            further = band[~band["levels"].isin(reported[network["dataset"]])]  # `rem entropy` has those
+            yield from further[[*COLUMNS[:6], *SWEPT]].melt(COLUMNS[:6], var_name="metric").to_dict("records")
+
+    return read
 
 
 def _entropies(path: Path) -> list[dict[str, object]]:

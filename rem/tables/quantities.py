@@ -51,6 +51,8 @@ METRICS = {
     "entropy_chao_shen": Metric("Chao-Shen", "bits"),
     "coverage": Metric("coverage"),
     "uniform_share": Metric("share at 1/J", told=".3f"),
+    "band_entropy": Metric("entropy, mean over the band of K", "bits", ceiling="entropy_ceiling", sweep=False),
+    "band_keys": Metric("keys, mean over the band of K", **COUNT | {"told": ".0f"}, ceiling="images", sweep=False),
     "strongest_coupling": Metric("mean max_j c", spec=".3f", told=".3f", sweep=False),
     # Of claims alone.
     "zero W_ij": Metric("zero W_ij", "%"),

@@ -15,7 +15,7 @@ from rem.files.csv import read_csv
 from rem.tables.measurements import Results
 from rem.tables.names import Names
 from rem.tables.quantities import METRICS, Metric
-from rem.trees.levels import edge_at_uniform
+from rem.trees.levels import edge_distance
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
 
 def _edge(results: Results, dataset: str) -> str:
     classes = len(results.classes(dataset))
-    flickers = classes and edge_at_uniform(results.authors[dataset], classes)
+    flickers = classes and edge_distance(results.authors[dataset], classes) == 0
     return " (where a level edge falls on 1/J: keys of undecided capsules flicker)" if flickers else ""
 
 

@@ -33,6 +33,7 @@ def extract(
         `class_mean` float32 (J, I): the mean of c_ij over the images predicted as j (section 3.1's
         reduction to I x J), NaN for a class that nobody predicted;
         `sweep/levels`, `sweep/accuracy` in %, `sweep/loss`: with the couplings quantized at each K;
+        `sweep/lost`, `sweep/gained`: images that are right without quantization and wrong at K, and the reverse;
         attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `class_names`, `sparsity`
         (JSON, shares by layer), `run`, `provenance`.
 
@@ -45,6 +46,7 @@ def extract(
     capsules, classes = model.weight.shape[:2]
     levels = torch.arange(2, maximum_levels + 1, device=device)
     correct = torch.zeros(len(levels) + 1, dtype=torch.int64, device=device)  # the last one unquantized
+    lost, gained = torch.zeros_like(correct), torch.zeros_like(correct)
     losses = torch.zeros(len(levels) + 1, dtype=torch.float64, device=device)
     sums = torch.zeros(classes, capsules, dtype=torch.float64, device=device)
     predictions = torch.zeros(classes, dtype=torch.int64, device=device)
@@ -69,7 +71,10 @@ def extract(
             own = couplings[torch.arange(len(labels), device=device), predicted]  # (B, I)
             sums.index_add_(0, predicted, own.double())
             predictions += torch.bincount(predicted, minlength=classes)
-            correct += (lengths.argmax(dim=2) == labels).sum(dim=1)
+            right = lengths.argmax(dim=2) == labels  # (L+1, B)
+            correct += right.sum(dim=1)
+            lost += (right[-1] & ~right).sum(dim=1)
+            gained += (right & ~right[-1]).sum(dim=1)
             at_levels = margin_losses(lengths.flatten(0, 1), labels.repeat(len(lengths)))  # ((L+1)*B,)
             losses += at_levels.view(len(lengths), -1).double().sum(dim=1)
             rows = slice(done, done + len(labels))
@@ -86,6 +91,7 @@ def extract(
         file["sweep/levels"] = levels.cpu().numpy()
         file["sweep/accuracy"] = accuracy[:-1]
         file["sweep/loss"] = loss[:-1]
+        file["sweep/lost"], file["sweep/gained"] = lost[:-1].cpu().numpy(), gained[:-1].cpu().numpy()
         stamp(
             file,
             run,

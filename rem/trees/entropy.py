@@ -88,6 +88,16 @@ def mean_entropy(entropies: Sequence[float]) -> float:
     return float(np.mean(entropies))
 
 
+def words_entropy(words: np.ndarray, members: Sequence[np.ndarray]) -> float:
+    """Eq. 9 from keys that are known by their hashes alone.
+
+    Args:
+        words: (N,), the hash of each image's key.
+        members: of every class, the images predicted as it.
+    """
+    return mean_entropy([entropy(np.unique(words[images], return_counts=True)[1]) for images in members])
+
+
 def ceiling(images: int) -> float:
     """log2(n), the most bits that the plug-in entropy (Eq. 8) of n images can have; 0 for no image."""
     return float(np.log2(images)) if images else 0.0

@@ -1,6 +1,5 @@
 """The search for the quantizer's K: the lowest per network, and the one a dataset's networks share."""
 
-from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,25 +16,32 @@ def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, aut
     """Search K on the validation split for all networks of one dataset and write `levels.csv`.
 
     A row per network and K: `dataset`, `variant`, `seed`, `checkpoint`, `levels` (K), `accuracy` and
-    `unquantized` accuracy in %, `loss`; `lowest`: K is this network's lowest that keeps its accuracy
-    within the tolerance (section 3.1); `shared`: K is the largest of the networks' lowest, at
-    which their entropies are compared; `authors`: K is that of the authors' runs; `edge_at_uniform`: a
-    level edge falls on 1/J, so that keys of undecided capsules flicker.
+    `unquantized` accuracy in %, `loss`, `lost` and `gained` images; `holds`: K keeps this network's accuracy; `lowest`:
+    K is the lowest that does (section 3.1); `shared`: K is the largest of the networks' lowest, at which their
+    entropies are compared; `band`: K keeps the accuracy of all networks; `authors`: K is that of the authors' runs;
+    `edge_distance`: from 1/J to the nearest level edge; `edge_at_uniform`: none, so that keys of undecided capsules
+    flicker.
 
     Args:
         couplings: validation couplings, one file a network.
-        tolerance: accuracy that quantization may cost, in standard errors sqrt(a (1 - a) / n) of the
-            unquantized accuracy a on n images: 1 is the one-standard-error rule, 0 allows no loss.
+        tolerance: accuracy that quantization may cost, in standard errors of the difference on the same images
+            (`keeps_accuracy`): 1 is the one-standard-error rule, 0 allows no loss.
         skip_edges: whether a K with `edge_at_uniform` is passed over.
         authors: K of the authors' runs, at which everything is reported too.
         target: the CSV.
 
     Raises:
-        RemError: no K is good enough for some network, or the authors' K was not searched.
+        RemError: no K is good enough for some network, or for all, or the authors' K was not searched.
     """
     frames = [_network(path, tolerance, skip_edges) for path in couplings]
     table = pd.concat(frames, ignore_index=True)
     table["shared"] = table["levels"] == table.loc[table["lowest"], "levels"].max()
+    table["band"] = table.groupby("levels")["holds"].transform("all")
+    if not table["band"].any():
+        raise RemError(
+            f"no K up to {table['levels'].max()} keeps the validation accuracy of all networks of "
+            f"{table['dataset'].iloc[0]}; raise quantizer.maximum or quantizer.tolerance."
+        )
     table["authors"] = table["levels"] == authors
     if not table["authors"].any():
         raise RemError(
@@ -57,54 +63,52 @@ def reported_levels(table: Path) -> list[int]:
     return sorted(frame.loc[frame["shared"] | frame["authors"], "levels"].unique().tolist())
 
 
+def band(table: Path) -> list[int]:
+    """Every K of a `levels.csv` that keeps the accuracy of all its networks, ascending; raises as `shared_levels`."""
+    frame = read_csv(table, ["levels", "band"])
+    return sorted(frame.loc[frame["band"], "levels"].unique().tolist())
+
+
 def _network(path: Path, tolerance: float, skip_edges: bool) -> pd.DataFrame:
     with open_hdf5(path) as file:
         run, where = run_of(file), row_of(file)
         unquantized = float(file.attrs["accuracy"])
-        levels, accuracy, loss = (file[f"sweep/{name}"][:] for name in ("levels", "accuracy", "loss"))
-        images = len(file["predicted"])
-    edges = [edge_at_uniform(level, run.data.classes) for level in levels.tolist()]
-    accuracies = zip(levels.tolist(), accuracy.tolist(), edges, strict=True)
-    usable = {level: percent for level, percent, edge in accuracies if not (edge and skip_edges)}
-    standard_error = (unquantized * (100 - unquantized) / images) ** 0.5  # in points
-    lowest = lowest_levels(usable, unquantized, tolerance * standard_error)
-    return pd.DataFrame(
-        {
-            **{name: where[name] for name in ("dataset", "variant", "seed", "checkpoint")},
-            "levels": levels,
-            "accuracy": accuracy,
-            "unquantized": unquantized,
-            "loss": loss,
-            "lowest": levels == lowest,
-            "edge_at_uniform": edges,
-        }
-    )
+        sweep = {name: file[f"sweep/{name}"][:] for name in ("levels", "accuracy", "loss", "lost", "gained")}
+    distances = [edge_distance(level, run.data.classes) for level in sweep["levels"].tolist()]
+    table = pd.DataFrame({name: where[name] for name in ("dataset", "variant", "seed", "checkpoint")} | sweep)
+    table.insert(table.columns.get_loc("loss"), "unquantized", unquantized)
+    table["edge_distance"] = [float(distance) for distance in distances]
+    table["edge_at_uniform"] = [distance == 0 for distance in distances]
+    keeps = [keeps_accuracy(*images, tolerance) for images in zip(table["lost"], table["gained"], strict=True)]
+    table["holds"] = keeps & ~(table["edge_at_uniform"] & skip_edges)
+    if not table["holds"].any():
+        raise RemError(
+            f"no K up to {table['levels'].max()} keeps the validation accuracy of {where['dataset']}, "
+            f"{where['variant']}, seed {where['seed']} within {tolerance:g} standard errors; raise quantizer.maximum "
+            "or quantizer.tolerance."
+        )
+    table["lowest"] = table["levels"] == table.loc[table["holds"], "levels"].min()
+    return table
 
 
-def lowest_levels(accuracies: Mapping[int, float], unquantized: float, tolerance: float) -> int:
-    """The lowest K such that the accuracy is not deteriorated (section 3.1).
+def keeps_accuracy(lost: int, gained: int, tolerance: float) -> bool:
+    """Whether the accuracy is not deteriorated (section 3.1), by the images that a quantizer changes.
+
+    The same images are classified with and without it, so the difference is that of the images `lost` and `gained`,
+    and its standard error, if neither were likelier, the root of their sum: McNemar's statistic.
 
     Args:
-        accuracies: accuracy in % at each K.
-        unquantized: accuracy in % without quantization.
-        tolerance: points of accuracy that quantization may cost.
-
-    Raises:
-        RemError: no K is good enough.
+        lost: images that are right without quantization alone.
+        gained: images that are right with it alone.
+        tolerance: standard errors of which so many more may be lost than gained.
     """
-    allowed = tolerance + 1e-9  # a loss of just the tolerance is allowed, however it is rounded
-    good = [levels for levels, accuracy in accuracies.items() if unquantized - accuracy <= allowed]
-    if not good:
-        raise RemError(
-            f"no K from {min(accuracies)} to {max(accuracies)} keeps the validation accuracy of {unquantized:.2f}% "
-            f"within {tolerance:.2f} points; raise quantizer.maximum or quantizer.tolerance."
-        )
-    return min(good)
+    return lost - gained <= tolerance * (lost + gained) ** 0.5
 
 
-def edge_at_uniform(levels: int, classes: int) -> bool:
-    """Whether a level edge (k + 1/2) / (K - 1) falls exactly on 1 / J.
+def edge_distance(levels: int, classes: int) -> Fraction:
+    """delta_K: from 1 / J to the nearest level edge (k + 1/2) / (K - 1).
 
-    There the keys of undecided capsules, whose couplings are all close to 1/J, flicker.
+    Where it is small, tiny differences put a coupling of about 1/J on one side or the other, and keys vary.
     """
-    return Fraction(levels - 1, classes) % 1 == Fraction(1, 2)
+    place = Fraction(levels - 1, classes)  # of 1/J, in steps of the centres
+    return abs(place % 1 - Fraction(1, 2)) / (levels - 1)

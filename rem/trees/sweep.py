@@ -1,7 +1,9 @@
 """Accuracy and entropy at every K."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -10,45 +12,53 @@ from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import row_of, run_of
 from rem.trees import entropy, quantizer
 from rem.trees.dictionaries import ROWS
+from rem.trees.levels import edge_distance
 
 
 def write_sweep(couplings: Path, target: Path) -> None:
     """Write the entropy against K, at every K of a coupling file: a row per K.
 
-    The CSV's columns: `dataset`, `variant`, `seed`, `checkpoint`, `split`, `levels` (K), `accuracy` in % with the
-    couplings quantized; `entropy` (Eq. 9), `entropy_ceiling` and `entropy_chao_shen` in bits, `keys` of all classes,
-    and `uniform_share`, as `write_entropies` has them for all classes.
+    The CSV's columns: `dataset`, `variant`, `seed`, `checkpoint`, `split`, `levels` (K), `edge_distance` (delta_K,
+    `rem.trees.levels.edge_distance`), `accuracy` in % with the couplings quantized; `entropy` (Eq. 9),
+    `entropy_ceiling` and `entropy_chao_shen` in bits, `keys` of all classes, and `uniform_share`, as `write_entropies`
+    has them for all classes.
 
-    The couplings are read once; a key is kept as its 64-bit hash alone.
+    Couplings are read once; a key is kept as its 64-bit hash alone.
     """
+    with whole(target) as partial:
+        pd.DataFrame(_rows(couplings)).to_csv(partial, index=False)
+
+
+def hashed_keys(couplings: h5py.Dataset, levels: Sequence[int], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """At each of L K the hash of every image's key, uint64 (L, N), and the share of it in the level of 1/J, (L, N)."""
+    words = np.empty((len(levels), len(couplings)), np.uint64)
+    uniform = np.empty(words.shape)
+    for start in range(0, len(couplings), ROWS):
+        rows = slice(start, start + ROWS)
+        values = couplings[rows]
+        for row, level in enumerate(levels):
+            keys = quantizer.keys(values, level)  # (ROWS, I)
+            words[row, rows] = entropy.digests(keys)
+            uniform[row, rows] = (keys == quantizer.keys(np.float32(1 / classes), level)).mean(axis=1)
+    return words, uniform
+
+
+def _rows(couplings: Path) -> Iterator[dict[str, object]]:
     with open_hdf5(couplings) as source:
         run, where = run_of(source), row_of(source)
         levels, accuracy = source["sweep/levels"][:], source["sweep/accuracy"][:]
         predicted, classes = source["predicted"][:], run.data.classes
-        digests = np.empty((len(levels), len(predicted)), np.uint64)  # (L, N)
-        uniform = np.empty(digests.shape)  # (L, N)
-        for start in range(0, len(predicted), ROWS):
-            rows = slice(start, start + ROWS)
-            values = source["couplings"][rows]
-            for row, level in enumerate(levels):
-                keys = quantizer.keys(values, level)  # (ROWS, I)
-                digests[row, rows] = entropy.digests(keys)
-                uniform[row, rows] = (keys == quantizer.keys(np.float32(1 / classes), level)).mean(axis=1)
+        digests, uniform = hashed_keys(source["couplings"], levels, classes)
     members = [np.flatnonzero(predicted == label) for label in range(classes)]
-    table = []
-    for level, percent, words, shares in zip(levels, accuracy, digests, uniform, strict=True):
+    for level, percent, words, shares in zip(levels.tolist(), accuracy, digests, uniform, strict=True):
         counts = [np.unique(words[images], return_counts=True)[1] for images in members]
-        table.append(
-            where
-            | {
-                "levels": level,
-                "accuracy": percent,
-                "entropy": entropy.mean_entropy([entropy.entropy(own) for own in counts]),
-                "entropy_ceiling": entropy.mean_entropy([entropy.ceiling(len(images)) for images in members]),
-                "entropy_chao_shen": entropy.mean_entropy([entropy.chao_shen(own) for own in counts]),
-                "keys": sum(map(len, counts)),
-                "uniform_share": np.mean([shares[images].mean() for images in members if len(images)]),
-            }
-        )
-    with whole(target) as partial:
-        pd.DataFrame(table).to_csv(partial, index=False)
+        yield where | {
+            "levels": level,
+            "edge_distance": float(edge_distance(level, classes)),
+            "accuracy": percent,
+            "entropy": entropy.mean_entropy([entropy.entropy(own) for own in counts]),
+            "entropy_ceiling": entropy.mean_entropy([entropy.ceiling(len(images)) for images in members]),
+            "entropy_chao_shen": entropy.mean_entropy([entropy.chao_shen(own) for own in counts]),
+            "keys": sum(map(len, counts)),
+            "uniform_share": np.mean([shares[images].mean() for images in members if len(images)]),
+        }

@@ -1,8 +1,10 @@
 """How a pruned run went, epoch by epoch (Figure 5)."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from rem.errors import RemError
@@ -11,13 +13,14 @@ from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import run_of
 from rem.trees import entropy
 from rem.trees.dictionaries import parse_trees
+from rem.trees.sweep import hashed_keys
 
 
-def write_trajectory(couplings: list[Path], levels: int, target: Path) -> None:
+def write_trajectory(couplings: list[Path], levels: int, band: Sequence[int], target: Path) -> None:
     """Write how a run went (Figure 5): a row per checkpoint kept.
 
     The CSV's columns: `epoch`, `sparsity` (%), `accuracy` (%) and `entropy` (Eq. 9, bits) at K, `keys` of
-    all classes, `levels` (K).
+    all classes, `levels` (K), and `band_entropy`, the mean of the entropies at every K of the band (bits).
 
     Raises:
         RemError: there is no checkpoint's file.
@@ -28,7 +31,10 @@ def write_trajectory(couplings: list[Path], levels: int, target: Path) -> None:
     for path in couplings:
         with open_hdf5(path) as file:
             run = run_of(file)
-            trees = parse_trees(file["couplings"], file["predicted"][:], run.data.classes, levels)
+            predicted = file["predicted"][:]
+            trees = parse_trees(file["couplings"], predicted, run.data.classes, levels)
+            members = [np.flatnonzero(predicted == label) for label in range(run.data.classes)]
+            at_band, _ = hashed_keys(file["couplings"], band, run.data.classes)
             counts = [one.trees.counts for one in trees]
             rows.append(
                 {
@@ -38,6 +44,7 @@ def write_trajectory(couplings: list[Path], levels: int, target: Path) -> None:
                     "entropy": entropy.mean_entropy([entropy.entropy(own) for own in counts]),
                     "keys": sum(map(len, counts)),
                     "levels": levels,
+                    "band_entropy": float(np.mean([entropy.words_entropy(words, members) for words in at_band])),
                 }
             )
     with whole(target) as partial:

@@ -249,8 +249,8 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     assert pd.read_csv(entropies)["levels"].unique().tolist() == [shared, 6]
     assert [path.name for path in (tmp_path / "dictionaries").glob("[!.]*")] == ["last.test.h5"]
 
-    assert rem("sweep", tmp_path / "sweep.csv", "--couplings", files / "last.test.h5") == 0
-    assert pd.read_csv(tmp_path / "sweep.csv")["levels"].tolist() == [2, 3, 4, 5, 6]
+    assert rem("sweep", tmp_path / "sweep", "--couplings", files / "last.test.h5") == 0
+    assert pd.read_csv(tmp_path / "sweep/last.test.csv")["levels"].tolist() == [2, 3, 4, 5, 6]
 
     inputs = ["--couplings", files / "last.test.h5", "--entropies", entropies, "--levels", levels]
     assert rem("metrics", tmp_path / "metrics.csv", *inputs) == 0

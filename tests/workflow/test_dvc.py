@@ -169,7 +169,7 @@ def test_an_experiment_with_other_levels_is_compared_without_training(clone):
 def test_plots_show_figures_and_the_curves_of_their_networks(clone):
     run(clone, "dvc", "plots", "show")
     page = (clone / "dvc_plots/index.html").read_text(encoding="utf-8")
-    for part in ("validation_loss", "entropy", "baseline/seed42/sweep.csv", "rem/seed42/history.csv"):
+    for part in ("validation_loss", "entropy", "baseline/seed42/sweep/best.test.csv", "rem/seed42/history.csv"):
         assert part in page
     assert len(list((clone / "dvc_plots/static").glob("*.png"))) == 2
 

@@ -39,6 +39,7 @@ except RemError as error:
 
 # Of every run, as <checkpoint>.<split>; the second line of runs with a further test set.
 COUPLINGS = ["first.test", "best.val", "best.test", "last.val", "last.test"]
+TESTED = [file for file in COUPLINGS if file.endswith(".test")]
 TRANSFER = ["early.test", "early.transfer", "best.transfer", "last.transfer"]
 TABLES = expand("tables/table{which}.{suffix}", which=[*range(2, 8), "_decoder"], suffix=["csv", "md", "tex"])
 TABLES += [*expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"]), "tables/summary.json"]
@@ -91,8 +92,15 @@ def entropy_files(runs=RUNS):
     )
 
 
-def sweep_files():
-    return run_files("entropies", "sweep.csv", runs_of(CONFIG.quantizer.variants))
+def sweep_files(runs=RUNS):
+    return run_files("entropies", "sweep/{stem}.csv", runs, stem=TESTED) + run_files(
+        "entropies", "sweep/{stem}.csv", with_transfer(runs), stem=TRANSFER
+    )
+
+
+def shown_sweeps(runs):
+    """The sweeps on the test set at the checkpoints that tables show."""
+    return [file for key, run in runs.items() for file in run_files("entropies", f"sweep/{run.checkpoint}.test.csv", [key])]
 
 
 def levels_files(runs=RUNS):
@@ -212,10 +220,6 @@ def authors_levels(wildcards):
     return CONFIG.quantizer.authors_of.get(wildcards.dataset, CONFIG.quantizer.authors)
 
 
-def shown_couplings(wildcards):
-    return run_files("couplings", f"{run_of(wildcards).checkpoint}.test.h5", [tuple_of(wildcards)])
-
-
 def figure_run(variant):
     """The run of a variant that figures of single networks show, or none."""
     key = (CONFIG.figures.dataset, variant, str(CONFIG.figures.seed))
@@ -242,10 +246,12 @@ def figures():
     baseline, rem = figure_run("baseline"), figure_run("rem")
     levels = levels_files(baseline | rem)
     made = {}
-    if sweep := sweep_files():
-        chosen = runs_of(CONFIG.quantizer.variants)
+    if chosen := runs_of(CONFIG.quantizer.variants):
         runs = run_files("models", "run.yaml", chosen)
-        made["sweep"] = {"": sweep, "--levels": levels_files(chosen), "--runs": runs}
+        made["sweep"] = {"": shown_sweeps(chosen), "--levels": levels_files(chosen), "--runs": runs}
+    if PROBED:
+        probed = [f"results/{CONFIG.name}/probes.csv", *run_files("models", "run.yaml", PROBED)]
+        made["frontier"], made["interventions"] = {"": probed}, {"": probed}
     if runs_of(["baseline", "rem"]):
         made["overview"] = {"": [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]}
     if baseline:
@@ -266,6 +272,7 @@ def figures():
     return made
 
 
+PROBED = runs_of(CONFIG.probed)
 FIGURES = figures()
 
 
@@ -287,7 +294,7 @@ def stacked_runs():
     return {key: run for key, run in runs_of(["baseline", "rem"]).items() if run.dataset == CONFIG.figures.dataset}
 
 
-def stacked_checkpoint(wildcards):
+def shown_checkpoint(wildcards):
     return run_files("models", f"{run_of(wildcards).checkpoint}.pt", [tuple_of(wildcards)])
 
 
@@ -319,6 +326,16 @@ def controls_files(wildcards):
     return expand("results/{name}/controls/{file}", name=CONFIG.name, file=files)
 
 
+def probe_files(wildcards):
+    folders = [f"results/{CONFIG.name}/probes/{dataset}/{variant}" for dataset, variant, _ in PROBED]
+    return [f"{folder}/seed{seed}.csv" for folder, (_, _, seed) in zip(folders, PROBED, strict=True)]
+
+
+def tested_splits(wildcards):
+    return ["test", "transfer"] if run_of(wildcards).data.transfer else ["test"]
+
+
 def results_files():
+    probes = ["probes.csv", "tables/probes.csv", "tables/probes.md"] if PROBED else []
     figure_files = expand("figures/{figure}.{suffix}", figure=FIGURES, suffix=["png", "svg"])
-    return expand("results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *TESTS, *figure_files])
+    return expand("results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *TESTS, *probes, *figure_files])

@@ -5,6 +5,7 @@ use rule metrics as controls_metrics with:
     input:
         couplings=couplings_files(CONTROLS),
         entropies=entropy_files(CONTROLS),
+        sweeps=sweep_files(CONTROLS),
         levels=levels_files(CONTROLS),
     output:
         "results/{name}/controls/metrics.csv",

@@ -20,7 +20,7 @@ rule stacked_decoder_settings:
 
 rule stack_decoder:
     input:
-        checkpoint=stacked_checkpoint,
+        checkpoint=shown_checkpoint,
         settings="results/{name}/decoders/stacked_decoder.yaml",
         data="data/prepared/{name}/{dataset}.h5",
     output:

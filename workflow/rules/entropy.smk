@@ -69,9 +69,9 @@ use rule entropy as entropy_transfer with:
 
 rule sweep:
     input:
-        couplings=shown_couplings,
+        couplings=expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TESTED),
     output:
-        "results/{name}/entropies/{dataset}/{variant}/seed{seed}/sweep.csv",
+        expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/sweep/{file}.csv", file=TESTED),
     log:
         "results/{name}/logs/sweep/{dataset}-{variant}-seed{seed}.log",
     benchmark:
@@ -80,11 +80,23 @@ rule sweep:
         "../../environment.yml"
     params:
         code=code("sweep"),
+        folder="results/{name}/entropies/{dataset}/{variant}/seed{seed}/sweep",
     shell:
         """
-        rem sweep {output:q} --couplings {input.couplings:q} \
+        rem sweep {params.folder:q} --couplings {input.couplings:q} \
             >{log:q} 2>&1
         """
+
+
+use rule sweep as sweep_transfer with:
+    input:
+        couplings=expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
+    output:
+        expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/sweep/{file}.csv", file=TRANSFER),
+    log:
+        "results/{name}/logs/sweep_transfer/{dataset}-{variant}-seed{seed}.log",
+    benchmark:
+        "results/{name}/benchmarks/sweep_transfer/{dataset}-{variant}-seed{seed}.tsv"
 
 
 rule trajectory:
@@ -115,6 +127,7 @@ rule metrics:
     input:
         couplings=couplings_files(),
         entropies=entropy_files(),
+        sweeps=sweep_files(),
         levels=levels_files(),
     output:
         "results/{name}/metrics.csv",
@@ -131,6 +144,7 @@ rule metrics:
         rem metrics {output:q} \
             --couplings {input.couplings:q} \
             --entropies {input.entropies:q} \
+            --sweeps {input.sweeps:q} \
             --levels {input.levels:q} \
             >{log:q} 2>&1
         """

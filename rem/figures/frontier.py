@@ -1,0 +1,72 @@
+"""Accuracy and strength against entropy, each network on its line over the temperature."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from rem.figures.style import Look, looks, mark, panel_grid, panel_legend, panel_title, save_figure
+from rem.settings.run import read_run
+from rem.tables.names import Names
+from rem.tables.probes import Probes, read_probes
+
+CAPTION = (
+    "Accuracy and mean max_j c against the entropy, its mean over the band of K. A mark is a network as it is, a line "
+    "what a temperature on the couplings of its last iteration makes of it: a method shows something where its mark "
+    "lies above the unpruned network's line."
+)
+UPWARDS = {"accuracy": "test accuracy (%)", "strongest_coupling": "mean max$_j$ c"}
+
+
+def draw(probes_csv: Path, run_yamls: Sequence[Path], target_stem: Path) -> None:
+    """Draw the frontier of every dataset.
+
+    Args:
+        probes_csv: of `rem probes`.
+        run_yamls: `run.yaml` of every run, by which datasets and networks are named.
+        target_stem: `.png` and `.svg` are added to it.
+
+    Raises:
+        RemError: a file cannot be read or lacks a column.
+    """
+    save_figure(frontier(read_probes(probes_csv), Names(map(read_run, run_yamls))), target_stem)
+
+
+def frontier(probes: Probes, names: Names) -> Figure:
+    """Two panels a dataset: accuracy and strength upwards, entropy along."""
+    rows = probes.rows[probes.rows["split"] == "test"]
+    datasets = list(rows["dataset"].unique())
+    figure, axes = panel_grid(datasets, 4.2, sharex="col")
+    shown = looks(rows["variant"])
+    for column, dataset in enumerate(datasets):
+        axes[0, column].set_title(panel_title(names.dataset(dataset), len(datasets)))
+        for variant, look in shown.items():
+            own = rows[(rows["dataset"] == dataset) & (rows["variant"] == variant)]
+            lines = [probes.line(dataset, variant, seed) for seed in own["seed"].unique()]
+            for panel, metric in zip(axes[:, column], UPWARDS, strict=True):
+                _draw_lines(panel, lines, metric, look, variant)
+    for panel, label in zip(axes[:, 0], UPWARDS.values(), strict=True):
+        panel.set_ylabel(label)
+    for panel in axes[1]:
+        panel.set_yscale("log")
+    figure.supxlabel("routing entropy, mean over the band of K (bits)", fontsize=8)
+    legend = [Line2D([], [], label=names.model(variant), **mark(look)) for variant, look in shown.items()]
+    legend.append(Line2D([], [], color="0.4", linewidth=0.9, marker=".", markersize=3, label="at other temperatures"))
+    panel_legend(figure, legend, datasets, 4)
+    sns.despine(figure)
+    return figure
+
+
+def _draw_lines(panel: Axes, lines: Sequence[pd.DataFrame], metric: str, look: Look, variant: str) -> None:
+    """The mean over seeds at every tau as a line, and each network as it is (tau = 1) as a mark."""
+    if not lines:
+        return
+    mean = pd.concat(lines).groupby(level=0)[["band_entropy", metric]].mean()
+    style = {"color": look.colour, "linewidth": 0.9, "marker": ".", "markersize": 3}
+    panel.plot(mean["band_entropy"], mean[metric], linestyle="-" if look.filled else "--", gid=variant, **style)
+    for line in lines:
+        panel.plot(line.loc[1.0, "band_entropy"], line.loc[1.0, metric], zorder=3, **mark(look))

@@ -1,0 +1,79 @@
+"""One network asked what its routing is worth: by other couplings in place of its own, and by how stable they are."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from rem.data.batches import find_split, stream_batches, stream_training_batches
+from rem.files.atomic import whole
+from rem.files.hdf5 import open_hdf5
+from rem.networks.capsnet import CapsNet
+from rem.settings.run import Run
+from rem.training.checkpoints import load_checkpoint
+from rem.trees.probing import Probing
+from rem.trees.training_trees import training_trees
+
+COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "probe", "setting", "levels", "metric", "value"]
+
+
+def probe(
+    checkpoint: Path,
+    prepared: Path,
+    splits: Sequence[str],
+    levels: Sequence[int],
+    band: Sequence[int],
+    target: Path,
+    device: torch.device,
+) -> None:
+    """Write what other couplings in the last iteration would make of a network, as a CSV with `COLUMNS`.
+
+    `probe` and `setting` say what was done, as `rem.trees.probing` describes; `metric` is one of:
+        `accuracy` in %, `loss`; `images`, and of them `lost`, which the network as it is classifies rightly and the
+        setting does not, and `gained`, the reverse;
+        `strongest_coupling`, `polarization`, `coupling_spread` (how far c_ij lie from 1/J, root mean square) and
+        `length` (|v_j| of the class that is predicted when nothing is changed): means over the images;
+        `entropy` (Eq. 9, bits) at K, and `band_entropy`, its mean over the band;
+        `instability` (rho); `capsule_entropy` (bits) at K;
+        `share` of the images, and `modal_share` of a class's training images, in %.
+
+    Couplings are held of a batch alone.
+
+    Args:
+        checkpoint: of the network.
+        prepared: the dataset's HDF5 file.
+        splits: of it, to be probed one after the other.
+        levels: every K at which keys are compared with those of the training images.
+        band: every K at which entropies are measured too.
+        target: the CSV.
+        device: to compute on.
+
+    Raises:
+        RemError: a file is missing or damaged, or has no such split.
+    """
+    model, run, _ = load_checkpoint(checkpoint, device)
+    data, batch = run.data, run.training.batch_size
+    trees = training_trees(lambda: _routed(model, run, prepared, device), data.classes, levels)
+    network = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed, "checkpoint": checkpoint.stem}
+    rows = []
+    for split in splits:
+        with open_hdf5(prepared) as file:
+            count = len(find_split(file, split)["labels"])
+        probing = Probing(model, trees, band, count)
+        batches = stream_batches(prepared, split, batch, data.size, data.mean, data.std, device)
+        for pixels, labels in tqdm(batches, total=math.ceil(count / batch), unit="batch", disable=None, desc=split):
+            probing.add(pixels, labels)
+        rows += [network | {"split": split} | row for row in probing.rows()]
+    with whole(target) as partial:
+        pd.DataFrame(rows, columns=COLUMNS).astype({"levels": "Int64"}).to_csv(partial, index=False)
+
+
+@torch.no_grad()
+def _routed(model: CapsNet, run: Run, prepared: Path, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    for pixels, _ in stream_training_batches(prepared, run.data, run.training.batch_size, device):
+        lengths, _, couplings = model(pixels)
+        yield couplings, lengths.argmax(dim=1)

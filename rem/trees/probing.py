@@ -1,0 +1,226 @@
+"""What a network makes of images when the couplings of its last iteration are changed, batch by batch.
+
+What is done, by probe and setting:
+    temperature: c = softmax_j(b_ij / tau), for every tau of `TAUS`; 1 is the network as it is;
+    intervention: in place of c
+        `uniform`: 1/J;
+        `class-mean`: for each class j its mean column over the training images predicted as j, so a static tree;
+        `modal-key`: in its place the most frequent key of those images, at K;
+        `overall-mean`: the mean over all training images;
+        `same-class`, `other-class`: the couplings of the image before that was predicted as the same class, or as
+        another one, drawn by lot; before the first such image, of the last training image;
+        `one-hot`: every capsule to the class that it is coupled to most;
+    deletion: without `DELETED` of the primary capsules: those coupled most to the predicted class (`strongest`), any
+        (`random`), or those that agree most with it when c = 1/J, by |v_j . W_ij u_i| (`agreeing`);
+    iterations: t of the routing, at test time;
+    key: of the images whose key so many training images have (`FREQUENCIES`), at K;
+    stability: nothing.
+"""
+
+import math
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rem.networks.capsnet import CapsNet
+from rem.networks.losses import margin_losses
+from rem.networks.routing import agreement, route, squash, votes
+from rem.trees import entropy, quantizer
+from rem.trees.interventions import delete, one_hot, temper
+from rem.trees.strength import CapsuleEntropy, Instability, polarization, strongest_coupling
+from rem.trees.training_trees import TrainingTrees, own_column, words
+
+IMAGES_AT_ONCE = 16  # whose votes are held
+TAUS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0, math.inf)
+ITERATIONS = (1, 2, 3, 5)
+DELETED = 0.2
+FREQUENCIES = {"0": 0, "1": 1, "2 to 9": 9, "10 or more": math.inf}  # the most training images
+
+Setting = tuple[str, str, int | None]  # probe, setting, K
+
+
+class Probing:
+    """The sums over the images of one split.
+
+    Args:
+        model: the network.
+        trees: of its training images.
+        band: every K at which entropies are measured; they are at those of `trees` too.
+        count: images of the split.
+    """
+
+    def __init__(self, model: CapsNet, trees: TrainingTrees, band: Sequence[int], count: int) -> None:
+        self.model, self.trees, self.band = model, trees, band
+        self.levels = sorted({*band, *trees.words})
+        capsules, self.classes = model.weight.shape[:2]
+        self.sums: dict[Setting, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self.spread = Instability(self.classes, capsules)
+        self.letters = {level: CapsuleEntropy(self.classes, capsules, level) for level in trees.words}
+        self.latest = trees.latest.clone()  # (J, J, I) couplings of the last image of each class
+        self.chance = torch.Generator().manual_seed(0)
+        self.done = 0
+        # Of every image at every tau, the class and, at every K, the hash of the key: in a file, for they grow with N.
+        self.scratch = tempfile.TemporaryFile()  # noqa: SIM115  # as long as this is
+        shape = (len(TAUS), 1 + len(self.levels), count)
+        self.hashes = np.memmap(self.scratch, np.uint64, "w+", shape=shape)
+
+    @torch.no_grad()
+    def add(self, images: Tensor, labels: Tensor) -> None:
+        """Take in a batch: (B, C, S, S) and (B,)."""
+        model = self.model
+        primary = model.primary_capsules(model.stem(images))
+        poses, couplings = route(model.weight, primary, model.routing_bias, model.iterations)
+        lengths = poses.norm(dim=-1)  # (B, J)
+        predicted = lengths.argmax(dim=1)
+        right = predicted == labels
+        self.spread.add(couplings, predicted)
+
+        replaced = self._replacements(couplings, predicted)
+        made = dict(zip(replaced, self._poses(primary, list(replaced.values())), strict=True))
+        for setting, changed in replaced.items():
+            found = made[setting].norm(dim=-1)
+            self._count(setting, found, labels, right)
+            if setting[0] == "temperature":
+                self._temper(setting, changed, found.argmax(dim=1))
+        self._temper(self._count(("temperature", "1", None), lengths, labels, right), couplings, predicted)
+        self._delete(primary, couplings, made["intervention", "uniform", None], predicted, labels, right)
+        for t in ITERATIONS:
+            poses, couplings_t = route(model.weight, primary, model.routing_bias, t)
+            setting = self._count(("iterations", str(t), None), poses.norm(dim=-1), labels, right)
+            self._strengths(setting, couplings_t)
+        self._compare_keys(own_column(couplings, predicted), lengths, predicted, labels, right)
+        self.done += len(labels)
+
+    def _replacements(self, couplings: Tensor, predicted: Tensor) -> dict[Setting, Tensor]:
+        """What stands in place of the couplings (B, J, I), of which it has the shape, under each setting."""
+        trees, of_all = self.trees, couplings.shape
+        same, other = self._donors(couplings, predicted)
+        found = {("temperature", f"{tau:g}", None): temper(couplings, tau) for tau in TAUS if tau != 1}
+        fixed = {
+            ("uniform", None): temper(couplings, math.inf),
+            ("class-mean", None): trees.class_mean.expand(of_all),
+            ("overall-mean", None): trees.overall_mean.expand(of_all),
+            ("same-class", None): same,
+            ("other-class", None): other,
+            ("one-hot", None): one_hot(couplings),
+        }
+        fixed |= {("modal-key", level): tree.expand(of_all) for level, tree in trees.modal.items()}
+        return found | {("intervention", name, level): tree for (name, level), tree in fixed.items()}
+
+    def _donors(self, couplings: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
+        """The couplings of another image of each one's class, and of another class, (B, J, I) each."""
+        last, same, other = list(range(self.classes)), [], []
+        steps = torch.randint(1, self.classes, (len(predicted),), generator=self.chance).tolist()
+        for row, (label, step) in enumerate(zip(predicted.tolist(), steps, strict=True)):
+            same.append(last[label])
+            other.append(last[(label + step) % self.classes])
+            last[label] = self.classes + row
+        pool = torch.cat([self.latest, couplings])  # (J + B, J, I)
+        self.latest = pool[last]
+        return pool[same], pool[other]
+
+    def _poses(self, primary: Tensor, changed: list[Tensor]) -> Tensor:
+        """The class capsules (L, B, J, D) of primary capsules (B, I, P) under L kinds of couplings (B, J, I) each.
+
+        Few images' votes are held at a time, for they serve all kinds.
+        """
+        made, bias = [], self.model.routing_bias.unsqueeze(1)  # (J, 1, D)
+        for start in range(0, len(primary), IMAGES_AT_ONCE):
+            rows = slice(start, start + IMAGES_AT_ONCE)
+            own = torch.stack([one[rows] for one in changed], dim=2)  # (b, J, L, I)
+            seen = votes(self.model.weight, primary[rows])  # (b, J, I, D)
+            made.append(squash(own @ seen + bias))  # (b, J, L, D)
+        return torch.cat(made).movedim(2, 0)
+
+    def _count(self, setting: Setting, lengths: Tensor, labels: Tensor, right: Tensor) -> Setting:
+        """Count what the lengths (B, J) make of images, beside those (B,) that are right as the network is."""
+        found = lengths.argmax(dim=1) == labels
+        self._add(
+            setting,
+            images=torch.ones_like(labels),
+            accuracy=100 * found.double(),
+            loss=margin_losses(lengths, labels),
+            lost=right & ~found,
+            gained=found & ~right,
+        )
+        return setting
+
+    def _add(self, setting: Setting, **values: Tensor) -> None:
+        for metric, of_images in values.items():
+            self.sums[setting][metric] += float(of_images.double().sum())
+
+    def _strengths(self, setting: Setting, couplings: Tensor) -> None:
+        self._add(
+            setting,
+            strongest_coupling=strongest_coupling(couplings),
+            polarization=polarization(couplings),
+            coupling_spread=(couplings - 1 / self.classes).square().mean(dim=(1, 2)).sqrt(),
+        )
+
+    def _temper(self, setting: Setting, couplings: Tensor, predicted: Tensor) -> None:
+        self._strengths(setting, couplings)
+        place = [f"{tau:g}" for tau in TAUS].index(setting[1])
+        rows = slice(self.done, self.done + len(predicted))
+        column, labels = own_column(couplings, predicted).cpu().numpy(), predicted.cpu().numpy()
+        self.hashes[place, 0, rows] = labels
+        for at, level in enumerate(self.levels, start=1):
+            self.hashes[place, at, rows] = entropy.digests(quantizer.keys(column, level))
+
+    def _delete(
+        self, primary: Tensor, couplings: Tensor, uniform: Tensor, predicted: Tensor, labels: Tensor, right: Tensor
+    ) -> None:
+        rows = torch.arange(len(predicted), device=predicted.device)
+        weight = self.model.weight.permute(1, 3, 0, 2).flatten(1, 2)  # (J, P*I, D)
+        agreeing = agreement(weight, primary.transpose(1, 2).contiguous(), uniform.transpose(0, 1))  # (J, B, I)
+        scores = {
+            "strongest": own_column(couplings, predicted),
+            "random": torch.rand(primary.shape[:2], generator=self.chance).to(primary.device),
+            "agreeing": agreeing[predicted, rows].abs(),
+        }
+        changed = [delete(couplings, score, DELETED) for score in scores.values()]
+        for name, poses in zip(scores, self._poses(primary, changed), strict=True):
+            lengths = poses.norm(dim=-1)
+            setting = self._count(("deletion", name, None), lengths, labels, right)
+            self._add(setting, length=lengths[rows, predicted])
+
+    def _compare_keys(self, own: Tensor, lengths: Tensor, predicted: Tensor, labels: Tensor, right: Tensor) -> None:
+        values, classes = own.cpu().numpy(), predicted.cpu().numpy()
+        for level, letter in self.letters.items():
+            keys = quantizer.keys(values, level)
+            letter.add(keys, classes)
+            times = torch.from_numpy(self.trees.times(level, words(keys, classes))).to(labels.device)  # (B,)
+            least = 0
+            for name, most in FREQUENCIES.items():
+                chosen = (times >= least) & (times <= most)
+                self._count(("key", name, level), lengths[chosen], labels[chosen], right[chosen])
+                least = most + 1
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """A row a probe, setting, K and metric: `probe`, `setting`, `levels`, `metric`, `value`."""
+        for setting, sums in self.sums.items():
+            for metric, total in sums.items():
+                if metric in ("images", "lost", "gained"):
+                    yield _row(setting, metric, total)
+                elif sums["images"]:
+                    yield _row(setting, metric, total / sums["images"])
+            if setting[0] == "key":
+                yield _row(setting, "share", 100 * sums["images"] / self.done)
+        for tau, (labels, *hashes) in zip(TAUS, self.hashes, strict=True):
+            setting = ("temperature", f"{tau:g}", None)
+            members = [np.flatnonzero(labels == label) for label in range(self.classes)]
+            bits = {level: entropy.words_entropy(own, members) for level, own in zip(self.levels, hashes, strict=True)}
+            for level, found in bits.items():
+                yield _row((*setting[:2], level), "entropy", found)
+            yield _row(setting, "band_entropy", float(np.mean([bits[level] for level in self.band])))
+        yield _row(("stability", "unchanged", None), "instability", self.spread.rho())
+        for level, letter in self.letters.items():
+            yield _row(("stability", "unchanged", level), "capsule_entropy", letter.bits())
+            yield _row(("intervention", "modal-key", level), "modal_share", 100 * self.trees.modal_share[level])
+
+
+def _row(setting: Setting, metric: str, value: float) -> dict[str, object]:
+    return dict(zip(("probe", "setting", "levels"), setting, strict=True)) | {"metric": metric, "value": value}

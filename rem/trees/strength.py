@@ -1,0 +1,123 @@
+"""How strong couplings are, and how stable from image to image: numbers that no quantizer makes.
+
+Couplings are (N, J, I): N images, J classes, I primary capsules. All of it reads tensors of any device.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def strongest_coupling(couplings: Tensor) -> Tensor:
+    """The mean over primary capsules of max_j c_ij, an image: 1/J where nothing is decided, 1 where everything is.
+
+    >>> rem.strongest_coupling(torch.tensor([[[0.9, 0.5], [0.1, 0.5]]]))  # one image, two classes, two capsules
+    tensor([0.7000])
+
+    Args:
+        couplings: (N, J, I).
+
+    Returns:
+        (N,); over the capsules that are connected to any class.
+    """
+    strongest = couplings.amax(dim=1)  # (N, I)
+    return strongest.sum(dim=1) / (strongest > 0).sum(dim=1).clamp_min(1)
+
+
+def polarization(couplings: Tensor) -> Tensor:
+    """The mean over primary capsules of 1 - H(c_i) / log J, an image: 0 where c_ij = 1/J, 1 where every c_i is one-hot.
+
+    The T-score of gamma-capsules.
+
+    >>> rem.polarization(torch.tensor([[[1.0, 0.5], [0.0, 0.5]]]))
+    tensor([0.5000])
+
+    From Everett, Zhong and Leontidis (2023), https://arxiv.org/abs/2307.09944.
+
+    Args:
+        couplings: (N, J, I).
+
+    Returns:
+        (N,); over the capsules that are connected to any class.
+    """
+    entropy = torch.special.entr(couplings).sum(dim=1)  # (N, I), in nats
+    there = (couplings > 0).any(dim=1)  # (N, I)
+    return ((1 - entropy / math.log(couplings.shape[1])) * there).sum(dim=1) / there.sum(dim=1).clamp_min(1)
+
+
+def centred_logits(couplings: Tensor) -> Tensor:
+    """b_ij less the mean of b_ik over the classes k, of c_ij = softmax_j(b_ij); (N, J, I).
+
+    A coupling that has been rounded to 0 counts as the smallest number that is none.
+    """
+    logits = couplings.clamp_min(torch.finfo(couplings.dtype).tiny).log()
+    return logits - logits.mean(dim=1, keepdim=True)
+
+
+class Instability:
+    """rho, from couplings that come batch by batch: see `instability`."""
+
+    def __init__(self, classes: int, capsules: int) -> None:
+        self.images = torch.zeros(classes, dtype=torch.float64)
+        self.sums = torch.zeros(2, classes, capsules, dtype=torch.float64)  # of x and of x^2
+
+    def add(self, couplings: Tensor, predicted: Tensor) -> None:
+        """Take in couplings (B, J, I) of images predicted as those classes (B,)."""
+        rows = torch.arange(len(predicted), device=predicted.device)
+        own = centred_logits(couplings)[rows, predicted].double().cpu()  # (B, I)
+        predicted = predicted.cpu()
+        self.images += torch.bincount(predicted, minlength=len(self.images))
+        for sums, values in zip(self.sums, (own, own.square()), strict=True):
+            sums.index_add_(0, predicted, values)
+
+    def rho(self) -> float:
+        """As `instability`; NaN without any spread."""
+        count = self.images.unsqueeze(1)  # (J, 1)
+        sums, squares = self.sums
+        within = (squares - sums.square() / count.clamp_min(1)).sum()
+        total = squares.sum() - sums.sum().square() / (self.images.sum() * sums.shape[1])
+        return float(within / total) if total > 0 else math.nan
+
+
+def instability(couplings: Tensor, predicted: Tensor) -> float:
+    """rho: the share of the spread of trees that is from image to image of one class.
+
+    Of an image, x_i is the logit b_ij of its predicted class j, less the mean over the classes. rho is the variance of
+    x_i over the images of a class, with capsule and class fixed, over the variance of all x_i. 0: each class has one
+    tree. 1: to know the class and the capsule says nothing. Multiplying all logits by a number changes nothing.
+
+    >>> couplings = torch.rand(6, 3, 4).softmax(dim=1)
+    >>> rem.instability(couplings[[0, 0, 1, 1]], torch.tensor([0, 0, 2, 2]))  # two images a class, alike
+    0.0
+
+    Args:
+        couplings: (N, J, I).
+        predicted: (N,), the images' predicted classes.
+    """
+    found = Instability(*couplings.shape[1:])
+    found.add(couplings, predicted)
+    return found.rho()
+
+
+class CapsuleEntropy:
+    """The mean entropy of a single capsule's level, from keys that come batch by batch.
+
+    (1/I) sum_i H(q_K(c_ij) | y = j) in bits, meaned over the classes j. It is bounded by log2 K and not by the number
+    of images, so that other numbers of images do not change what it can be.
+    """
+
+    def __init__(self, classes: int, capsules: int, levels: int) -> None:
+        self.counts = np.zeros((classes, capsules, levels), np.int64)
+
+    def add(self, keys: np.ndarray, predicted: np.ndarray) -> None:
+        """Take in keys (B, I) of images predicted as those classes (B,)."""
+        _, capsules, levels = self.counts.shape
+        where = (predicted[:, None] * capsules + np.arange(capsules)) * levels + keys  # (B, I)
+        self.counts += np.bincount(where.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
+
+    def bits(self) -> float:
+        """The mean over capsules and over classes; a class that nobody predicted counts as 0."""
+        share = self.counts / np.maximum(self.counts.sum(axis=2, keepdims=True), 1)
+        return float(-(share * np.log2(np.where(share > 0, share, 1))).sum(axis=2).mean())
