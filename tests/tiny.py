@@ -117,17 +117,20 @@ def write_couplings(
     predicted: Sequence[int] = (0,),
     accuracies: Mapping[int, float] | None = None,
     losses: Mapping[int, float] | None = None,
+    changed: Mapping[int, tuple[int, int]] | None = None,
     strongest: Sequence[float] = (1.0,),
     sparsity: Mapping[str, float] | None = None,
     **attributes: object,
 ) -> Path:
-    """A file as `rem couplings` writes it, with the values given."""
+    """A file as `rem couplings` writes it, with the values given; `changed`: images lost and gained at each K."""
     accuracies = accuracies or {2: 50.0, 3: 60.0}
     with h5py.File(path, "w") as file:
         file["couplings"] = np.array(couplings, np.float32)
         file["predicted"], file["strongest"] = np.array(predicted), np.array(strongest, np.float32)
         file["sweep/levels"], file["sweep/accuracy"] = np.array(list(accuracies)), np.array(list(accuracies.values()))
         file["sweep/loss"] = np.array([(losses or {}).get(level, 0.1) for level in accuracies])
+        lost_gained = np.array([(changed or {}).get(level, (0, 0)) for level in accuracies])
+        file["sweep/lost"], file["sweep/gained"] = lost_gained.T
         file.attrs["run"] = of.model_dump_json()
         file.attrs["sparsity"] = json.dumps({"all": 0.0} if sparsity is None else sparsity)
         written = {"checkpoint": "best", "split": "val", "epoch": 1, "accuracy": 60.0, "loss": 0.1} | attributes

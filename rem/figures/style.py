@@ -143,11 +143,13 @@ def mark(look: Look) -> dict[str, object]:
     }
 
 
-def panel_grid(datasets: Sequence[str], height: float, **share: bool | str) -> tuple[Figure, np.ndarray]:
-    """A figure of two panels a dataset, one above the other, and its axes (2, datasets)."""
+def panel_grid(
+    datasets: Sequence[str], height: float, heights: Sequence[float] = (1, 1), **share: bool | str
+) -> tuple[Figure, np.ndarray]:
+    """A figure of panels a dataset, one above the other, of those relative heights; and its axes (rows, datasets)."""
     size = (COLUMN, height + 0.6) if len(datasets) == 1 else (PAGE, height)
     figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.subplots(2, len(datasets), squeeze=False, **share)
+    return figure, figure.subplots(len(heights), len(datasets), squeeze=False, height_ratios=heights, **share)
 
 
 def panel_legend(figure: Figure, handles: Sequence[Artist], datasets: Sequence[str], columns: int) -> None:

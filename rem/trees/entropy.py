@@ -89,7 +89,7 @@ def mean_entropy(entropies: Sequence[float]) -> float:
 
 
 def words_entropy(words: np.ndarray, members: Sequence[np.ndarray]) -> float:
-    """Eq. 9 from keys that are known by their hashes alone.
+    """`mean_entropy` of keys that are known by their hashes alone, in bits.
 
     Args:
         words: (N,), the hash of each image's key.

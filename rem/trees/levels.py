@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from rem.errors import RemError
@@ -80,7 +81,7 @@ def _network(path: Path, tolerance: float, skip_edges: bool) -> pd.DataFrame:
     table["edge_distance"] = [float(distance) for distance in distances]
     table["edge_at_uniform"] = [distance == 0 for distance in distances]
     keeps = [keeps_accuracy(*images, tolerance) for images in zip(table["lost"], table["gained"], strict=True)]
-    table["holds"] = keeps & ~(table["edge_at_uniform"] & skip_edges)
+    table["holds"] = np.array(keeps) & ~(table["edge_at_uniform"] & skip_edges)
     if not table["holds"].any():
         raise RemError(
             f"no K up to {table['levels'].max()} keeps the validation accuracy of {where['dataset']}, "

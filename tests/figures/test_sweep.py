@@ -33,7 +33,7 @@ def write_sweep(folder, dataset, variant, seed, **columns):
 def write_levels(folder, dataset, shared=7, authors=11):
     levels = np.arange(2, 17)
     rows = {"dataset": dataset, "levels": levels, "shared": levels == shared, "authors": levels == authors}
-    rows["edge_at_uniform"] = levels % 10 == 6
+    rows |= {"edge_distance": np.abs((levels - 1) / 10 % 1 - 0.5) / (levels - 1), "band": levels > 6}
     path = folder / f"levels-{dataset}.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
     return path
@@ -42,7 +42,8 @@ def write_levels(folder, dataset, shared=7, authors=11):
 def test_entropy_against_k_is_the_mean_over_seeds_within_its_band(tmp_path):
     frame = pd.concat([pd.read_csv(write_sweep(tmp_path, *run)) for run in RUNS])
     chosen = pd.read_csv(write_levels(tmp_path, "mnist"))
-    entropy, accuracy = sweep_of(frame, chosen, Names([settings("shapes", "rem", 42)])).axes
+    entropy, accuracy, distance = sweep_of(frame, chosen, Names([settings("shapes", "rem", 42)])).axes
+    assert distance.lines[0].get_ydata()[[4, 9]] == pytest.approx([0, 0.05])  # at K = 6 and 11
     for panel, metric in ((entropy, "entropy"), (accuracy, "accuracy")):
         for variant in ("baseline", "rem"):
             (line,) = [line for line in panel.lines if line.get_gid() == variant]

@@ -51,23 +51,42 @@ def entropies(path, **changed):
 
 
 def levels(path):
-    """Two networks: lowest K 2 and 3, shared 3, published 2."""
+    """Two networks: lowest K 2 and 3, shared 3, the authors' 2, a band of 3 and 4."""
     rows = pd.DataFrame(
         {
             "dataset": "thirds",
-            "variant": ["baseline", "baseline", "rem", "rem"],
+            "variant": np.repeat(["baseline", "rem"], 3),
             "seed": 7,
-            "checkpoint": ["best", "best", "last", "last"],
-            "levels": [2, 3, 2, 3],
+            "checkpoint": np.repeat(["best", "last"], 3),
+            "levels": [2, 3, 4] * 2,
             "accuracy": 90.0,
             "unquantized": 90.0,
             "loss": 0.1,
-            "lowest": [True, False, False, True],
-            "edge_at_uniform": False,
-            "shared": [False, True, False, True],
-            "authors": [True, False, True, False],
+            "lowest": [True, False, False, False, True, False],
+            "shared": [False, True, False] * 2,
+            "band": [False, True, True] * 2,
+            "authors": [True, False, False] * 2,
         }
     )
+    rows.to_csv(path, index=False)
+    return path
+
+
+def sweep(path, **changed):
+    """Of that network at K = 2, 3 and 4."""
+    rows = pd.DataFrame(
+        NETWORK
+        | {
+            "split": "test",
+            "levels": [2, 3, 4],
+            "accuracy": [50.0, 60.0, 70.0],
+            "entropy": [0.5, 1.25, 2.75],
+            "entropy_ceiling": 23 / 12,
+            "entropy_chao_shen": [0.75, 2.0, 3.0],
+            "keys": [4, 9, 12],
+            "uniform_share": [0.5, 0.375, 0.25],
+        }
+    ).assign(**changed)
     rows.to_csv(path, index=False)
     return path
 
@@ -75,7 +94,8 @@ def levels(path):
 @pytest.fixture
 def table(tmp_path):
     files = [couplings(tmp_path / "test.h5", "test"), couplings(tmp_path / "val.h5", "val", 0.5)]
-    write_metrics(files, [entropies(tmp_path / "e.csv")], [levels(tmp_path / "l.csv")], tmp_path / "metrics.csv")
+    tables = [entropies(tmp_path / "e.csv")], [sweep(tmp_path / "s.csv")], [levels(tmp_path / "l.csv")]
+    write_metrics(files, *tables, tmp_path / "metrics.csv")
     return pd.read_csv(tmp_path / "metrics.csv")
 
 
@@ -145,6 +165,16 @@ def test_lowest_levels_are_a_networks_and_shared_and_published_levels_the_datase
     assert table["metric"].isin(["shared_levels", "authors_levels"]).sum() == 2
 
 
+def test_the_band_and_what_was_measured_over_it(table):
+    assert sorted(table.loc[table["metric"] == "band", "value"]) == [3, 4]
+    at = NETWORK | {"split": "test"}
+    assert value(table, "band_entropy", **at) == (1.25 + 2.75) / 2
+    assert value(table, "band_keys", **at) == (9 + 12) / 2
+    assert value(table, "entropy", levels=4, **at) == 2.75
+    assert value(table, "entropy", levels=3, **at) == 1.25  # of the table of entropies, once
+    assert table[(table["metric"] == "entropy") & (table["levels"] == 2)].empty  # outside the band
+
+
 def test_what_depends_on_a_split_or_on_k_is_so_described(table):
     for metric, rows in table.groupby("metric"):
         if metric in METRICS:
@@ -156,7 +186,8 @@ def test_there_is_no_other_row_and_none_twice(table):
     of_couplings = 2 * (3 + 2 * 2)
     of_network = 1 + len(SHARES)
     of_entropies = 10 * (3 + 1)
-    assert len(table) == of_couplings + of_network + of_entropies + 2 + 2
+    of_sweep = 2 + 5  # means over the band; at K = 4, which no table of entropies has
+    assert len(table) == of_couplings + of_network + of_entropies + of_sweep + 2 + 2 + 2
     assert not table.duplicated(COLUMNS[:-1]).any()
 
 
@@ -166,7 +197,7 @@ def test_there_is_no_other_row_and_none_twice(table):
 def test_networks_splits_and_levels_are_not_mixed(tmp_path, changed):
     tables = [entropies(tmp_path / "e.csv"), entropies(tmp_path / "f.csv", entropy=[9.0, 6.0, 3.0, 6.0], **changed)]
     file = couplings(tmp_path / "test.h5", "test")
-    write_metrics([file], tables, [levels(tmp_path / "l.csv")], tmp_path / "metrics.csv")
+    write_metrics([file], tables, [sweep(tmp_path / "s.csv")], [levels(tmp_path / "l.csv")], tmp_path / "metrics.csv")
     made = pd.read_csv(tmp_path / "metrics.csv")
     at = NETWORK | {"split": "test", "levels": 3}
     assert value(made, "entropy", **at) == pytest.approx(1.25)
@@ -174,8 +205,9 @@ def test_networks_splits_and_levels_are_not_mixed(tmp_path, changed):
 
 
 def test_a_file_that_is_not_there_or_lacks_a_column_is_named(tmp_path):
-    files = [couplings(tmp_path / "test.h5", "test")], [entropies(tmp_path / "e.csv")], [levels(tmp_path / "l.csv")]
-    for position, missing in enumerate(("none.h5", "none.csv", "none.csv")):
+    files = [couplings(tmp_path / "test.h5", "test")], [entropies(tmp_path / "e.csv")]
+    files += [sweep(tmp_path / "s.csv")], [levels(tmp_path / "l.csv")]
+    for position, missing in enumerate(("none.h5", "none.csv", "none.csv", "none.csv")):
         inputs = [*files[:position], [tmp_path / missing], *files[position + 1 :]]
         with pytest.raises(RemError, match=missing):
             write_metrics(*inputs, tmp_path / "metrics.csv")

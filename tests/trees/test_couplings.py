@@ -100,6 +100,19 @@ def test_accuracy_and_loss_are_those_of_the_network_quantized_at_each_k(tmp_path
     assert [*arrays["sweep/loss"], attributes["loss"]] == pytest.approx(losses, rel=1e-5)
 
 
+def test_images_lost_and_gained_by_quantization_are_those_of_each_image(tmp_path):
+    arrays, _ = extracted(tmp_path, tiny.run(), "train")
+    labels, lengths, _ = in_memory(tmp_path, tiny.run(), "train")
+    right = lengths.argmax(dim=1) == labels
+    expected = []
+    for levels in LEVELS:
+        _, lengths, _ = in_memory(tmp_path, tiny.run(), "train", levels=levels)
+        quantized = lengths.argmax(dim=1) == labels
+        expected.append([int((right & ~quantized).sum()), int((quantized & ~right).sum())])
+    assert np.stack([arrays["sweep/lost"], arrays["sweep/gained"]], axis=1).tolist() == expected
+    assert arrays["sweep/lost"].any()
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 18, 500])  # 18 images: 7 leaves a smaller last batch
 def test_the_batch_size_changes_nothing(tmp_path, batch_size):
     folders = tmp_path / "one", tmp_path / "other"
@@ -139,6 +152,8 @@ def test_shapes_types_and_compression(tmp_path):
         "sweep/levels": ((11,), "int64"),
         "sweep/accuracy": ((11,), "float64"),
         "sweep/loss": ((11,), "float64"),
+        "sweep/lost": ((11,), "int64"),
+        "sweep/gained": ((11,), "int64"),
     }
     assert {name: (values.shape, str(values.dtype)) for name, values in arrays.items()} == expected
     with h5py.File(tmp_path / "couplings.h5") as file:

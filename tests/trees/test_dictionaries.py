@@ -208,15 +208,16 @@ def test_streamed_dictionaries_are_those_made_in_memory(many, monkeypatch, rows,
 @pytest.mark.parametrize("rows", [1, 7, 1024])
 def test_the_table_sweep_agrees_with_the_dictionaries_at_every_k(many, tmp_path, monkeypatch, rows):
     monkeypatch.setattr(module, "ROWS", rows)
+    monkeypatch.setattr("rem.trees.sweep.ROWS", rows)
     write_sweep(many[0], tmp_path / "sweep.csv")
     write_entropies([many[0]], list(range(2, 20)), tmp_path / "dictionaries", tmp_path / "entropy.csv")
     found, expected = pd.read_csv(tmp_path / "sweep.csv"), pd.read_csv(tmp_path / "entropy.csv")
     names = ["dataset", "variant", "seed", "checkpoint", "split", "levels"]
     measured = ["entropy", "entropy_ceiling", "entropy_chao_shen", "keys", "uniform_share"]
-    assert list(found.columns) == [*names, "accuracy", *measured]
+    assert list(found.columns) == [*names, "edge_distance", "accuracy", *measured]
     assert found["accuracy"].tolist() == [10.0 + level for level in range(2, 20)]
     expected = expected.loc[expected["class"].isna(), [*names, *measured]].reset_index(drop=True)
-    pd.testing.assert_frame_equal(found.drop(columns="accuracy"), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(found.drop(columns=["accuracy", "edge_distance"]), expected, check_dtype=False)
 
 
 def test_an_interrupted_write_leaves_no_dictionary_and_no_table(tmp_path, monkeypatch):
@@ -243,16 +244,21 @@ def test_the_trajectory_is_in_the_order_of_epochs(tmp_path):
         sparsity={"all": 0.125, "class": 0.5},
         epoch=2,
     )
-    write_trajectory([later, earlier], 3, tmp_path / "trajectory.csv")
+    write_trajectory([later, earlier], 3, [3, 4], tmp_path / "trajectory.csv")
     table = pd.read_csv(tmp_path / "trajectory.csv")
-    assert list(table.columns) == ["epoch", "sparsity", "accuracy", "entropy", "keys", "levels"]
-    assert table.drop(columns="entropy").values.tolist() == [[2, 12.5, 40.0, 4, 3], [11, 25.0, 80.0, 3, 3]]
+    assert list(table.columns) == ["epoch", "sparsity", "accuracy", "entropy", "keys", "levels", "band_entropy"]
+    assert table.drop(columns=["entropy", "band_entropy"]).values.tolist() == [
+        [2, 12.5, 40.0, 4, 3],
+        [11, 25.0, 80.0, 3, 3],
+    ]
     assert table["entropy"].tolist() == pytest.approx([2 / 3, THREE_TO_ONE / 3])  # Eq. 9: over all J classes
+    # At K = 4 the edges are 1/6, 1/2 and 5/6: class 0 of the later one has the keys (0, 3) twice, (2, 1) and (1, 2).
+    assert table["band_entropy"].tolist() == pytest.approx([2 / 3, (THREE_TO_ONE + 1.5) / 2 / 3])
 
 
 def test_a_trajectory_without_checkpoints_is_a_mistake(tmp_path):
     with pytest.raises(RemError, match="no couplings"):
-        write_trajectory([], 3, tmp_path / "trajectory.csv")
+        write_trajectory([], 3, [3], tmp_path / "trajectory.csv")
 
 
 @pytest.mark.parametrize("write", ["entropies", "sweep"])

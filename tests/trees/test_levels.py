@@ -1,18 +1,27 @@
 """The choice of K: the lowest of each network, the largest of these for all."""
 
+from fractions import Fraction
+
 import pandas as pd
 import pytest
 import tiny
 
 from rem.errors import RemError
-from rem.trees.levels import choose_levels, lowest_levels, reported_levels, shared_levels
+from rem.trees.levels import band, choose_levels, edge_distance, keeps_accuracy, reported_levels, shared_levels
 
 
-def network(folder, name, accuracies, unquantized=90.0, **attributes):
-    """A validation file of a network with these accuracies."""
+def network(folder, name, changed, unquantized=90.0, **attributes):
+    """A validation file of a network that loses and gains so many images at each K."""
     variant, seed = name.split("-")
+    changed = {level: images if isinstance(images, tuple) else (images, 0) for level, images in changed.items()}
+    accuracies = {level: unquantized - lost + gained for level, (lost, gained) in changed.items()}
     return tiny.write_couplings(
-        folder / f"{name}.h5", tiny.run(variant, int(seed)), accuracies=accuracies, accuracy=unquantized, **attributes
+        folder / f"{name}.h5",
+        tiny.run(variant, int(seed)),
+        accuracies=attributes.pop("accuracies", accuracies),
+        changed=changed,
+        accuracy=unquantized,
+        **attributes,
     )
 
 
@@ -22,9 +31,9 @@ def chosen(folder, networks, tolerance=0.0, skip_edges=False, authors=3):
 
 
 def test_the_lowest_k_is_each_networks_and_the_shared_one_the_largest_of_them(tmp_path):
-    first = network(tmp_path, "baseline-1", {2: 80, 3: 90, 4: 89, 5: 91, 6: 90})
-    second = network(tmp_path, "rem-1", {2: 10, 3: 20, 4: 30, 5: 90.5, 6: 90})
-    third = network(tmp_path, "rem-2", {2: 90, 3: 20, 4: 30, 5: 40, 6: 90})
+    first = network(tmp_path, "baseline-1", {2: 10, 3: 0, 4: 1, 5: (0, 1), 6: 0})
+    second = network(tmp_path, "rem-1", {2: 80, 3: 70, 4: 60, 5: 0, 6: 0})
+    third = network(tmp_path, "rem-2", {2: 0, 3: 70, 4: 60, 5: 50, 6: 0})
     table = chosen(tmp_path, [first, second, third])
     lowest = table[table["lowest"]]
     assert list(zip(lowest["variant"], lowest["seed"], lowest["levels"], strict=True)) == [
@@ -36,9 +45,23 @@ def test_the_lowest_k_is_each_networks_and_the_shared_one_the_largest_of_them(tm
     assert shared_levels(tmp_path / "levels.csv") == 5
 
 
+def test_the_band_is_every_k_that_keeps_the_accuracy_of_all_networks(tmp_path):
+    first = network(tmp_path, "baseline-1", {2: 0, 3: 0, 4: 1, 5: 0, 6: (2, 2)})
+    second = network(tmp_path, "rem-1", {2: 3, 3: 0, 4: 0, 5: (0, 1), 6: 0})
+    table = chosen(tmp_path, [first, second])
+    assert table.loc[table["holds"] & (table["variant"] == "baseline"), "levels"].tolist() == [2, 3, 5, 6]
+    assert band(tmp_path / "levels.csv") == [3, 5, 6]
+
+
+def test_a_band_without_any_k_is_one_sentence(tmp_path):
+    first, second = network(tmp_path, "baseline-1", {2: 0, 3: 9}), network(tmp_path, "rem-1", {2: 9, 3: 0})
+    with pytest.raises(RemError, match="no K up to 3 keeps the validation accuracy of all networks of thirds"):
+        chosen(tmp_path, [first, second])
+
+
 @pytest.mark.parametrize(("authors", "reported"), [(2, [2, 4]), (4, [4])])
 def test_the_published_k_is_reported_beside_the_shared_one(tmp_path, authors, reported):
-    networks = [network(tmp_path, name, {2: 80, 3: 80, 4: 90}) for name in ("baseline-1", "rem-1")]
+    networks = [network(tmp_path, name, {2: 10, 3: 10, 4: 0}) for name in ("baseline-1", "rem-1")]
     table = chosen(tmp_path, networks, authors=authors)
     assert table.loc[table["authors"], "levels"].tolist() == [authors] * 2
     assert reported_levels(tmp_path / "levels.csv") == reported
@@ -46,42 +69,58 @@ def test_the_published_k_is_reported_beside_the_shared_one(tmp_path, authors, re
 
 def test_a_published_k_that_was_not_searched_is_refused(tmp_path):
     with pytest.raises(RemError, match="the authors' K 11 is above the largest K searched, 3"):
-        chosen(tmp_path, [network(tmp_path, "rem-1", {2: 90, 3: 90})], authors=11)
+        chosen(tmp_path, [network(tmp_path, "rem-1", {2: 0, 3: 0})], authors=11)
     assert not (tmp_path / "levels.csv").exists()
 
 
 def test_every_k_of_every_network_has_a_row(tmp_path):
-    first = network(tmp_path, "baseline-1", {2: 80.0, 3: 90.0}, losses={2: 0.4, 3: 0.2}, checkpoint="best")
-    second = network(tmp_path, "rem-7", {2: 95.0, 3: 96.0}, 95.0, losses={2: 0.3, 3: 0.1}, checkpoint="last")
+    first = network(tmp_path, "baseline-1", {2: 10, 3: (1, 1)}, losses={2: 0.4, 3: 0.2}, checkpoint="best")
+    second = network(tmp_path, "rem-7", {2: 0, 3: (0, 1)}, 95.0, losses={2: 0.3, 3: 0.1}, checkpoint="last")
     table = chosen(tmp_path, [first, second])
-    columns = "dataset variant seed checkpoint levels accuracy unquantized loss lowest edge_at_uniform shared authors"
+    columns = "dataset variant seed checkpoint levels accuracy unquantized loss lost gained edge_distance"
+    columns += " edge_at_uniform holds lowest shared band authors"
     assert list(table.columns) == columns.split()
+    distances = [pytest.approx(1 / 6), pytest.approx(1 / 12)]  # edges at 1/2; at 1/4 and 3/4; 1/J = 1/3
     assert table.values.tolist() == [
-        ["thirds", "baseline", 1, "best", 2, 80.0, 90.0, 0.4, False, False, False, False],
-        ["thirds", "baseline", 1, "best", 3, 90.0, 90.0, 0.2, True, False, True, True],
-        ["thirds", "rem", 7, "last", 2, 95.0, 95.0, 0.3, True, False, False, False],
-        ["thirds", "rem", 7, "last", 3, 96.0, 95.0, 0.1, False, False, True, True],
+        ["thirds", "baseline", 1, "best", 2, 80, 90, 0.4, 10, 0, distances[0], False, *[False] * 5],
+        ["thirds", "baseline", 1, "best", 3, 90, 90, 0.2, 1, 1, distances[1], False, *[True] * 5],
+        ["thirds", "rem", 7, "last", 2, 95, 95, 0.3, 0, 0, distances[0], False, True, True, *[False] * 3],
+        ["thirds", "rem", 7, "last", 3, 96, 95, 0.1, 0, 1, distances[1], False, True, False, *[True] * 3],
     ]
 
 
-@pytest.mark.parametrize(("tolerance", "lowest"), [(0.0, 5), (0.49, 5), (0.5, 4), (1.0, 3), (3.3, 3), (3.34, 2)])
-def test_the_tolerance_is_in_standard_errors(tmp_path, tolerance, lowest):
-    """90% of 100 images have a standard error of sqrt(0.9 x 0.1 / 100) = 3 points."""
-    path = network(tmp_path, "baseline-1", {2: 80, 3: 87, 4: 88.5, 5: 90}, predicted=[0] * 100)
+def test_the_accuracy_is_compared_on_the_same_images():
+    """McNemar's statistic, (lost - gained) / sqrt(lost + gained), against the tolerance."""
+    assert keeps_accuracy(0, 0, 0.0)
+    assert not keeps_accuracy(1, 0, 0.99)
+    assert keeps_accuracy(1, 0, 1.0)  # one image more lost than gained of one: 1 / 1
+    assert not keeps_accuracy(3, 0, 1.7)
+    assert keeps_accuracy(3, 0, 1.74)
+    assert keeps_accuracy(9, 6, 1.0)  # 3 / sqrt(15) = 0.77: the same three images, among more that change
+    assert keeps_accuracy(0, 5, 0.0)
+
+
+@pytest.mark.parametrize(("tolerance", "lowest"), [(0.0, 5), (0.99, 5), (1.0, 4), (2.0, 3), (2.99, 3), (3.0, 2)])
+def test_the_tolerance_is_in_standard_errors_of_the_difference(tmp_path, tolerance, lowest):
+    path = network(tmp_path, "baseline-1", {2: 9, 3: 4, 4: 1, 5: 0})
     table = chosen(tmp_path, [path], tolerance)
     assert table.loc[table["lowest"], "levels"].tolist() == [lowest]
 
 
-def test_a_loss_of_exactly_the_tolerance_is_allowed():
-    assert lowest_levels({2: 100 * 901 / 1000}, 100 * 902 / 1000, 0.1) == 2
-
-
 def test_a_k_with_an_edge_on_a_jth_can_be_passed_over(tmp_path):
     run = tiny.run(data={"classes": 4})
-    path = tiny.write_couplings(tmp_path / "a.h5", run, accuracies={2: 0.0, 3: 90.0, 4: 90.0}, accuracy=90.0)
+    accuracies = {2: 80.0, 3: 90.0, 4: 90.0}
+    path = tiny.write_couplings(tmp_path / "a.h5", run, accuracies=accuracies, changed={2: (10, 0)}, accuracy=90.0)
     for skip, lowest in ((False, 3), (True, 4)):
         table = chosen(tmp_path, [path], skip_edges=skip)
         assert table.loc[table["lowest"], "levels"].tolist() == [lowest]
+
+
+@pytest.mark.parametrize("classes", [3, 4, 10])
+def test_the_edge_distance_by_looking_at_every_edge(classes):
+    for levels in range(2, 40):
+        edges = [Fraction(2 * k + 1, 2 * (levels - 1)) for k in range(levels - 1)]
+        assert edge_distance(levels, classes) == min(abs(edge - Fraction(1, classes)) for edge in edges), levels
 
 
 def test_an_edge_on_a_jth_is_flagged(tmp_path):
@@ -94,9 +133,9 @@ def test_an_edge_on_a_jth_is_flagged(tmp_path):
 
 
 def test_no_good_k_is_one_sentence_and_no_file(tmp_path):
-    good = network(tmp_path, "baseline-1", {2: 90, 3: 90})
-    bad = network(tmp_path, "rem-1", {2: 80, 3: 89.9})
-    with pytest.raises(RemError, match=r"no K from 2 to 3 keeps the validation accuracy of 90\.00%"):
+    good = network(tmp_path, "baseline-1", {2: 0, 3: 0})
+    bad = network(tmp_path, "rem-1", {2: 10, 3: 1})
+    with pytest.raises(RemError, match=r"no K up to 3 keeps the validation accuracy of thirds, rem, seed 1"):
         chosen(tmp_path, [good, bad])
     assert not (tmp_path / "levels.csv").exists()
 

@@ -9,9 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rem.errors import RemError
 from rem.trees import quantizer
-from rem.trees.levels import edge_at_uniform, lowest_levels
+from rem.trees.levels import edge_distance
 
 LEVELS = (2, 3, 6, 11, 128, 256)
 quick = settings(derandomize=True, deadline=None, max_examples=60)
@@ -101,30 +100,6 @@ def test_the_error_is_at_most_half_a_level(coupling: float, levels: int):
     assert error <= 0.5 / (levels - 1) + 1e-12
 
 
-def test_lowest_levels_is_the_lowest_k_that_keeps_the_accuracy():
-    accuracies = {2: 50.0, 3: 90.0, 4: 97.0, 5: 96.0, 6: 97.5, 7: 97.5}
-    assert lowest_levels(accuracies, unquantized=97.5, tolerance=0.0) == 6
-    assert lowest_levels(accuracies, unquantized=97.5, tolerance=0.25) == 6
-    assert lowest_levels(accuracies, unquantized=97.5, tolerance=0.5) == 4  # equality is enough
-    assert lowest_levels(accuracies, unquantized=97.5, tolerance=50.0) == 2
-
-
-def test_lowest_levels_does_not_depend_on_the_order_of_the_mapping():
-    assert lowest_levels({7: 97.5, 6: 97.5, 3: 90.0}, unquantized=97.5, tolerance=0.0) == 6
-
-
-def test_lowest_levels_complains_where_no_k_will_do():
-    with pytest.raises(RemError):
-        lowest_levels({2: 50.0, 3: 60.0}, unquantized=97.5, tolerance=1.0)
-
-
-@pytest.mark.parametrize("classes", [2, 3, 10, 200])
-def test_edge_at_uniform_by_looking_at_every_edge(classes: int):
-    for levels in range(2, 257):
-        edges = {Fraction(2 * k + 1, 2 * (levels - 1)) for k in range(levels - 1)}
-        assert edge_at_uniform(levels, classes) is (Fraction(1, classes) in edges), levels
-
-
-def test_six_levels_flicker_at_a_tenth_and_eleven_do_not():
-    assert edge_at_uniform(6, 10)
-    assert not edge_at_uniform(11, 10)
+def test_six_levels_have_an_edge_on_a_tenth_and_eleven_have_not():
+    assert edge_distance(6, 10) == 0
+    assert edge_distance(11, 10) == Fraction(1, 20)

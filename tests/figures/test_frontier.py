@@ -1,0 +1,55 @@
+"""The frontier and the interventions: what is drawn is what was measured."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawings import drawn
+from measurements import settings
+
+from rem.figures.frontier import frontier
+from rem.figures.interventions import interventions
+from rem.figures.style import save_figure
+from rem.tables.names import Names
+from rem.tables.probes import COLUMNS, INTERVENTIONS, MARGIN, Probes
+
+TAUS = {"0.5": 6.0, "1": 4.0, "inf": 0.0}  # to entropy
+NAMES = Names([settings("mnist", variant, 42) for variant in ("baseline", "rem")])
+
+
+@pytest.fixture
+def probes():
+    rows = []
+    for variant, worse in (("baseline", 0.0), ("rem", 1.0)):
+        for seed in (42, 43, 44):
+            where = ("mnist", variant, seed, "best", "test")
+            for tau, bits in TAUS.items():
+                values = {"band_entropy": bits - worse, "accuracy": 98 - worse, "strongest_coupling": 0.1 + bits / 100}
+                rows += [(*where, "temperature", tau, 0, *value) for value in values.items()]
+            for place, name in enumerate(INTERVENTIONS):
+                rows.append((*where, "intervention", name, 0, "difference", -place - worse - (seed - 43) / 10))
+    return Probes(pd.DataFrame(rows, columns=COLUMNS))
+
+
+def test_a_line_over_tau_and_a_mark_a_network_as_it_is(probes, tmp_path):
+    figure = frontier(probes, NAMES)
+    accuracy, strength = figure.axes
+    for panel, upwards in ((accuracy, 97.0), (strength, 0.14)):
+        (line,) = [line for line in panel.lines if line.get_gid() == "rem"]
+        assert line.get_xdata().tolist() == [5.0, 3.0, -1.0]  # from tau = 0.5 to infinity
+        marks = [line.get_xydata()[0] for line in panel.lines if line.get_marker() == "s"]
+        assert np.array(marks) == pytest.approx(np.array([[3.0, upwards]] * 3))
+    save_figure(figure, tmp_path / "frontier")
+    assert drawn(tmp_path / "frontier")
+
+
+def test_a_mark_and_an_interval_an_intervention(probes, tmp_path):
+    figure = interventions(probes, NAMES)
+    (panel,) = figure.axes
+    marks = [line.get_xydata()[0] for line in panel.lines if line.get_marker() == "s"]
+    assert [x for x, _ in marks] == pytest.approx([-place - 1 for place in range(len(INTERVENTIONS))])
+    intervals = [one.get_segments()[0][:, 0] for one in panel.collections]
+    half = 4.302653 * 0.1 / 3**0.5  # Student's t of 2 degrees of freedom
+    assert intervals[0] == pytest.approx([-half, half], abs=1e-6)
+    assert any(patch.get_x() == -MARGIN for patch in panel.patches)
+    save_figure(figure, tmp_path / "interventions")
+    assert drawn(tmp_path / "interventions")
