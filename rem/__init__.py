@@ -19,7 +19,9 @@ if TYPE_CHECKING:  # what editors read
     from rem.tables.measurements import read_metrics
     from rem.training.checkpoints import load_checkpoint as load
     from rem.trees.entropy import dictionary, entropy, mean_entropy
+    from rem.trees.interventions import temper
     from rem.trees.quantizer import keys, quantize
+    from rem.trees.strength import instability, polarization, strongest_coupling
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,16 +30,20 @@ __all__ = [
     "RemError",
     "dictionary",
     "entropy",
+    "instability",
     "keys",
     "load",
     "load_split",
     "lobster",
     "margin_loss",
     "mean_entropy",
+    "polarization",
     "quantize",
     "read_metrics",
     "route",
     "search_threshold",
+    "strongest_coupling",
+    "temper",
 ]
 
 _HOMES = {
@@ -46,16 +52,20 @@ _HOMES = {
     "RemError": "rem.errors.RemError",
     "dictionary": "rem.trees.entropy.dictionary",
     "entropy": "rem.trees.entropy.entropy",
+    "instability": "rem.trees.strength.instability",
     "keys": "rem.trees.quantizer.keys",
     "load": "rem.training.checkpoints.load_checkpoint",
     "load_split": "rem.data.batches.load_split",
     "lobster": "rem.pruning.lobster.lobster",
     "margin_loss": "rem.networks.losses.margin_loss",
     "mean_entropy": "rem.trees.entropy.mean_entropy",
+    "polarization": "rem.trees.strength.polarization",
     "quantize": "rem.trees.quantizer.quantize",
     "read_metrics": "rem.tables.measurements.read_metrics",
     "route": "rem.networks.routing.route",
     "search_threshold": "rem.pruning.threshold.search_threshold",
+    "strongest_coupling": "rem.trees.strength.strongest_coupling",
+    "temper": "rem.trees.interventions.temper",
 }
 
 

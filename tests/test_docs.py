@@ -130,3 +130,13 @@ def test_the_case_by_hand_comes_out(capsys):
     (code,), (printed,) = blocks(page, "python"), re.findall(r"^It prints\n\n```\n(.*?)^```", text(page), re.M | re.S)
     exec(code, {})
     assert capsys.readouterr().out == printed
+
+
+def test_the_code_that_measures_ones_own_couplings_runs():
+    (code,) = blocks(tiny.ROOT / "docs/the-measure.md", "python")
+    couplings = torch.rand(6, 3, 4).softmax(dim=1)
+    found = {"couplings": couplings, "predicted": torch.tensor([0, 1, 2, 0, 1, 2])}
+    exec(code, found)
+    assert found["softer"].shape == couplings.shape
+    assert found["softer"].var() < couplings.var()
+    assert 0 < found["rho"] < 1

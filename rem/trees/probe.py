@@ -1,7 +1,8 @@
 """One network asked what its routing is worth: by other couplings in place of its own, and by how stable they are."""
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,6 @@ from rem.data.batches import find_split, stream_batches, stream_training_batches
 from rem.files.atomic import whole
 from rem.files.hdf5 import open_hdf5
 from rem.networks.capsnet import CapsNet
-from rem.settings.run import Run
 from rem.training.checkpoints import load_checkpoint
 from rem.trees.probing import Probing
 from rem.trees.training_trees import training_trees
@@ -57,7 +57,12 @@ def probe(
     """
     model, run, _ = load_checkpoint(checkpoint, device)
     data, batch = run.data, run.training.batch_size
-    trees = training_trees(lambda: _routed(model, run, prepared, device), data.classes, levels)
+    trees = training_trees(
+        lambda: (pixels for pixels, _ in stream_training_batches(prepared, data, batch, device)),
+        functools.partial(_routed, model),
+        data.classes,
+        levels,
+    )
     network = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed, "checkpoint": checkpoint.stem}
     rows = []
     for split in splits:
@@ -73,7 +78,6 @@ def probe(
 
 
 @torch.no_grad()
-def _routed(model: CapsNet, run: Run, prepared: Path, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    for pixels, _ in stream_training_batches(prepared, run.data, run.training.batch_size, device):
-        lengths, _, couplings = model(pixels)
-        yield couplings, lengths.argmax(dim=1)
+def _routed(model: CapsNet, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    lengths, _, couplings = model(pixels)
+    return couplings, lengths.argmax(dim=1)

@@ -34,7 +34,7 @@ def polarization(couplings: Tensor) -> Tensor:
     >>> rem.polarization(torch.tensor([[[1.0, 0.5], [0.0, 0.5]]]))
     tensor([0.5000])
 
-    From Everett, Zhong and Leontidis (2023), https://arxiv.org/abs/2307.09944.
+    From Peer, Stabinger and Rodríguez-Sánchez (2018), https://arxiv.org/abs/1812.09707.
 
     Args:
         couplings: (N, J, I).
@@ -88,8 +88,8 @@ def instability(couplings: Tensor, predicted: Tensor) -> float:
     x_i over the images of a class, with capsule and class fixed, over the variance of all x_i. 0: each class has one
     tree. 1: to know the class and the capsule says nothing. Multiplying all logits by a number changes nothing.
 
-    >>> couplings = torch.rand(6, 3, 4).softmax(dim=1)
-    >>> rem.instability(couplings[[0, 0, 1, 1]], torch.tensor([0, 0, 2, 2]))  # two images a class, alike
+    >>> trees = torch.tensor([[[0.6, 0.3], [0.4, 0.7]], [[0.2, 0.5], [0.8, 0.5]]])  # two images, classes and capsules
+    >>> rem.instability(trees[[0, 0, 1]], torch.tensor([0, 0, 1]))  # the images of a class are alike
     0.0
 
     Args:

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from rem.trees import entropy, quantizer
 
-Routed = tuple[Tensor, Tensor]  # of a batch: the couplings (B, J, I) and the predicted classes (B,)
-
 
 class TrainingTrees(NamedTuple):
     """Of training images, by predicted class; where nobody was predicted as a class, its couplings are 1/J."""
@@ -41,18 +39,25 @@ def own_column(couplings: Tensor, predicted: Tensor) -> Tensor:
     return couplings[torch.arange(len(predicted), device=predicted.device), predicted]
 
 
-def training_trees(routed: Callable[[], Iterable[Routed]], classes: int, levels: Sequence[int]) -> TrainingTrees:
-    """Go through the training images, and once more for the images that have the modal keys.
+def training_trees(
+    batches: Callable[[], Iterable[Tensor]],
+    routed: Callable[[Tensor], tuple[Tensor, Tensor]],
+    classes: int,
+    levels: Sequence[int],
+) -> TrainingTrees:
+    """Go through the training images, and once more for the few that have the modal keys.
 
     Args:
-        routed: gives the couplings and predicted classes of all training images, batch by batch, alike each time.
+        batches: gives all training images, batch by batch, alike each time.
+        routed: gives the couplings (B, J, I) and the predicted classes (B,) of such a batch.
         classes: J.
         levels: every K of which keys are counted.
     """
     sums, latest, images = None, None, torch.zeros(classes, dtype=torch.float64)
     found: dict[int, list[np.ndarray]] = {level: [] for level in levels}
     labels = []
-    for couplings, predicted in routed():
+    for batch in batches():
+        couplings, predicted = routed(batch)
         own, indices = own_column(couplings, predicted), predicted.cpu()
         if sums is None:
             uniform = torch.full_like(couplings[0], 1 / classes)
@@ -73,7 +78,7 @@ def training_trees(routed: Callable[[], Iterable[Routed]], classes: int, levels:
     digests = {level: np.concatenate(parts) for level, parts in found.items()}
     wanted = {level: _modal_images(own, of_image) for level, own in digests.items()}
     modal = {level: torch.full_like(class_mean, 1 / classes) for level in levels}
-    for label, level, column in _columns(routed(), wanted):
+    for label, level, column in _columns(batches(), routed, wanted):
         modal[level][label] = quantizer.quantize(column, level)
     counted = {level: np.unique(own, return_counts=True) for level, own in digests.items()}
     shares = {level: _modal_share(wanted[level], digests[level], of_image) for level in levels}
@@ -102,12 +107,23 @@ def _modal_share(first: dict[int, int], digests: np.ndarray, predicted: np.ndarr
     return float(np.mean([(digests[predicted == label] == digests[image]).mean() for label, image in first.items()]))
 
 
-def _columns(routed: Iterable[Routed], wanted: dict[int, dict[int, int]]) -> Iterator[tuple[int, int, Tensor]]:
+def _columns(
+    batches: Iterable[Tensor],
+    routed: Callable[[Tensor], tuple[Tensor, Tensor]],
+    wanted: dict[int, dict[int, int]],
+) -> Iterator[tuple[int, int, Tensor]]:
     """Class, K and column c_{-j} (I,) of each of the wanted images (K -> class -> position)."""
     start = 0
-    for couplings, predicted in routed:
-        for level, images in wanted.items():
-            for label, image in images.items():
-                if start <= image < start + len(predicted):
-                    yield label, level, couplings[image - start, label]
-        start += len(predicted)
+    for batch in batches:
+        here = range(start, start + len(batch))
+        of_batch = [
+            (label, level, image)
+            for level, images in wanted.items()
+            for label, image in images.items()
+            if image in here
+        ]
+        if of_batch:
+            couplings, _ = routed(batch)
+            for label, level, image in of_batch:
+                yield label, level, couplings[image - start, label]
+        start += len(batch)

@@ -345,7 +345,8 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
     [
         (
             "colour",
-            "name, device, slots_per_gpu, mirror, select, experiments, quantizer, probed, figures, stacked_decoder, defaults, "
+            "name, device, slots_per_gpu, mirror, select, experiments, quantizer, probed, figures, stacked_decoder, "
+            "defaults, "
             "datasets, variants",
         ),
         ("experiments.main.colour", "datasets, variants, seeds"),

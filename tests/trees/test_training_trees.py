@@ -11,7 +11,10 @@ COUPLINGS = torch.randn(9, 3, 4, generator=torch.Generator().manual_seed(0)).sof
 def gathered(couplings, predicted, levels=(4,), batch=2):
     predicted = torch.tensor(predicted)
     return training_trees(
-        lambda: zip(couplings.split(batch), predicted.split(batch), strict=True), couplings.shape[1], levels
+        lambda: torch.arange(len(couplings)).split(batch),
+        lambda images: (couplings[images], predicted[images]),
+        couplings.shape[1],
+        levels,
     )
 
 
