@@ -12,6 +12,7 @@ from rem.training.train import train
 from rem.trees.couplings import extract
 from rem.trees.dictionaries import write_entropies
 from rem.trees.levels import choose_levels
+from rem.trees.sweep import write_sweep
 
 LONGEST = ("test_workflow.py", "test_dvc.py", "test_interruptions.py", "test_slurm.py")
 
@@ -51,5 +52,7 @@ def sample_run(tmp_path_factory) -> Path:
     levels, entropies = results / "entropies/mnist/levels.csv", results / "entropies" / place
     choose_levels([found / "last.val.h5"], 100.0, True, 11, levels)
     write_entropies([found / "last.test.h5"], [7, 11], entropies, entropies / "entropy.csv")
-    write_metrics(sorted(found.glob("*.h5")), [entropies / "entropy.csv"], [levels], results / "metrics.csv")
+    sweep = entropies / "sweep/last.test.csv"
+    write_sweep(found / "last.test.h5", sweep)
+    write_metrics(sorted(found.glob("*.h5")), [entropies / "entropy.csv"], [sweep], [levels], results / "metrics.csv")
     return root

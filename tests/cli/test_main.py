@@ -253,10 +253,19 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     assert pd.read_csv(tmp_path / "sweep/last.test.csv")["levels"].tolist() == [2, 3, 4, 5, 6]
 
     inputs = ["--couplings", files / "last.test.h5", "--entropies", entropies, "--levels", levels]
+    inputs += ["--sweeps", tmp_path / "sweep/last.test.csv"]
     assert rem("metrics", tmp_path / "metrics.csv", *inputs) == 0
     assert {"accuracy", "entropy", "sparsity", "shared_levels"} <= set(pd.read_csv(tmp_path / "metrics.csv")["metric"])
 
     measured = ["--metrics", tmp_path / "metrics.csv", "--runs", run]
+    probed = tmp_path / "probe.csv"
+    asked = ["--checkpoint", models / "last.pt", "--splits", "val", "test", "--levels", levels]
+    assert rem("probe", probed, *asked, *computing) == 0
+    assert pd.read_csv(probed)["split"].unique().tolist() == ["val", "test"]
+    assert rem("probes", tmp_path, "--probes", probed, *measured) == 0
+    for figure in ("frontier", "interventions"):
+        assert rem("figure", figure, tmp_path / figure, tmp_path / "probes.csv", run) == 0
+        assert (tmp_path / f"{figure}.svg").stat().st_size > 10_000
     assert rem("paired", tmp_path / "tables", *measured) == 0
     assert pd.read_csv(tmp_path / "tables/paired.csv").empty  # one network has none to differ from
     assert rem("controls", tmp_path / "tables", *measured) == 0
