@@ -49,9 +49,12 @@ class Results:
         """Statistics over seeds, indexed by `CELL`.
 
         Columns: mean, std (n - 1 in the denominator; NaN with one seed), median, seeds (their number), and for the
-        whole set std_classes: the standard deviation over classes of the values averaged over seeds.
+        whole set std_classes: the standard deviation over classes of the values averaged over seeds. What is blank for
+        any seed has no row: the other seeds are no fair choice of all.
         """
-        cells = self.rows.groupby(CELL)["value"].agg(mean="mean", std="std", median="median", seeds="count")
+        groups = self.rows.groupby(CELL)["value"]
+        cells = groups.agg(mean="mean", std="std", median="median", seeds="count")
+        cells = cells[cells["seeds"] == groups.size()]
         means = cells["mean"].drop(index=WHOLE, level="class")
         over_classes = means.groupby(level=CELL[:-1]).std()
         over_classes = pd.concat({WHOLE: over_classes}, names=["class"]).reorder_levels(CELL)

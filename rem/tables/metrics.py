@@ -18,7 +18,8 @@ def write_metrics(couplings: list[Path], entropies: list[Path], levels: list[Pat
 
     `levels` is K, empty where nothing is quantized; `class` is empty for the whole split. Accuracies
     and sparsities are in %, entropies in bits. A class's entropies are Eq. 8, the whole split's are
-    Eq. 9; the metrics of the CSVs of `rem entropy` are their columns (`rem.trees.dictionaries.write_entropies`).
+    Eq. 9; the metrics of the CSVs of `rem entropy` are their columns (`rem.trees.dictionaries.write_entropies`),
+    and blank where these are.
 
     Args:
         couplings: files of `rem couplings`.

@@ -50,6 +50,7 @@ METRICS = {
     "entropy_miller_madow": Metric("Miller-Madow", "bits"),
     "entropy_chao_shen": Metric("Chao-Shen", "bits"),
     "coverage": Metric("coverage"),
+    "lower_bound": Metric("lower bound"),
     "uniform_share": Metric("share at 1/J", told=".3f"),
     "strongest_coupling": Metric("mean max_j c", spec=".3f", told=".3f", sweep=False),
     # Of claims alone.
