@@ -81,24 +81,28 @@ def paired(folder: Path, metrics: Path, runs: list[Path], images: list[Path]) ->
     FOLDER,
     METRICS,
     RUNS,
+    IMAGES,
     DATASET,
     NAME,
     argument("--trajectory", help="the CSV of rem trajectory"),
     argument("--equivariance", nargs="*", default=[], help="equivariance.csv of rem perturb, one a run"),
+    argument("--accuracies", nargs="*", default=[], help="CSVs of rem accuracies, one a run"),
 )
 def claims(
     folder: Path,
     metrics: Path,
     runs: list[Path],
+    images: list[Path],
     dataset: str,
     name: str,
     trajectory: Path | None,
     equivariance: list[Path],
+    accuracies: list[Path],
 ) -> None:
     """Decide the paper's claims from what was measured."""
     from rem.claims.write import write_claims
 
-    write_claims(metrics, runs, trajectory, equivariance, name, dataset, folder)
+    write_claims(metrics, runs, images, trajectory, equivariance, accuracies, name, dataset, folder)
 
 
 @command(

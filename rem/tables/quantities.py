@@ -43,6 +43,7 @@ METRICS = {
     "accuracy": Metric("accuracy", "%"),
     "sparsity": Metric("sparsity", "%", "median", **OF_THE_NETWORK),
     "sparsity_class_blocks": Metric("zero W_ij", "%", **OF_THE_NETWORK),
+    "dose": Metric("dose", **OF_THE_NETWORK),
     "keys": Metric("keys", **COUNT, ceiling="images"),
     "images": Metric("images", **COUNT),
     "entropy": Metric("entropy", "bits", ceiling="entropy_ceiling"),
@@ -58,4 +59,5 @@ METRICS = {
     "relative fall of entropy": Metric("relative fall of entropy", "%"),
     "dimensions above chance": Metric("dimensions above chance", "%"),
     "consistency": Metric("consistency", told=".3f"),
+    "accuracy at equal test accuracy": Metric("accuracy at equal test accuracy", "%"),
 }
