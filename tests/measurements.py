@@ -80,5 +80,5 @@ def _measured(variant, seed, checkpoint):
             yield "test", levels, class_, "entropy_ceiling", ceiling
             yield "test", levels, class_, "keys", classes * keys
             yield "test", levels, class_, "images", classes * 50
-        for metric in ("entropy_miller_madow", "entropy_chao_shen", "coverage"):
+        for metric in ("entropy_miller_madow", "entropy_chao_shen", "coverage", "lower_bound"):
             yield "test", levels, None, metric, 0.5

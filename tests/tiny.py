@@ -120,13 +120,18 @@ def write_couplings(
     changed: Mapping[int, tuple[int, int]] | None = None,
     strongest: Sequence[float] = (1.0,),
     sparsity: Mapping[str, float] | None = None,
+    labels: Sequence[int] | None = None,
     **attributes: object,
 ) -> Path:
-    """A file as `rem couplings` writes it, with the values given; `changed`: images lost and gained at each K."""
+    """A file as `rem couplings` writes it, with the values given; the labels are the predictions unless given.
+
+    `changed`: images lost and gained at each K.
+    """
     accuracies = accuracies or {2: 50.0, 3: 60.0}
     with h5py.File(path, "w") as file:
         file["couplings"] = np.array(couplings, np.float32)
         file["predicted"], file["strongest"] = np.array(predicted), np.array(strongest, np.float32)
+        file["label"] = np.array(predicted if labels is None else labels)
         file["sweep/levels"], file["sweep/accuracy"] = np.array(list(accuracies)), np.array(list(accuracies.values()))
         file["sweep/loss"] = np.array([(losses or {}).get(level, 0.1) for level in accuracies])
         lost_gained = np.array([(changed or {}).get(level, (0, 0)) for level in accuracies])

@@ -1,11 +1,13 @@
-"""The rules that decide a claim: a comparison over seeds, what it shows, and the verdict."""
+"""Comparisons of networks over seeds, what they show, and the verdict."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from rem.claims.rules import (
+    ALPHA,
     FAILS,
     HOLDS,
     KEYS_AT_CEILING,
@@ -14,34 +16,43 @@ from rem.claims.rules import (
     NEAR_CEILING,
     UNDECIDED,
     Rule,
+    different,
     same,
+    undecidable,
 )
 from rem.tables.measurements import Results
-from rem.tables.names import Images, Names, model_name
+from rem.tables.names import Images, Names
 from rem.tables.quantities import METRICS
-from rem.tables.statistics import paired_test
+from rem.tables.statistics import Interval, from_95, paired_interval, paired_test
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Whose measurement is meant: a variant at its own checkpoint, unless one is named; `decoder_on` is `Run`'s."""
+    """Whose measurement is meant: a variant at its own checkpoint, unless one is named."""
 
     variant: str
     checkpoint: str | None = None
-    decoder_on: str | None = None
 
-    def name(self, quantized: bool = True) -> str:
+    def name(self, names: Names, dataset: str, quantized: bool = True) -> str:
         """For people, with the checkpoint if one is named."""
-        name = model_name(self.variant, quantized, self.decoder_on)
+        name = names.model(self.variant, dataset, quantized)
         return name + (f" ({self.checkpoint})" if self.checkpoint else "")
+
+
+class Judged(NamedTuple):
+    """By what a finding is judged: the interval of its difference at any level, and the rule that reads it."""
+
+    interval: Interval
+    rule: Rule
 
 
 @dataclass(frozen=True)
 class Finding:
     """One comparison: `value` (of `network`) beside `reference`, both means over seeds, and what it says of the claim.
 
-    `data` is the dataset, or on the transfer split the source of that set. `low` and `high` are the 95% interval of
-    `difference`; NaN where there is none. Only findings that `decides` count for the claim's verdict.
+    `data` is the dataset, or on the transfer split the source of that set. `low` and `high` are the interval of
+    `difference` at the level `confidence`, `images_low` and `images_high` the 95% one over images; NaN where there is
+    none. Only findings that `decides` count for the claim's verdict.
     """
 
     dataset: str
@@ -54,13 +65,28 @@ class Finding:
     value: float
     reference: float
     difference: float
-    low: float
-    high: float
     p: float
     seeds: int
-    verdict: str
+    low: float = np.nan
+    high: float = np.nan
+    confidence: float = 1 - ALPHA
+    images_low: float = np.nan
+    images_high: float = np.nan
+    verdict: str = UNDECIDED
     decides: bool = True
     note: str = ""
+    judged: Judged | None = field(default=None, compare=False, repr=False)  # None: by nothing that can be corrected
+
+    def at(self, confidence: float) -> "Finding":
+        """With the interval of that level, and the verdict by it; as it is where it is judged by none."""
+        if self.judged is None:
+            return self
+        low, high = map(float, self.judged.interval(confidence))
+        verdict = self.judged.rule(low, high, MARGINS.get(self.metric, 0))
+        return replace(self, low=low, high=high, confidence=confidence, verdict=verdict)
+
+
+COLUMNS = [each.name for each in fields(Finding) if each.name != "judged"]  # of a finding on disk
 
 
 def compare(
@@ -80,66 +106,107 @@ def compare(
     An entropy or a number of keys at its ceiling is a lower bound of the true one: where the lower of the two is
     there nothing is decided, nor where either is that two networks are the same.
     """
-
-    def measured(of: Compared, what: str) -> pd.Series:
-        checkpoint = of.checkpoint or results.checkpoint(dataset, of.variant)
-        return results.over_seeds(dataset, of.variant, checkpoint, levels, what, split=split)
-
-    values, references = measured(network, metric), measured(against, metric)
-    names = [of.name(quantized=levels is not None) for of in (network, against)]
-    found = over_runs(dataset, metric, *names, values, references, rule)
+    pair = [(of.variant, of.checkpoint or results.checkpoint(dataset, of.variant)) for of in (network, against)]
+    values, references = (results.over_seeds(dataset, *of, levels, metric, split=split) for of in pair)
+    names = [of.name(results.names, dataset, quantized=levels is not None) for of in (network, against)]
+    images = results.over_images(dataset, *pair, levels, metric, split=split)
+    found = over_runs(dataset, metric, *names, values, references, rule, images)
     if not found:
         return []
     (finding,) = found
-    verdict, note = finding.verdict, finding.note
     if bound := METRICS[metric].ceiling:
-        ceilings = (measured(of, bound).mean() for of in (network, against))
+        ceilings = [results.over_seeds(dataset, *of, levels, bound, split=split).mean() for of in pair]
         means = (finding.value, finding.reference)
-        reached = [at_ceiling(metric, *pair) for pair in zip(means, ceilings, strict=True)]
-        if reached[int(np.argmin(means))] or (rule is same and verdict == HOLDS and any(reached)):
-            verdict, note = UNDECIDED, "at the ceiling"
+        reached = [at_ceiling(metric, *each) for each in zip(means, ceilings, strict=True)]
+        if reached[int(np.argmin(means))]:
+            finding = _bounded(finding, undecidable, "at the ceiling")
         elif any(reached):
             note = f"{names[reached.index(True)]} is at the ceiling: the true difference is larger"
-    shown = {"levels": levels, "split": split, "data": data or dataset}
-    return [replace(finding, verdict=verdict, note=note, decides=decides, **shown)]
+            finding = _bounded(finding, different if rule is same else rule, note)
+    return [replace(finding, decides=decides, levels=levels, split=split, data=data or dataset)]
+
+
+def _bounded(finding: Finding, rule: Rule, note: str) -> Finding:
+    judged = finding.judged and finding.judged._replace(rule=rule)
+    return replace(finding, judged=judged, note=note).at(1 - ALPHA)
 
 
 def over_runs(
-    dataset: str, metric: str, network: str, against: str, values: pd.Series, references: pd.Series, rule: Rule
+    dataset: str,
+    metric: str,
+    network: str,
+    against: str,
+    values: pd.Series,
+    references: pd.Series,
+    rule: Rule,
+    images: tuple[float, float] | None = None,
 ) -> list[Finding]:
-    """The finding of values and references, each by seed, of the test split; none where no seed has both."""
+    """The finding of values and references, each by seed, of the test split; none where no seed has both.
+
+    Args:
+        dataset: on which they were measured.
+        metric: what was.
+        network: whose values they are, for people.
+        against: whose references.
+        values: by seed.
+        references: by seed.
+        rule: that decides.
+        images: the 95% interval of the mean difference over images, which decides where all seeds differ alike.
+    """
     pair = pd.concat({"value": values, "reference": references}, axis=1).dropna()
     if pair.empty:
         return []
-    test = paired_test((pair["value"] - pair["reference"]).to_numpy())
-    low, high = test.get("low", np.nan), test.get("high", np.nan)
-    note = ""
-    if np.isnan(low):
-        note = "one seed has no interval" if len(pair) == 1 else "all seeds differ alike, which leaves no interval"
-    return [
-        Finding(
-            dataset,
-            dataset,
-            "test",
-            None,
-            metric,
-            network,
-            against,
-            *pair.mean()[["value", "reference"]],
-            test["difference"],
-            low,
-            high,
-            test.get("p", np.nan),
-            len(pair),
-            rule(low, high, MARGINS.get(metric, 0)),
-            note=note,
-        )
-    ]
+    differences = (pair["value"] - pair["reference"]).to_numpy()
+    test, interval, note = paired_test(differences), paired_interval(differences), ""
+    if interval is None and len(pair) == 1:
+        note = "one seed has no interval"
+    elif interval is None:
+        note = "all seeds differ alike: the interval is that of the images" if images else ALIKE
+        interval = from_95(*images) if images else None
+    low, high = images or (np.nan, np.nan)
+    finding = Finding(
+        dataset,
+        dataset,
+        "test",
+        None,
+        metric,
+        network,
+        against,
+        *pair.mean()[["value", "reference"]],
+        test["difference"],
+        test.get("p", np.nan),
+        len(pair),
+        images_low=low,
+        images_high=high,
+        note=note,
+        judged=Judged(interval, rule) if interval else None,
+    )
+    return [finding.at(1 - ALPHA)]
+
+
+ALIKE = "all seeds differ alike, which leaves no interval"
 
 
 def at_ceiling(metric: str, value: float, ceiling: float) -> bool:
     """Whether an entropy, or a number of keys, is as high as the number of images lets it be."""
     return bool(ceiling - value < NEAR_CEILING if metric == "entropy" else value > KEYS_AT_CEILING * ceiling)
+
+
+def corrected(findings: list[Finding]) -> list[Finding]:
+    """The findings of a claim, those that decide it with the intervals and verdicts of Holm's procedure (1979).
+
+    All that are left are judged at the level 1 - alpha / (their number), until that decides none of them: what a test
+    rejects at its corrected p, and in the end with an interval that shows it.
+    """
+    found = list(findings)
+    left = [place for place, finding in enumerate(found) if finding.decides and finding.judged]
+    decided_now = True
+    while left and decided_now:
+        for place in left:
+            found[place] = found[place].at(1 - ALPHA / len(left))
+        still = [place for place in left if found[place].verdict == UNDECIDED]
+        decided_now, left = len(still) < len(left), still
+    return found
 
 
 def decided(findings: list[Finding], names: Names) -> str:

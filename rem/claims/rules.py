@@ -3,14 +3,17 @@
 from collections.abc import Callable
 
 HOLDS, FAILS, UNDECIDED, MISSING = "holds", "does not hold", "not decidable at this scale", "not measured"
+ALPHA = 0.05  # the chance of any wrong verdict among the findings that decide a claim
 MARGINS = {"accuracy": 0.5, "entropy": 0.5, "consistency": 0.1}  # a smaller difference counts as none: points, bits, 1
 ZERO_BLOCKS = 1.0  # % of the W_ij that must be wholly zero before Eq. 15 can explain anything
 BY_CHANCE = 5.0  # % of the dimensions whose consistency exceeds `chance` if none means anything
 NEAR_CEILING = 0.1  # bits below log2 n within which an entropy says only that nearly every image has its own key
 KEYS_AT_CEILING = 0.95  # keys an image from which on a number of keys says no more than that
+LATE_EPOCHS = 10  # in the later half of a run, from which on a trend over them is looked at
+EQUAL_DOSES = 0.1  # of the larger: doses that differ by no more are the same
 
 
-Rule = Callable[[float, float, float], str]  # (low, high, margin) of a 95% interval to a verdict
+Rule = Callable[[float, float, float], str]  # (low, high, margin) of an interval to a verdict
 
 
 def higher(low: float, high: float, margin: float) -> str:
@@ -24,8 +27,8 @@ def lower(low: float, high: float, margin: float) -> str:
 
 
 def not_lower(low: float, high: float, margin: float) -> str:
-    """Holds where the whole interval is above -margin (non-inferiority); does not where it is below 0 but not that."""
-    return HOLDS if low > -margin else FAILS if high < 0 else UNDECIDED
+    """Holds where the whole interval is above -margin (non-inferiority), does not where it is below."""
+    return HOLDS if low > -margin else FAILS if high < -margin else UNDECIDED
 
 
 def lower_at_all(low: float, high: float, margin: float) -> str:
@@ -35,32 +38,52 @@ def lower_at_all(low: float, high: float, margin: float) -> str:
 
 def same(low: float, high: float, margin: float) -> str:
     """Holds where the whole interval is within the margin (equivalence); does not where it is wholly outside."""
-    return HOLDS if -margin < low and high < margin else FAILS if low > margin or high < -margin else UNDECIDED
+    return HOLDS if -margin < low and high < margin else different(low, high, margin)
+
+
+def different(low: float, high: float, margin: float) -> str:
+    """Does not hold where the whole interval is outside the margin; never holds, as with `same` at a ceiling."""
+    return FAILS if low > margin or high < -margin else UNDECIDED
+
+
+def undecidable(low: float, high: float, margin: float) -> str:
+    """Never decides, whatever the interval."""
+    return UNDECIDED
 
 
 RULES = f"""\
-- A difference is that of networks of the same seed, meaned over seeds; in brackets its 95% interval, of Student's \
-t. n is the number of seeds. The intervals are not corrected for their number.
+- A difference is that of networks of the same seed, meaned over seeds; in brackets its interval, of Student's t. n is \
+the number of seeds. A second interval, *images*, is what the images leave open: it is the 95% bootstrap interval of \
+the same mean difference where the test images are drawn anew, the same ones for both networks and all seeds. It \
+speaks of these trainings on other images, the first of other trainings on these images.
 - *rises*, *falls*: holds if the whole interval lies on that side of 0, does not hold if it lies on the other.
 - *no loss*: holds if the whole interval lies above -{MARGINS["accuracy"]:g} points of accuracy \
-(-{MARGINS["consistency"]:g} of consistency); does not hold if it lies below 0 but not above that.
+(-{MARGINS["consistency"]:g} of consistency); does not hold if it lies wholly below that.
 - *the same*: holds if the whole interval lies within ±{MARGINS["entropy"]:g} bits, does not hold if it lies wholly \
 outside.
 - *lower at all*: holds if the whole interval lies below 0, does not hold if it lies above -{MARGINS["entropy"]:g} \
 bits.
-- Otherwise: not decidable at this scale, that is, with so few seeds or seeds that differ all alike. One seed decides \
-nothing, but for the trend within a run.
+- Otherwise: not decidable at this scale. One seed decides nothing, but for the trend within a run. Where all seeds \
+differ alike there is no interval over seeds; that of the images decides, where there is one.
+- Intervals are 95% ones unless another level stands behind them. Where m findings decide a claim they are corrected \
+by Holm's procedure: each is judged by its interval of level 1 - {ALPHA:g}/m; those that this decides are decided, and \
+the others are judged anew with their number as m, until none is decided any more. The interval shown is the one that \
+a finding was judged by last, so that interval and verdict agree; the chance that any of the m verdicts is wrong stays \
+below {ALPHA:.0%}.
 - An entropy within {NEAR_CEILING:g} bits of its ceiling (mean of log2 n, n the images predicted as a class), or \
 more keys than {KEYS_AT_CEILING:.0%} of the images, say only that nearly every image has a key of its own. Where the \
 lower of two is there, nothing is decided; where either is, no two are said to be *the same*.
 - The fall of entropy on two datasets is compared in % of CapsNet+Q's, by Welch's interval; where the smaller fall \
-could be the larger but for a ceiling, nothing is decided.
-- The trend of one run over its epochs is Kendall's tau with p < 0.05; it speaks of that run only, and its epochs \
-are not independent.
+could be the larger but for a ceiling, nothing is decided, nor where the doses (the sum of lambda over all steps) of \
+the two datasets' pruned networks are not known or differ by more than {EQUAL_DOSES:.0%} of the larger.
+- The trend of one run is that of a straight line through the later half of its epochs, at least {LATE_EPOCHS} of \
+them; what is left beside the line is resampled in moving blocks of sqrt(n) epochs, and the interval is Student's by \
+the number of blocks. It speaks of that run only.
 - A dimension moves the image one way where its consistency exceeds what {BY_CHANCE:g} % of dimensions would exceed \
-by chance; more than by chance: the interval of their share lies above {BY_CHANCE:g} %.
+by chance; more than by chance: the exact binomial interval (Clopper and Pearson) of their share, over the dimensions \
+of all seeds, lies above {BY_CHANCE:g} %.
 - Zero W_ij: holds if at least {ZERO_BLOCKS:g} % of the blocks are wholly zero in every network, does not hold if in \
-none.
+none. Entropy of 0: holds if every network's is exactly 0, does not hold if one is not.
 - A claim does not hold if one of the findings that decide it says so, holds if all do. The shared K decides; what \
 stands *beside it* (the authors' K, further comparisons) does not. What holds only on other data than the paper's, \
 as whose a sample of them counts, is said to hold there. Without a measurement: {MISSING}."""

@@ -1,19 +1,21 @@
 """The verdicts on the paper's claims: `claims.csv`, a row a finding, and `claims.md`, to be read."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from rem.claims.evidence import Evidence
+from rem.claims.findings import COLUMNS as OF_A_FINDING
 from rem.claims.findings import Finding, decided
 from rem.claims.paper import CLAIMS, Claim
-from rem.claims.rules import RULES
+from rem.claims.rules import ALPHA, RULES
 from rem.errors import RemError
 from rem.files.atomic import whole
 from rem.files.csv import read_csv
+from rem.tables.equal_accuracy import COURSE
 from rem.tables.measurements import RUN, read_results
 from rem.tables.names import Names
 from rem.tables.quantities import METRICS
@@ -22,8 +24,10 @@ from rem.tables.quantities import METRICS
 def write_claims(
     metrics_csv: Path,
     run_yamls: Sequence[Path],
+    images_csvs: Sequence[Path],
     trajectory_csv: Path | None,
     equivariance_csvs: Sequence[Path],
+    accuracies_csvs: Sequence[Path],
     config_name: str,
     dataset: str,
     folder: Path,
@@ -35,8 +39,10 @@ def write_claims(
     Args:
         metrics_csv: the tidy table that `rem.tables.measurements` describes.
         run_yamls: `run.yaml` of every run that counts.
+        images_csvs: of `rem resample`, one a dataset; may be none.
         trajectory_csv: of `rem trajectory`; None where no such run is selected.
         equivariance_csvs: of `rem perturb`, one a run.
+        accuracies_csvs: of `rem accuracies`, one a run of a dataset with a transfer set.
         config_name: named in the text.
         dataset: in the place of the paper's MNIST, where it makes a claim of MNIST alone.
         folder: made if it is missing.
@@ -44,16 +50,18 @@ def write_claims(
     Raises:
         RemError: an input is missing, unreadable or incomplete.
     """
-    columns = [*RUN, "consistency", "chance"]
-    frames = [read_csv(path, columns) for path in equivariance_csvs]
-    equivariance = pd.concat(frames) if frames else None
+
+    def read(paths: Sequence[Path], columns: Sequence[str]) -> pd.DataFrame | None:
+        return pd.concat([read_csv(path, columns) for path in paths]) if paths else None
+
     found = Evidence(
-        read_results(metrics_csv, run_yamls),
+        read_results(metrics_csv, run_yamls, images_csvs),
         dataset,
         None if trajectory_csv is None else read_csv(trajectory_csv, ["epoch", "entropy", "levels"]),
-        equivariance,
+        read(equivariance_csvs, [*RUN, "consistency", "chance"]),
+        read(accuracies_csvs, COURSE),
     )
-    decisions = [(claim, claim.decide(found)) for claim in CLAIMS]
+    decisions = [(claim, claim.findings(found)) for claim in CLAIMS]
     with whole(folder / "claims.csv") as path:
         table(decisions, found.results.names).to_csv(path, index=False, float_format="%.10g")
     with whole(folder / "claims.md") as path:
@@ -111,7 +119,7 @@ Decided by: {claim.measurement}.
 {findings}
 """
 BESIDE = "beside it"
-COLUMNS = ["claim", "section", "claim_verdict", *(field.name for field in fields(Finding))]
+COLUMNS = ["claim", "section", "claim_verdict", *OF_A_FINDING]
 
 
 def table(decisions: list[tuple[Claim, list[Finding]]], names: Names) -> pd.DataFrame:
@@ -119,7 +127,7 @@ def table(decisions: list[tuple[Claim, list[Finding]]], names: Names) -> pd.Data
     rows = [
         {"claim": claim.name, "section": claim.section, "claim_verdict": decided(findings, names)} | row
         for claim, findings in decisions
-        for row in [asdict(finding) for finding in findings] or [{}]
+        for row in [{name: getattr(finding, name) for name in OF_A_FINDING} for finding in findings] or [{}]
     ]
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("levels", "seeds"), "Int64"))
 
@@ -153,7 +161,7 @@ def read_claims(path: Path) -> list[tuple[Claim, str, list[Finding]]]:
 
 
 def _finding(row: dict[str, Any]) -> Finding:
-    values = {field.name: row[field.name] for field in fields(Finding)}
+    values = {name: row[name] for name in OF_A_FINDING}
     values["levels"] = None if pd.isna(row["levels"]) else int(row["levels"])
     values["seeds"] = int(row["seeds"])
     values["note"] = "" if pd.isna(row["note"]) else row["note"]
@@ -166,10 +174,13 @@ def _told(finding: Finding) -> str:
     levels = f", K = {finding.levels}" if finding.levels is not None else ""
     metric = METRICS[finding.metric]
     spec, unit = metric.told, f" {metric.unit}".rstrip()
-    interval = "" if pd.isna(finding.low) else f" [{finding.low:+{spec}}, {finding.high:+{spec}}]"
+    level = "" if np.isclose(finding.confidence, 1 - ALPHA) else f" at {100 * finding.confidence:.1f} %"
+    interval = "" if pd.isna(finding.low) else f" [{finding.low:+{spec}}, {finding.high:+{spec}}{level}]"
+    over_images = f", images [{finding.images_low:+{spec}}, {finding.images_high:+{spec}}]"
+    images = "" if pd.isna(finding.images_low) else over_images
     note = f" ({finding.note})" if finding.note else ""
     return (
         f"{data}{levels}: {finding.metric} {finding.reference:{spec}}{unit} ({finding.against}), "
-        f"{finding.value:{spec}}{unit} ({finding.network}); {finding.difference:+{spec}}{interval}, "
+        f"{finding.value:{spec}}{unit} ({finding.network}); {finding.difference:+{spec}}{interval}{images}, "
         f"n = {finding.seeds}: {finding.verdict}{note}"
     )

@@ -142,6 +142,19 @@ def overview(stem: Path, metrics: Path, runs: list[Path]) -> None:
 
 @command(
     STEM,
+    argument("tables", nargs="+", help="CSVs of rem accuracies, one a run"),
+    argument("--runs", nargs="+", required=True, help="run.yaml of every run"),
+    name="figure transfer",
+)
+def transfer(stem: Path, tables: list[Path], runs: list[Path]) -> None:
+    """Accuracy on the transfer set against that on the test set, epoch by epoch."""
+    from rem.figures.transfer import draw
+
+    draw(tables, runs, stem)
+
+
+@command(
+    STEM,
     argument("metrics", help="metrics.csv"),
     argument("runs", nargs="+", help="run.yaml of every run"),
     name="figure controls",

@@ -10,6 +10,7 @@ METRICS = argument("--metrics", required=True, help="the CSV of rem metrics")
 RUNS = argument("--runs", nargs="+", required=True, help="run.yaml of every run")
 FOLDER = argument("folder", help="where to write")
 DATASET = argument("--dataset", type=str, required=True, help="in the place of the paper's MNIST: Tables 2 to 5")
+IMAGES = argument("--images", nargs="*", default=[], help="CSVs of rem resample, one a dataset")
 NAME = argument("--name", type=str, required=True, help="the config's name, to be printed")
 
 
@@ -58,12 +59,23 @@ def controls(folder: Path, metrics: Path, runs: list[Path]) -> None:
     write_controls(metrics, runs, folder)
 
 
-@command(FOLDER, METRICS, RUNS)
-def paired(folder: Path, metrics: Path, runs: list[Path]) -> None:
+@command(
+    argument("target", help="the CSV to write"),
+    argument("--dictionaries", nargs="+", required=True, help="files of rem entropy, of one dataset"),
+)
+def resample(target: Path, dictionaries: list[Path]) -> None:
+    """Draw the test images anew: what they leave open of the differences between the networks of a dataset."""
+    from rem.tables.resample import write_resampled
+
+    write_resampled(dictionaries, target)
+
+
+@command(FOLDER, METRICS, RUNS, IMAGES)
+def paired(folder: Path, metrics: Path, runs: list[Path], images: list[Path]) -> None:
     """Write which networks differ across seeds: paired tests and effect sizes, as paired.csv and paired.md."""
     from rem.tables.paired import write_paired
 
-    write_paired(metrics, runs, folder)
+    write_paired(metrics, runs, images, folder)
 
 
 @command(FOLDER, argument("--probes", nargs="+", required=True, help="CSVs of rem probe"), METRICS, RUNS)
@@ -78,24 +90,28 @@ def probes(folder: Path, probes: list[Path], metrics: Path, runs: list[Path]) ->
     FOLDER,
     METRICS,
     RUNS,
+    IMAGES,
     DATASET,
     NAME,
     argument("--trajectory", help="the CSV of rem trajectory"),
     argument("--equivariance", nargs="*", default=[], help="equivariance.csv of rem perturb, one a run"),
+    argument("--accuracies", nargs="*", default=[], help="CSVs of rem accuracies, one a run"),
 )
 def claims(
     folder: Path,
     metrics: Path,
     runs: list[Path],
+    images: list[Path],
     dataset: str,
     name: str,
     trajectory: Path | None,
     equivariance: list[Path],
+    accuracies: list[Path],
 ) -> None:
     """Decide the paper's claims from what was measured."""
     from rem.claims.write import write_claims
 
-    write_claims(metrics, runs, trajectory, equivariance, name, dataset, folder)
+    write_claims(metrics, runs, images, trajectory, equivariance, accuracies, name, dataset, folder)
 
 
 @command(

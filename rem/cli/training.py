@@ -35,6 +35,19 @@ def train(
 
 
 @command(
+    argument("target", help="the CSV to write"),
+    argument("--epochs", required=True, help="folder of the networks that rem train --keep-every has kept"),
+    *COMPUTING,
+)
+def accuracies(target: Path, epochs: Path, data: Path, device: str, threads: int) -> None:
+    """Write how accurate the network was after every kept epoch, on the test and on the transfer split."""
+    from rem.training.accuracies import write_accuracies
+    from rem.training.device import choose_device
+
+    write_accuracies(epochs, data, target, choose_device(device, threads))
+
+
+@command(
     argument("file", help="the state dict"),
     argument("--dataset", type=str, required=True, help="as the config names it"),
     argument("--variant", type=str, default="baseline", help="as the config names it (default: baseline)"),

@@ -8,7 +8,7 @@ import pandas as pd
 from rem.errors import RemError
 from rem.files.notes import note_read
 
-NAMES = ["dataset", "variant", "checkpoint", "split", "metric", "probe", "setting"]
+NAMES = ["dataset", "variant", "checkpoint", "split", "metric", "probe", "setting", "baseline", "baseline_checkpoint"]
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:

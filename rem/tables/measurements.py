@@ -5,7 +5,7 @@ empty: not quantized), class (empty: the whole set), metric, value.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from rem.tables.names import Names
 from rem.tables.quantities import METRICS
 
 COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
+
+OVER_IMAGES = ["dataset", "split", "variant", "checkpoint", "baseline", "baseline_checkpoint", "levels", "metric"]
+OVER_IMAGES += ["difference", "low", "high", "replicates"]  # of the CSVs of `rem resample`
 
 RUN = ["dataset", "variant", "seed"]
 CELL = ["dataset", "variant", "checkpoint", "split", "levels", "metric", "class"]
@@ -37,21 +40,26 @@ class Results:
             as `UNQUANTIZED`, `WHOLE` and `ANY`.
         shared: the K at which a dataset's models are compared.
         authors: K of the authors' runs of a dataset.
+        images: the rows of the CSVs of `rem resample`, empty levels as `UNQUANTIZED`.
     """
 
     runs: Sequence[Run]
     rows: pd.DataFrame
     shared: dict[str, int]
     authors: dict[str, int]
+    images: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=OVER_IMAGES))
 
     @cached_property
     def cells(self) -> pd.DataFrame:
         """Statistics over seeds, indexed by `CELL`.
 
         Columns: mean, std (n - 1 in the denominator; NaN with one seed), median, seeds (their number), and for the
-        whole set std_classes: the standard deviation over classes of the values averaged over seeds.
+        whole set std_classes: the standard deviation over classes of the values averaged over seeds. What is blank for
+        any seed has no row: the other seeds are no fair choice of all.
         """
-        cells = self.rows.groupby(CELL)["value"].agg(mean="mean", std="std", median="median", seeds="count")
+        groups = self.rows.groupby(CELL)["value"]
+        cells = groups.agg(mean="mean", std="std", median="median", seeds="count")
+        cells = cells[cells["seeds"] == groups.size()]
         means = cells["mean"].drop(index=WHOLE, level="class")
         over_classes = means.groupby(level=CELL[:-1]).std()
         over_classes = pd.concat({WHOLE: over_classes}, names=["class"]).reorder_levels(CELL)
@@ -90,6 +98,24 @@ class Results:
         """The whole set's values of a measurement, indexed by seed; empty where it was not made."""
         key = (dataset, variant, checkpoint, *self._where(metric, split, levels), metric, WHOLE)
         return self._by_seed.loc[key] if key in self._by_seed.index else self._by_seed.iloc[:0].droplevel(CELL)
+
+    def over_images(
+        self,
+        dataset: str,
+        network: tuple[str, str],
+        against: tuple[str, str],
+        levels: int | None,
+        metric: str,
+        *,
+        split: str = "test",
+    ) -> tuple[float, float] | None:
+        """The 95% interval over images of the mean difference of two networks, each a variant and a checkpoint."""
+        key = (dataset, split, *network, *against, levels or UNQUANTIZED, metric)
+        return tuple(self._by_pair.loc[key]) if key in self._by_pair.index else None
+
+    @cached_property
+    def _by_pair(self) -> pd.DataFrame:
+        return self.images.set_index(OVER_IMAGES[:8])[["low", "high"]].sort_index()
 
     @cached_property
     def _by_seed(self) -> pd.Series:
@@ -159,8 +185,8 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
     return read_csv(Path(path), COLUMNS).astype(dict.fromkeys(("seed", "levels", "class"), "Int64"))
 
 
-def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
-    """The measurements of the runs whose `run.yaml` are given.
+def read_results(metrics_csv: Path, run_yamls: Sequence[Path], images_csvs: Sequence[Path] = ()) -> Results:
+    """The measurements of the runs whose `run.yaml` are given, with what `rem resample` says of their images.
 
     Raises:
         RemError: the file cannot be read, lacks a column, says one thing twice, or lacks a run or a K to report.
@@ -184,7 +210,9 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
     twice = rows[rows.duplicated([*CELL, "seed"])]
     if not twice.empty:
         raise RemError(f"{metrics_csv} has two rows for {twice.iloc[0][[*CELL, 'seed']].to_dict()}; make it again.")
-    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"])
+    images = [pd.DataFrame(columns=OVER_IMAGES), *(read_csv(path, OVER_IMAGES) for path in images_csvs)]
+    images = pd.concat([frame for frame in images if len(frame)] or images[:1]).fillna({"levels": UNQUANTIZED})
+    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"], images)
 
 
 def main_dataset(results: Results, dataset: str) -> list[str]:

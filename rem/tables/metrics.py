@@ -23,9 +23,9 @@ def write_metrics(
 
     `levels` is K, empty where nothing is quantized; `class` is empty for the whole split. Accuracies
     and sparsities are in %, entropies in bits. A class's entropies are Eq. 8, the whole split's are
-    Eq. 9; the metrics of the CSVs of `rem entropy` are their columns (`rem.trees.dictionaries.write_entropies`). At
-    every further K of a dataset's band there are those of `rem sweep`; `band_entropy` and `band_keys` are means over
-    the band.
+    Eq. 9; the metrics of the CSVs of `rem entropy` are their columns (`rem.trees.dictionaries.write_entropies`),
+    and blank where these are. At every further K of a dataset's band there are those of `rem sweep`; `band_entropy`
+    and `band_keys` are means over the band.
 
     Args:
         couplings: files of `rem couplings`.

@@ -86,7 +86,11 @@ class Names:
     def model(self, variant: str, dataset: str | None = None, quantized: bool = True) -> str:
         """A variant's network for people, on a dataset or, where one name serves all of them, on the first."""
         named = [run for (on, of), run in self._runs.items() if of == variant and dataset in (None, on)]
-        return model_name(variant, quantized, named[0].decoder_on if named else None)
+        if not named:
+            return model_name(variant, quantized)
+        run = named[0]
+        name = model_name(variant, quantized, run.decoder_on)
+        return f"{name} of normalized pixels" if run.decoder_on and run.decoder.pixels == "normalized" else name
 
 
 def with_spread(value: float, spread: float | None, spec: str, over: str | None = None) -> str:

@@ -12,23 +12,31 @@ from rem.files.csv import read_csv
 from rem.tables.measurements import SPLITS, Results, read_results
 from rem.tables.names import Names
 from rem.tables.quantities import METRICS
+from rem.tables.resample import ACCURACIES, ENTROPIES
 from rem.tables.statistics import holm, paired_test
+from rem.trees.entropy import KNOWN
 
 COMPARED = ("entropy", "entropy_chao_shen", "accuracy", "keys")
 MEASURED = ["seeds", "difference", "std", "low", "high", "t", "p", "p_holm", "effect_size"]
 COLUMNS = ["dataset", "split", "baseline", "baseline_checkpoint", "variant", "variant_checkpoint", "levels", "metric"]
-COLUMNS += MEASURED
+COLUMNS += [*MEASURED, "images_low", "images_high"]
 NO_PAIR = "No two networks of these runs make a pair."
 CAPTION = """\
 Differences between networks of the same seed: mean of (model - reference) over the seeds that both have, at the \
-checkpoints that their tables show. ±: standard deviation of the differences; interval: 95%, of Student's t; p: \
-paired t-test, two-sided; Holm: p corrected for the {tests} tests of an entropy (Eq. 9) in this table; d_z: mean over \
-standard deviation of the differences (Cohen). Blank where fewer than two seeds, or differences that are all the same, \
-leave nothing to test.
+checkpoints that their tables show; K is blank where couplings are not quantized. ±: standard deviation of the \
+differences; interval: 95%, of Student's t; p: paired t-test, two-sided; Holm: p corrected for the {tests} tests of an \
+entropy (Eq. 9) in this table; d_z: mean over standard deviation of the differences (Cohen). Blank where fewer than \
+two seeds, or differences that are all the same, leave nothing to test.
+
+Images: the 95% interval of the same difference where not the seeds but the test images are drawn anew, the same ones \
+for both networks and all seeds (basic bootstrap, {accuracies:,} replicates of an accuracy, {entropies} of an entropy, \
+for whose bias it is widened). Blank for an entropy where either is but a lower bound (a class of some seed has a \
+coverage below {known:g}), and for what is not resampled: accuracies at a K, for which no prediction of a single image \
+is kept, Chao-Shen, and keys.
 
 {power} A p that is not small is therefore no sign that two networks are alike: read the interval. The test takes \
 differences as normal, which so few seeds cannot show. Seeds vary the initial weights and the batches, not the \
-images: the intervals speak of other trainings on these data.
+images: the interval over seeds speaks of other trainings on these data, that over images of these trainings on others.
 """
 
 
@@ -43,7 +51,9 @@ def compare_pairs(results: Results) -> pd.DataFrame:
         baseline, in the metric's unit), `std` of the differences, the 95% t-interval `low` to `high`, `t` and `p` of
         the paired t-test (two-sided), `p_holm` (Holm 1979, over all tests of `entropy`; NaN for other metrics) and
         `effect_size` (Cohen's d_z, difference / std). NaN from `std` on where n < 2, and from `low` on where the
-        differences are all the same. There is no row where no seed has both measurements.
+        differences are all the same. `images_low` and `images_high` are the 95% interval over images; NaN where there
+        is none. There is no row where no seed has both measurements. `levels` is NA for accuracies without
+        quantization.
     """
     table = pd.DataFrame(
         [
@@ -51,11 +61,11 @@ def compare_pairs(results: Results) -> pd.DataFrame:
             for dataset in results.datasets
             for split in SPLITS
             for pair in _pairs(results, dataset)
-            for levels in results.reported(dataset)
+            for levels in [None, *results.reported(dataset)]
             for row in _rows(results, dataset, split, pair, levels)
         ],
         columns=COLUMNS,
-    )
+    ).astype({"levels": "Int64"})
     tested = (table["metric"] == "entropy") & table["p"].notna()
     table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy(float))
     return table
@@ -69,27 +79,33 @@ def _pairs(results: Results, dataset: str) -> list[tuple[str, str]]:
 
 
 def _rows(
-    results: Results, dataset: str, split: str, pair: tuple[str, str], levels: int
+    results: Results, dataset: str, split: str, pair: tuple[str, str], levels: int | None
 ) -> Iterator[dict[str, object]]:
-    checkpoints = [results.checkpoint(dataset, variant) for variant in pair]
+    networks = [(variant, results.checkpoint(dataset, variant)) for variant in pair]
     for metric in COMPARED:
-        values = [
-            results.over_seeds(dataset, variant, checkpoint, levels, metric, split=split)
-            for variant, checkpoint in zip(pair, checkpoints, strict=True)
-        ]
+        values = [results.over_seeds(dataset, *network, levels, metric, split=split) for network in networks]
         differences = (values[1] - values[0]).dropna()  # by seed
         if not differences.empty:
-            where = (dataset, split, pair[0], checkpoints[0], pair[1], checkpoints[1], levels, metric)
-            yield dict(zip(COLUMNS, where, strict=False)) | paired_test(differences.to_numpy())
+            images = results.over_images(dataset, networks[1], networks[0], levels, metric, split=split)
+            where = (dataset, split, *networks[0], *networks[1], levels, metric)
+            measured = paired_test(differences.to_numpy())
+            measured |= dict(zip(("images_low", "images_high"), images, strict=True)) if images else {}
+            yield dict(zip(COLUMNS, where, strict=False)) | measured
 
 
-def write_paired(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> None:
+def write_paired(metrics_csv: Path, run_yamls: Sequence[Path], images_csvs: Sequence[Path], folder: Path) -> None:
     """Write what `compare_pairs` returns to `paired.csv` and, to be read, `paired.md` in `folder`.
+
+    Args:
+        metrics_csv: the tidy table that `rem.tables.measurements` describes.
+        run_yamls: `run.yaml` of every run that counts.
+        images_csvs: of `rem resample`, one a dataset; may be none.
+        folder: made if it is missing.
 
     Raises:
         RemError: as `rem.tables.measurements.read_results`.
     """
-    results = read_results(metrics_csv, run_yamls)
+    results = read_results(metrics_csv, run_yamls, images_csvs)
     table = compare_pairs(results)
     with whole(folder / "paired.csv") as path:
         table.to_csv(path, index=False, float_format="%.10g")
@@ -100,7 +116,7 @@ def write_paired(metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> 
 
 def read_paired(path: Path) -> pd.DataFrame:
     """What `compare_pairs` returned, from its CSV; raises RemError if that cannot be read or lacks a column."""
-    return read_csv(path, COLUMNS)
+    return read_csv(path, COLUMNS).astype({"levels": "Int64"})
 
 
 def caption(table: pd.DataFrame) -> str:
@@ -111,7 +127,13 @@ def caption(table: pd.DataFrame) -> str:
         if n > 1
     ]
     tests = int(table["p_holm"].notna().sum())
-    return CAPTION.format(tests=tests, power=" ".join(power) or "One seed decides nothing.")
+    return CAPTION.format(
+        tests=tests,
+        accuracies=ACCURACIES,
+        entropies=ENTROPIES,
+        known=KNOWN,
+        power=" ".join(power) or "One seed decides nothing.",
+    )
 
 
 def readable(table: pd.DataFrame, names: Names) -> pd.DataFrame:
@@ -128,17 +150,22 @@ def readable(table: pd.DataFrame, names: Names) -> pd.DataFrame:
         return pd.Series(texts, index=table.index)
 
     spread = measured("std")
-    interval = measured("low", "+") + " .. " + measured("high", "+")
+
+    def interval(which: str = "") -> pd.Series:
+        text = measured(f"{which}low", "+") + " .. " + measured(f"{which}high", "+")
+        return text.where(table[f"{which}low"].notna(), "")
+
     text = {
         "Dataset": table["dataset"].map(names.dataset),
         "Split": table["split"],
-        "K": table["levels"],
+        "K": table["levels"].map("{:d}".format, na_action="ignore").astype(object).fillna(""),
         "Model": [names.model(*pair) for pair in zip(table["variant"], table["dataset"], strict=True)],
         "Reference": [names.model(*pair) for pair in zip(table["baseline"], table["dataset"], strict=True)],
         "Metric": [METRICS[metric].name for metric in table["metric"]],
         "Seeds": table["seeds"],
         "Difference": measured("difference", "+") + spread.where(spread == "", " ± " + spread),
-        "95% interval": interval.where(table["low"].notna(), ""),
+        "95% interval": interval(),
+        "Images": interval("images_"),
         "t": printed("t", ".2f"),
         "p": printed("p", ".2g"),
         "p (Holm)": printed("p_holm", ".2g"),

@@ -17,6 +17,7 @@ from rem.tables.names import PAPERS
 from rem.tables.published import compare, read_published, write_comparison
 from rem.tables.summary import write_summary
 from rem.tables.table import Model, Quantity, Table, write_table
+from rem.trees.entropy import KNOWN, LEAST
 
 EPOCH = Quantity("epoch", caption="epoch: median over seeds")
 ACCURACY = Quantity("accuracy", spreads=("seeds",), caption="accuracy: mean ± standard deviation over seeds, in points")
@@ -32,9 +33,18 @@ ENTROPY = Quantity(
 )
 CEILING = Quantity("entropy_ceiling", caption="ceiling: the most that n images allow, mean of log2 n")
 ESTIMATES = (
-    Quantity("entropy_miller_madow", caption="Miller-Madow, Chao-Shen: less biased"),
+    Quantity(
+        "entropy_miller_madow",
+        caption=f"Miller-Madow, Chao-Shen: less biased; the latter blank where a class of any seed has a coverage "
+        f"below {LEAST:g}",
+    ),
     Quantity("entropy_chao_shen"),
     Quantity("coverage", caption="coverage: Good-Turing, the probability that the seen keys hold"),
+    Quantity(
+        "lower_bound",
+        caption=f"lower bound: the share of the networks of whose entropy no more can be said than that it is higher, "
+        f"for a class of theirs has a coverage below {KNOWN:g}",
+    ),
 )
 COUPLINGS = (
     Quantity("keys", caption="keys of all classes: median over seeds"),

@@ -43,6 +43,7 @@ METRICS = {
     "accuracy": Metric("accuracy", "%"),
     "sparsity": Metric("sparsity", "%", "median", **OF_THE_NETWORK),
     "sparsity_class_blocks": Metric("zero W_ij", "%", **OF_THE_NETWORK),
+    "dose": Metric("dose", **OF_THE_NETWORK),
     "keys": Metric("keys", **COUNT, ceiling="images"),
     "images": Metric("images", **COUNT),
     "entropy": Metric("entropy", "bits", ceiling="entropy_ceiling"),
@@ -50,6 +51,7 @@ METRICS = {
     "entropy_miller_madow": Metric("Miller-Madow", "bits"),
     "entropy_chao_shen": Metric("Chao-Shen", "bits"),
     "coverage": Metric("coverage"),
+    "lower_bound": Metric("lower bound"),
     "uniform_share": Metric("share at 1/J", told=".3f"),
     "band_entropy": Metric("entropy, mean over the band of K", "bits", ceiling="entropy_ceiling", sweep=False),
     "band_keys": Metric("keys, mean over the band of K", **COUNT | {"told": ".0f"}, ceiling="images", sweep=False),
@@ -59,4 +61,5 @@ METRICS = {
     "relative fall of entropy": Metric("relative fall of entropy", "%"),
     "dimensions above chance": Metric("dimensions above chance", "%"),
     "consistency": Metric("consistency", told=".3f"),
+    "accuracy at equal test accuracy": Metric("accuracy at equal test accuracy", "%"),
 }

@@ -1,7 +1,14 @@
-"""Differences over seeds: the paired t-test and Welch's, with their 95% intervals."""
+"""Differences over seeds, epochs, counts and images: the tests, and their intervals at any level of confidence."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+
+Interval = Callable[[float], tuple[float, float]]  # from a level of confidence, 0.95 for one, to low and high
+REPLICATES = 2000  # of the block bootstrap
 
 
 def paired_test(differences: np.ndarray) -> dict[str, float]:
@@ -15,22 +22,83 @@ def paired_test(differences: np.ndarray) -> dict[str, float]:
     found = {"seeds": len(differences), "difference": differences.mean()}
     if len(differences) < 2:
         return found
-    if np.ptp(differences) < 1e-9:  # the same up to rounding: nothing to measure the difference by
+    interval = paired_interval(differences)
+    if interval is None:
         return found | {"std": 0.0}
     found["std"] = differences.std(ddof=1)
     test = stats.ttest_1samp(differences, 0)
-    low, high = test.confidence_interval(0.95)
+    low, high = interval(0.95)
     effect = found["difference"] / found["std"]
     return found | {"low": low, "high": high, "t": test.statistic, "p": test.pvalue, "effect_size": effect}
 
 
-def welch(values: np.ndarray, reference: np.ndarray) -> tuple[float, float, float]:
-    """Welch's test of mean(values) - mean(reference): the 95% interval's low and high, and p; NaN below two values."""
+def paired_interval(differences: np.ndarray) -> Interval | None:
+    """Student's t-interval of the mean of differences (n,), one a seed; None where n < 2 or all are the same."""
+    if len(differences) < 2 or np.ptp(differences) < 1e-9:  # up to rounding: nothing to measure the difference by
+        return None
+    return stats.ttest_1samp(differences, 0).confidence_interval
+
+
+def welch(values: np.ndarray, reference: np.ndarray) -> tuple[Interval | None, float]:
+    """Welch's test of mean(values) - mean(reference): its interval, and p; None and NaN below two values of either."""
     if min(len(values), len(reference)) < 2 or np.isclose([np.ptp(values), np.ptp(reference)], 0).all():
-        return np.nan, np.nan, np.nan
+        return None, math.nan
     test = stats.ttest_ind(values, reference, equal_var=False)
-    interval = test.confidence_interval(0.95)
-    return interval.low, interval.high, test.pvalue
+    return test.confidence_interval, test.pvalue
+
+
+def exact_binomial(count: int, total: int, share: float) -> tuple[Interval, float]:
+    """The exact test of a count out of a total against a share: Clopper and Pearson's interval of the share, and p."""
+    test = stats.binomtest(count, total, share)
+    return lambda confidence: test.proportion_ci(confidence, "exact"), test.pvalue
+
+
+def from_95(low: float, high: float) -> Interval:
+    """A 95% interval at other levels, widened or narrowed about its middle as a normal one would be."""
+    middle, half = (high + low) / 2, (high - low) / 2
+
+    def interval(confidence: float) -> tuple[float, float]:
+        wide = half * stats.norm.ppf((1 + confidence) / 2) / stats.norm.ppf(0.975)
+        return middle - wide, middle + wide
+
+    return interval
+
+
+class Trend(NamedTuple):
+    """A straight line through a series: its values at the first and at the last time, the change's interval, and p."""
+
+    first: float
+    last: float
+    interval: Interval
+    p: float
+    block: int  # values that were resampled together
+
+
+def trend(times: np.ndarray, values: np.ndarray) -> Trend:
+    """The least-squares line through values (n,) that depend on each other, n at least 3.
+
+    What is left beside the line is resampled in moving blocks of sqrt(n) values, rounded up (Künsch 1989): so values
+    close in time stay together. The standard deviation of the resampled slopes is the slope's error, and the interval
+    is Student's with as many degrees of freedom as blocks fit in, less one: so few blocks do not tell an error well.
+    """
+    n = len(values)
+    block = math.ceil(math.sqrt(n))
+    x = times - times.mean()
+    weights = x / (x @ x)  # of the values in the slope of their line
+    slope, span = weights @ values, np.ptp(times)
+    left = (values - values.mean() - slope * x) * math.sqrt(n / (n - 2))
+    draw = np.random.default_rng(0)
+    starts = draw.integers(n - block + 1, size=(REPLICATES, math.ceil(n / block), 1))
+    resampled = left[(starts + np.arange(block)).reshape(REPLICATES, -1)[:, :n]]  # (REPLICATES, n)
+    change, error, freedom = slope * span, span * (resampled @ weights).std(), n / block - 1
+    ends = values.mean() + slope * np.array([x.min(), x.max()])
+
+    def interval(confidence: float) -> tuple[float, float]:
+        half = error * stats.t.ppf((1 + confidence) / 2, freedom)
+        return change - half, change + half
+
+    p = 2 * stats.t.sf(abs(change) / error, freedom) if error else float(change == 0)
+    return Trend(*ends, interval, p, block)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

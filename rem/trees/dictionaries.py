@@ -71,18 +71,22 @@ def write_entropies(couplings: list[Path], levels: list[int], folder: Path, targ
 
     A dictionary file holds, under `levels<K>/class<j>`: `keys` uint8 (M, I), most frequent first;
     `counts` (M,); `images` (n,), the images of the split predicted as j; `members` (n,), the row
-    of `keys` that each of them has.
+    of `keys` that each of them has. Beside them `label` (N,) is the class of every image.
 
     The CSV has a row per file, K and class, and one for all classes (`class` empty): `dataset`, `variant`, `seed`,
     `checkpoint`, `split`, `levels` (K), `class`, `images` predicted as the class, `keys`, `entropy` (Eq. 8, bits) with
     its 95% bootstrap interval from `entropy_low` to `entropy_high`, its `entropy_ceiling` log2(images), the
-    `entropy_miller_madow` and `entropy_chao_shen` estimates (bits), Good-Turing `coverage`, and
+    `entropy_miller_madow` and `entropy_chao_shen` estimates (bits), Good-Turing `coverage`, `lower_bound`, and
     `uniform_share`: the share of the couplings in the level that 1/J falls in.
+
+    Where too few of the keys were seen (`rem.trees.entropy.is_known`) the entropy is a lower bound: `lower_bound` is
+    1, else 0, and the interval is blank. `entropy_chao_shen` is blank below a coverage of `rem.trees.entropy.LEAST`.
 
     For all classes, `images` and `keys` are sums and the others means over the J classes as in Eq. 9, every class alike
     however many images it has. A class that nobody predicted counts with its zeros, but in `uniform_share`, of
     which it has none. So `coverage` is not the share of all images whose key was seen but the mean of the classes'
-    shares, and the interval is that of Eq. 9, from the means of the classes' replicates.
+    shares, and the interval is that of Eq. 9, from the means of the classes' replicates. The mean is a lower bound
+    where the entropy of any class is; Chao and Shen's is blank where it is for any class.
     """
     rows = [row for path in couplings for row in _write_dictionaries(path, levels, folder / path.name)]
     with whole(target) as partial:
@@ -93,25 +97,27 @@ def _write_dictionaries(couplings: Path, levels: list[int], target: Path) -> Ite
     with open_hdf5(couplings) as source, whole_hdf5(target) as file:
         run, where = run_of(source), row_of(source)
         stamp(file, run, checkpoint=where["checkpoint"], split=where["split"])
+        file["label"] = source["label"][:]
         predicted = source["predicted"][:]
         for level in levels:
             trees = parse_trees(source["couplings"], predicted, run.data.classes, level)
-            for row in _write_level(file.create_group(f"levels{level}"), trees, np.random.default_rng(level)):
+            for row in _write_level(file.create_group(f"levels{level}"), trees, level):
                 yield where | {"levels": level} | row
 
 
-def _write_level(
-    file: h5py.Group, classes: Iterator[ClassTrees], generator: np.random.Generator
-) -> list[dict[str, object]]:
+def _write_level(file: h5py.Group, classes: Iterator[ClassTrees], level: int) -> list[dict[str, object]]:
     """Write the dictionaries of one K; returns a row a class and one for all."""
-    rows, replicates = [], []
+    rows, replicates, counted = [], [], []
     for label, images, trees, uniform in classes:
         group = file.create_group(f"class{label}")
         group.create_dataset("keys", data=trees.keys, compression="gzip", compression_opts=1)
         group["counts"], group["members"], group["images"] = trees.counts, trees.members, images
         bits, ceiling = entropy.entropy(trees.counts), entropy.ceiling(len(images))
-        replicates.append(entropy.bootstrap(trees.counts, REPLICATES, generator))
-        low, high = entropy.interval(bits, replicates[-1], ceiling)
+        counted.append(trees.counts)
+        low, high = np.nan, np.nan
+        if known := entropy.is_known(trees.counts):
+            replicates.append(entropy.bootstrap(trees.counts, REPLICATES, np.random.default_rng([level, label])))
+            low, high = entropy.interval(bits, replicates[-1], ceiling)
         rows.append(
             {
                 "class": label,
@@ -120,6 +126,7 @@ def _write_level(
                 "entropy": bits,
                 "entropy_low": low,
                 "entropy_high": high,
+                "lower_bound": int(not known),
                 "entropy_ceiling": ceiling,
                 "entropy_miller_madow": entropy.miller_madow(trees.counts),
                 "entropy_chao_shen": entropy.chao_shen(trees.counts),
@@ -127,8 +134,21 @@ def _write_level(
                 "uniform_share": uniform,
             }
         )
-    table = pd.DataFrame(rows)
-    bits = entropy.mean_entropy(table["entropy"])
-    low, high = entropy.interval(bits, np.mean(replicates, axis=0), table["entropy_ceiling"].mean())
-    of_all = {"class": None, "images": table["images"].sum(), "keys": table["keys"].sum(), "entropy": bits}
-    return [*rows, table.mean().to_dict() | of_all | {"entropy_low": low, "entropy_high": high}]
+    return [*rows, _of_all(pd.DataFrame(rows), counted, replicates)]
+
+
+def _of_all(table: pd.DataFrame, counted: list[np.ndarray], replicates: list[np.ndarray]) -> dict[str, object]:
+    """The row of all classes: from those of each, their counts, and the replicates of those that have an interval."""
+    low, high, bits = np.nan, np.nan, entropy.mean_entropy(table["entropy"])
+    if known := entropy.is_known(*counted):
+        low, high = entropy.interval(bits, np.mean(replicates, axis=0), table["entropy_ceiling"].mean())
+    return table.mean(skipna=False).to_dict() | {
+        "class": None,
+        "images": table["images"].sum(),
+        "keys": table["keys"].sum(),
+        "entropy": bits,
+        "entropy_low": low,
+        "entropy_high": high,
+        "lower_bound": int(not known),
+        "uniform_share": table["uniform_share"].mean(),
+    }

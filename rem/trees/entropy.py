@@ -13,6 +13,9 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+LEAST = 0.1  # coverage below which Chao and Shen's estimate is an extrapolation: it may exceed any number of bits
+KNOWN = 0.8  # coverage below which nothing is said of an entropy but that it is a lower bound
+
 
 class Dictionary(NamedTuple):
     """The distinct keys of one class, most frequent first; ties in lexicographic order of the keys."""
@@ -112,22 +115,35 @@ def miller_madow(counts: np.ndarray) -> float:
 def coverage(counts: np.ndarray) -> float:
     """Good-Turing: the estimated share of the population whose key was seen, 1 - f1 / n; 0 for no image."""
     total = counts.sum()
-    return float(1 - (counts == 1).sum() / total) if total else 0.0
+    return float((total - (counts == 1).sum()) / total) if total else 0.0
 
 
 def chao_shen(counts: np.ndarray) -> float:
-    """The coverage-adjusted entropy estimate of Chao and Shen (2003), in bits.
+    """The coverage-adjusted entropy estimate of Chao and Shen (2003), in bits; 0 for no image, NaN below `LEAST`.
 
-    Frequencies are shrunk by the coverage and each term is divided by the probability of having
-    seen its key at all. Where every key is a singleton (coverage 0) one of them is counted as
-    seen twice, as the authors do, so that the estimate stays finite.
+    Frequencies are shrunk by the coverage and each term is divided by the probability of having seen its key at all.
+    Where nearly every key was seen once, that probability is nearly 0 and the estimate tells nothing.
     """
     total = counts.sum()
-    if total <= 1:
+    if total == 0:
         return 0.0
-    covered = coverage(counts) or 1 / total
+    covered = coverage(counts)
+    if covered < LEAST:
+        return float("nan")
     frequency = covered * counts / total
-    return float(-(frequency * np.log2(frequency) / (1 - (1 - frequency) ** total)).sum())
+    return max(0.0, float(-(frequency * np.log2(frequency) / (1 - (1 - frequency) ** total)).sum()))
+
+
+def is_known(*classes: np.ndarray) -> bool:
+    """Whether the mean entropy of classes can have an interval: the coverage of each with images is `KNOWN` or more.
+
+    Else it is a lower bound. The bias of a mean over classes is no smaller than that of each, so one class of which too
+    little was seen is enough.
+
+    Args:
+        classes: the counts (M,) of each class, images per key; one, for the entropy of a class.
+    """
+    return all(len(counts) == 0 or coverage(counts) >= KNOWN for counts in classes)
 
 
 def bootstrap(counts: np.ndarray, replicates: int, generator: np.random.Generator) -> np.ndarray:
@@ -146,14 +162,14 @@ def bootstrap(counts: np.ndarray, replicates: int, generator: np.random.Generato
 
 
 def interval(estimate: float, replicates: np.ndarray, most: float) -> tuple[float, float]:
-    """The 95% basic (reverse percentile) bootstrap interval of an entropy, in bits.
+    """A 95% bootstrap interval of an entropy, in bits: the basic (reverse percentile) one, widened upwards.
 
-    The plug-in entropy is biased down, and that of a resample once more by about as much: it misses keys that the
-    sample has, as the sample misses keys that the population has. An interval between the quantiles of the
-    replicates would therefore have the bias twice; the basic interval mirrors them at the estimate, 2 H - q, and so
-    corrects for it. It may lie above the estimate. No sample can tell of more than its ceiling: the interval
-    is cut off there, and where it ends there the true entropy may be higher. So the 95% are nominal: in simulations it
-    holds the truth about as often with several images a key, and seldom where nearly every image has its own.
+    The plug-in entropy is biased down, and that of a resample once more: it misses keys that the sample has, as the
+    sample misses keys that the population has. An interval between the quantiles of the replicates would therefore
+    have the bias twice; the basic interval mirrors them at the estimate, 2 H - q, and so corrects for it. But it
+    corrects for too little, for the resample misses less than the sample does. So its upper end is moved by the same
+    correction once more. It may lie above the estimate. No sample can tell of more than its ceiling: the interval is
+    cut off there. The 95% are nominal: in simulations it holds the truth in 85% and more where that `is_known`.
 
     Args:
         estimate: the plug-in entropy H, of a class (Eq. 8) or as the mean over classes (Eq. 9).
@@ -161,4 +177,5 @@ def interval(estimate: float, replicates: np.ndarray, most: float) -> tuple[floa
         most: its ceiling.
     """
     low, high = 2 * estimate - np.quantile(replicates, [0.975, 0.025])
+    high += max(0.0, estimate - replicates.mean())
     return float(np.clip(low, 0, most)), float(np.clip(high, 0, most))

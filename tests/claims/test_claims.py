@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 from measurements import made_results, metrics, run_yaml
+from scipy import stats
 
-from rem.claims import evidence
+from rem.claims import evidence, otherwise
 from rem.claims.evidence import Evidence
 from rem.claims.findings import decided
 from rem.claims.paper import CLAIMS
@@ -33,8 +34,8 @@ def measured(of, dataset="mnist", split="test", checkpoint=None, levels=(7, 11),
     return values
 
 
-def found(values, dataset="mnist", transfer=None, trajectory=None, equivariance=None):
-    return Evidence(made_results(values, transfer=transfer), dataset, trajectory, equivariance)
+def found(values, dataset="mnist", transfer=None, trajectory=None, equivariance=None, accuracies=None):
+    return Evidence(made_results(values, transfer=transfer), dataset, trajectory, equivariance, accuracies)
 
 
 def verdict(decide, values, **how):
@@ -85,6 +86,7 @@ def test_no_loss_needs_both_kinds_of_network_and_allows_half_a_point():
 
     assert verdict(evidence.costs_nothing, run(99.9, 99.2)) == HOLDS
     assert verdict(evidence.costs_nothing, run(99, 97)) == FAILS
+    assert verdict(evidence.costs_nothing, run(99, 98.3)) == UNDECIDED  # a loss, and perhaps within the margin
     assert verdict(evidence.costs_nothing, run(97, 99)) == FAILS
     assert verdict(evidence.costs_nothing, run(99, 98.6)) == UNDECIDED
 
@@ -107,28 +109,81 @@ def test_stronger_couplings_are_larger_and_away_from_uniform():
     assert verdict(evidence.couplings_strengthen, run(1, 1)) == FAILS
 
 
+WAVES = [0.2, 0.3, 0.1, -0.1, -0.3, -0.2] * 10  # neighbours are alike
+
+
+def course(slope, epochs):
+    """Entropies that rise by a bit an epoch, and from the middle on fall by the slope, in waves."""
+    half = epochs // 2
+    bits = [*range(half), *(half + slope * step for step in range(epochs - half))]
+    return [bit + wave for bit, wave in zip(bits, WAVES[:epochs], strict=True)]
+
+
 @pytest.mark.parametrize(
     ("entropies", "expected"),
-    [([9, 1, 2, 9, 8, 7, 6, 5], UNDECIDED), ([0, 1, 2, 3, 4, 9, 8, 7, 6, 5], HOLDS), (range(10), FAILS)],
+    [
+        (course(-0.2, 30), HOLDS),
+        (course(0.2, 30), FAILS),
+        (course(0, 30), UNDECIDED),
+        (range(40), FAILS),
+        (course(-0.5, 20), HOLDS),
+        (course(-1, 18), UNDECIDED),  # 9 epochs in the later half
+        ([9, 5, 4, 3, 2, 1], UNDECIDED),
+        ([1], UNDECIDED),
+    ],
 )
-def test_a_late_fall_is_a_trend_of_the_later_half(entropies, expected):
+def test_a_late_fall_is_a_trend_of_the_later_half_if_that_has_ten_epochs(entropies, expected):
     frame = pd.DataFrame({"epoch": range(1, len(entropies) + 1), "entropy": entropies, "levels": 7})
     shuffled = frame.sample(frac=1, random_state=0)
-    assert verdict(evidence.falls_late, pair("entropy", 1, 1), trajectory=shuffled) == expected
+    assert verdict(otherwise.falls_late, pair("entropy", 1, 1), trajectory=shuffled) == expected
+
+
+def test_the_trend_says_of_how_many_epochs_it_is_and_in_what_blocks():
+    def note(epochs):
+        frame = pd.DataFrame({"epoch": range(epochs), "entropy": course(-0.2, epochs), "levels": 7})
+        (finding,) = otherwise.falls_late(found(pair("entropy", 1, 1), trajectory=frame))
+        return finding.note
+
+    assert note(30) == "a straight line through the later 15 epochs of one run, in moving blocks of 4 epochs"
+    assert note(9) == "5 epochs in the later half of one run; a trend takes 10"
+
+
+def falls(easy, hard, ceiling=20.0, doses=(0.8, 0.8)):
+    """REM's entropies and doses on Fashion-MNIST, where the baseline has 10 bits, and on shapes, where it has 5."""
+    values = pair("entropy", 10, easy, dataset="fashion-mnist")
+    values |= pair("entropy", 5, hard, dataset="shapes", ceiling=ceiling)
+    for dataset, dose in zip(("fashion-mnist", "shapes"), doses, strict=False):
+        values[dataset, "rem", "last", "", 0, "dose"] = [dose] * 3
+    return values
 
 
 def test_less_evident_compares_falls_in_percent():
-    def run(easy, hard, ceiling=20.0):
-        return pair("entropy", 10, easy, dataset="fashion-mnist") | pair(
-            "entropy", 5, hard, dataset="shapes", ceiling=ceiling
-        )
+    run = falls
 
-    (finding, beside) = evidence.less_evident(found(run(5, 4.5)))
+    (finding, beside) = otherwise.less_evident(found(run(5, 4.5)))
     assert (finding.value, finding.reference) == (pytest.approx(10, abs=0.1), pytest.approx(50, abs=0.1))
     assert (finding.decides, beside.decides) == (True, False)
-    assert verdict(evidence.less_evident, run(5, 4.5)) == f"{HOLDS} on the stand-in"
-    assert verdict(evidence.less_evident, run(9, 1)) == f"{FAILS} on the stand-in"
-    assert verdict(evidence.less_evident, run(5, 4.5, ceiling=5.05)) == UNDECIDED
+    assert verdict(otherwise.less_evident, run(5, 4.5)) == f"{HOLDS} on the stand-in"
+    assert verdict(otherwise.less_evident, run(9, 1)) == f"{FAILS} on the stand-in"
+    assert verdict(otherwise.less_evident, run(5, 4.5, ceiling=5.05)) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("doses", "decidable", "note"),
+    [
+        ((0.8, 0.8), True, "Welch's interval"),
+        ((0.8, 0.73), True, "Welch's interval"),
+        ((0.8, 0.31), False, "doses of 0.31 and 0.80"),
+        ((0.31, 0.8), False, "doses of 0.80 and 0.31"),
+        ((0.8,), False, "doses not known"),
+        ((), False, "doses not known"),
+    ],
+)
+def test_less_evident_is_decided_at_equal_doses_alone(doses, decidable, note):
+    (finding, _) = otherwise.less_evident(found(falls(5, 4.5, doses=doses)))
+    assert finding.verdict == (HOLDS if decidable else UNDECIDED)
+    assert finding.note == note
+    assert finding.high < 0
 
 
 def test_robustness_is_that_of_the_early_checkpoint_on_the_transfer_set():
@@ -137,10 +192,10 @@ def test_robustness_is_that_of_the_early_checkpoint_on_the_transfer_set():
         return pair("accuracy", 78, accuracy, **early) | pair("entropy", 8.6, entropy, **early)
 
     stand_in, real = "affnist-like-sample", "affnist"
-    assert verdict(evidence.robust_when_undertrained, run(82, 6), transfer=stand_in) == f"{HOLDS} on the stand-in"
-    assert verdict(evidence.robust_when_undertrained, run(82, 6), transfer=real) == HOLDS
-    assert verdict(evidence.robust_when_undertrained, run(82, 9.5), transfer=real) == FAILS
-    assert verdict(evidence.robust_when_undertrained, run(74, 6), transfer=real) == FAILS
+    assert verdict(otherwise.robust_when_undertrained, run(82, 6), transfer=stand_in) == f"{HOLDS} on the stand-in"
+    assert verdict(otherwise.robust_when_undertrained, run(82, 6), transfer=real) == HOLDS
+    assert verdict(otherwise.robust_when_undertrained, run(82, 9.5), transfer=real) == FAILS
+    assert verdict(otherwise.robust_when_undertrained, run(74, 6), transfer=real) == FAILS
 
 
 def test_a_decoder_undoes_what_leaves_the_entropy_of_the_plain_baseline():
@@ -154,6 +209,16 @@ def test_a_decoder_undoes_what_leaves_the_entropy_of_the_plain_baseline():
     assert verdict(evidence.decoder_undoes, run(8.5)) == UNDECIDED
     assert verdict(evidence.decoder_undoes, run(5)) == FAILS
     assert verdict(evidence.decoder_undoes, run(9, ceiling=9.05)) == UNDECIDED
+
+
+def test_the_loss_of_the_released_code_stands_beside_the_decoder_that_decides():
+    variants = {"baseline": 9, "rem": 5, "rem-decoder": 5, "rem-decoder-normalized": 9}
+    findings = evidence.decoder_undoes(found(measured({(name, "entropy"): mean for name, mean in variants.items()})))
+    told = {(one.network, one.levels): (one.decides, one.verdict) for one in findings if one.against == "CapsNet+Q"}
+    normalized = "CapsNet+REM, decoder of normalized pixels"
+    assert told[normalized, 7][0] is False
+    same = [(one.network, one.decides, one.verdict) for one in findings[:4] if one.levels == 7]
+    assert same == [("CapsNet+REM, decoder", True, FAILS), (normalized, False, HOLDS)]
 
 
 def equivariance(**consistency):
@@ -175,12 +240,24 @@ def equivariance(**consistency):
 
 def test_equivariance_is_above_chance_and_no_less_than_without_rem():
     def of(**consistency):
-        return verdict(evidence.stays_equivariant, pair("entropy", 1, 1), equivariance=equivariance(**consistency))
+        return verdict(otherwise.stays_equivariant, pair("entropy", 1, 1), equivariance=equivariance(**consistency))
 
     assert of(rem=0.6, baseline=0.6) == HOLDS
-    assert of(rem=0.1, baseline=0.1) == UNDECIDED  # no dimension of any seed: an interval of no width
+    assert of(rem=0.1, baseline=0.1) == UNDECIDED  # none of 30 dimensions: 5 % are possible
     assert of(rem=0.3, baseline=0.6) == FAILS
     assert of(baseline=0.6) == MISSING
+
+
+@pytest.mark.parametrize(("above", "expected"), [(10, HOLDS), (0, FAILS)])
+def test_dimensions_are_counted_where_all_seeds_have_as_many(above, expected):
+    of_one = pd.DataFrame({"consistency": [0.9] * above + [0.1] * (10 - above), "chance": 0.2})
+    runs = [of_one.assign(dataset="mnist", variant="rem", seed=seed) for seed in range(12)]
+    (finding,) = otherwise.stays_equivariant(found(pair("entropy", 1, 1), equivariance=pd.concat(runs)))
+    expected_interval = stats.binomtest(12 * above, 120).proportion_ci(0.95)
+    assert (finding.low + 5, finding.high + 5) == pytest.approx(tuple(100 * bound for bound in expected_interval))
+    assert (finding.verdict, finding.note) == (expected, "exact binomial over 120 dimensions")
+    (single,) = otherwise.stays_equivariant(found(pair("entropy", 1, 1), equivariance=runs[0]))
+    assert (single.verdict, single.note) == (UNDECIDED, "one seed decides nothing")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +265,58 @@ def test_equivariance_is_above_chance_and_no_less_than_without_rem():
 )
 def test_equation_15_needs_blocks_that_are_wholly_zero(shares, expected):
     values = {("mnist", "rem", "last", "", 0, "sparsity_class_blocks"): shares}
-    assert verdict(evidence.blocks_vanish, values) == expected
+    assert verdict(otherwise.blocks_vanish, values) == expected
+
+
+def routed_once(accuracy, entropy):
+    values = pair("accuracy", 98, 98, levels=(0, 7)) | pair("entropy", 7, 3)
+    values |= measured({("one-iteration", "accuracy"): accuracy}, levels=(0, 7))
+    for levels in (7, 11):
+        values["mnist", "one-iteration", "last", "test", levels, "entropy"] = entropy
+    return values
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "entropy", "expected"),
+    [
+        (98, [0, 0, 0], HOLDS),
+        (97, [0, 0, 0], FAILS),
+        (98, [0, 0.1, 0], FAILS),
+        (98, [0], UNDECIDED),
+        (97.5, [0, 0, 0], UNDECIDED),
+    ],
+)
+def test_one_iteration_has_no_entropy_at_no_loss(accuracy, entropy, expected):
+    assert verdict(otherwise.needs_no_iterations, routed_once(accuracy, entropy)).startswith(expected)
+
+
+def accuracies(seed, variant, *points):
+    columns = ["accuracy", "transfer_accuracy"]
+    course = pd.DataFrame(points, columns=columns).assign(epoch=range(1, len(points) + 1))
+    return course.assign(dataset="expanded-mnist", variant=variant, seed=seed)
+
+
+def test_beside_the_under_trained_networks_stand_those_of_equal_test_accuracy():
+    courses = []
+    for seed, noise in enumerate(NOISE, start=42):
+        courses += [
+            accuracies(seed, "baseline", (80, 50), (90, 60), (94, 64)),
+            accuracies(seed, "rem", (82, 55 + noise), (92, 65 + noise)),
+        ]
+    early = {"dataset": "expanded-mnist", "split": "transfer", "checkpoint": "early"}
+    values = pair("accuracy", 78, 82, **early)
+    *_, finding = otherwise.robust_when_undertrained(
+        found(values, transfer="affnist-like-sample", accuracies=pd.concat(courses))
+    )
+    assert (finding.metric, finding.split, finding.data) == (
+        "accuracy at equal test accuracy",
+        "transfer",
+        "affnist-like-sample",
+    )
+    assert (finding.value, finding.reference) == pytest.approx((60, 57))
+    assert finding.decides is False
+    assert finding.verdict == HOLDS
+    assert finding.note == "meaned over the test accuracies that both pass through, 82.0 to 92.0 %"
 
 
 def test_the_controls_say_which_part_of_rem_does_the_work():
@@ -211,7 +339,7 @@ def written(tmp_path):
     pd.DataFrame({"epoch": range(1, 21), "entropy": range(20), "levels": 7}).to_csv(trajectory, index=False)
     moved = tmp_path / "equivariance.csv"
     equivariance(rem=0.6, baseline=0.6).to_csv(moved, index=False)
-    write_claims(csv, runs, trajectory, [moved], "trial", "mnist", tmp_path / "tables")
+    write_claims(csv, runs, [], trajectory, [moved], [], "trial", "mnist", tmp_path / "tables")
     return tmp_path / "tables"
 
 
@@ -274,4 +402,4 @@ def test_a_claim_can_be_read_by_itself():
 def test_an_unreadable_file_is_named(tmp_path):
     runs = [run_yaml(tmp_path, "mnist", "rem", 42)]
     with pytest.raises(RemError, match="cannot be read as CSV"):
-        write_claims(metrics(tmp_path), runs, tmp_path / "absent.csv", [], "trial", "mnist", tmp_path)
+        write_claims(metrics(tmp_path), runs, [], tmp_path / "absent.csv", [], [], "trial", "mnist", tmp_path)

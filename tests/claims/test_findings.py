@@ -1,21 +1,25 @@
 """The rules of verdicts, on intervals by hand, and comparisons of hand-made measurements."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from measurements import made_results, settings
 from scipy import stats
 
-from rem.claims.findings import Compared, Finding, compare, decided
+from rem.claims.findings import Compared, Finding, compare, corrected, decided, over_runs
 from rem.claims.rules import FAILS, HOLDS, MISSING, RULES, UNDECIDED, higher, lower, lower_at_all, not_lower, same
+from rem.tables.measurements import OVER_IMAGES
 from rem.tables.names import Names
-from rem.tables.statistics import welch
+from rem.tables.statistics import holm
 
 BASELINE, REM = Compared("baseline"), Compared("rem")
 INTERVALS = [(1, 2), (0.1, 2), (-0.2, 0.2), (-2, 0.2), (-2, 2), (-0.4, -0.1), (-2, -0.1), (-2, -1), (np.nan, np.nan)]
 VERDICTS = {  # at a margin of 0.5
     higher: "++???---?",
     lower: "--???+++?",
-    not_lower: "+++??+--?",
+    not_lower: "+++??+?-?",
     lower_at_all: "---??+++?",
     same: "-?+??+?-?",
 }
@@ -93,7 +97,7 @@ NAMES = Names(settings(dataset, "rem", 42) for dataset in DATASETS)
 
 
 def finding(verdict, data="mnist", decides=True, split="test"):
-    return Finding(data, data, split, 7, "keys", "", "", 0, 0, 0, 0, 0, 0, 3, verdict, decides)
+    return Finding(data, data, split, 7, "keys", "", "", 0, 0, 0, 0, 3, verdict=verdict, decides=decides)
 
 
 @pytest.mark.parametrize(
@@ -115,12 +119,87 @@ def test_the_verdict_on_a_claim(findings, verdict):
     assert decided(findings, NAMES) == verdict
 
 
-def test_an_unpaired_comparison_is_welch_s():
-    expected = stats.ttest_ind([1.0, 2.0, 4.0], [5.0, 9.0], equal_var=False)
-    assert welch(np.array([1.0, 2.0, 4.0]), np.array([5.0, 9.0])) == pytest.approx(
-        (*expected.confidence_interval(), expected.pvalue)
+# Corrected for their number
+
+
+def of_seeds(differences, decides=True):
+    """The finding of differences by seed, and the p of their paired t-test."""
+    (found,) = over_runs("mnist", "entropy", "", "", pd.Series(differences), pd.Series(0.0, range(3)), lower)
+    return replace(found, decides=decides), stats.ttest_1samp(differences, 0).pvalue
+
+
+SMALL, MIDDLE, LARGE = [-5.0, -5.1, -4.95], [-5.0, -5.6, -4.4], [-5.0, -7.2, -3.0]  # p of .00008, .005, .056
+
+
+@pytest.mark.parametrize("of", [[SMALL], [SMALL, MIDDLE], [MIDDLE] * 5, [MIDDLE] * 12, [LARGE, SMALL, MIDDLE], [LARGE]])
+def test_verdicts_are_those_of_holms_procedure_and_their_intervals_show_it(of):
+    findings, p = zip(*map(of_seeds, of), strict=True)
+    rejected = holm(np.array(p)) < 0.05
+    for finding, holds in zip(corrected(list(findings)), rejected, strict=True):
+        assert finding.verdict == (HOLDS if holds else UNDECIDED)
+        assert (finding.high < 0) == holds
+        assert finding.confidence <= 1 - 0.05 / len(of) + 1e-12
+    if not rejected.any():
+        assert {finding.confidence for finding in corrected(list(findings))} == {1 - 0.05 / len(of)}
+
+
+def test_one_finding_that_decides_is_not_corrected_for_those_beside_it():
+    findings = [of_seeds(MIDDLE)[0], of_seeds(MIDDLE, decides=False)[0], of_seeds(LARGE, decides=False)[0]]
+    assert corrected(findings) == findings
+
+
+def test_what_is_judged_by_no_interval_is_neither_corrected_nor_counted():
+    without = replace(of_seeds(MIDDLE)[0], judged=None, verdict=FAILS)
+    assert corrected([without, of_seeds(MIDDLE)[0]]) == [without, of_seeds(MIDDLE)[0]]
+
+
+def test_what_is_not_decided_has_the_interval_that_did_not_decide_it():
+    small, large = corrected([of_seeds(SMALL)[0], of_seeds(LARGE)[0]])
+    assert (small.confidence, large.confidence) == pytest.approx((0.975, 0.95))
+    assert (large.low, large.high) == pytest.approx(tuple(stats.ttest_1samp(LARGE, 0).confidence_interval(0.95)))
+
+
+LARGE_ENOUGH = [-5.0, -6.5, -3.5]  # p of .028
+
+
+def test_a_correction_can_leave_a_claim_undecided():
+    findings = [of_seeds(LARGE_ENOUGH)[0] for _ in range(4)]
+    assert decided(findings, NAMES) == HOLDS
+    assert decided(corrected(findings), NAMES) == UNDECIDED
+
+
+# The images
+
+
+def over_images(results, low, high, metric="accuracy", levels=None):
+    row = ("mnist", "test", "rem", "last", "baseline", "best", levels or 0, metric, 0.0, low, high, 2000)
+    return replace(results, images=pd.DataFrame([row], columns=OVER_IMAGES))
+
+
+def test_the_interval_of_the_images_stands_beside_that_of_the_seeds():
+    results = over_images(two([9.0, 8.0, 7.0], [5.0, 5.0, 3.0], ceiling=10), -4, -3, "entropy", 7)
+    finding = only(results, lower)
+    assert (finding.images_low, finding.images_high) == (-4, -3)
+    assert (finding.low, finding.high) == pytest.approx(
+        tuple(stats.ttest_rel([5, 5, 3], [9, 8, 7]).confidence_interval())
     )
-    assert np.isnan(welch(np.array([1.0]), np.array([5.0, 9.0]))).all()
+    assert np.isnan(only(two([9.0, 8.0], [5.0, 5.0], ceiling=10), lower).images_low)
+
+
+def test_where_all_seeds_differ_alike_the_images_decide():
+    results = two([97.0, 98.0, 99.0], [96.9, 97.9, 98.9], "accuracy")
+    assert only(results, not_lower, "accuracy").verdict == UNDECIDED
+    assert only(results, not_lower, "accuracy").note == "all seeds differ alike, which leaves no interval"
+    narrow, wide = (
+        only(over_images(results, -0.1 - half, -0.1 + half, levels=7), not_lower, "accuracy") for half in (0.3, 0.9)
+    )
+    assert (narrow.verdict, wide.verdict) == (HOLDS, UNDECIDED)
+    assert narrow.note == "all seeds differ alike: the interval is that of the images"
+
+
+def test_the_rules_say_how_verdicts_are_corrected_and_what_the_images_are():
+    for words in ("Holm", "1 - 0.05/m", "images", "block", "exact binomial"):
+        assert words in RULES
 
 
 def test_the_rules_tell_their_margins():

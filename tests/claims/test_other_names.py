@@ -32,8 +32,8 @@ def written(folder, names):
     main, made = names.get("mnist", "mnist"), folder / "tables"
     write_tables(path, PUBLISHED, yamls, "trial", main, made)
     write_controls(path, yamls, made)
-    write_paired(path, yamls, made)
-    write_claims(path, yamls, None, [], "trial", main, made)
+    write_paired(path, yamls, [], made)
+    write_claims(path, yamls, [], None, [], [], "trial", main, made)
     texts = {file.name: file.read_text(encoding="utf-8") for file in made.iterdir()}
     for usual, other in names.items():
         texts = {name: text.replace(other, usual) for name, text in texts.items()}

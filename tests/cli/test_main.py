@@ -266,7 +266,9 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     for figure in ("frontier", "interventions"):
         assert rem("figure", figure, tmp_path / figure, tmp_path / "probes.csv", run) == 0
         assert (tmp_path / f"{figure}.svg").stat().st_size > 10_000
-    assert rem("paired", tmp_path / "tables", *measured) == 0
+    drawn = ["--images", tmp_path / "images.csv"]
+    assert rem("resample", drawn[1], "--dictionaries", tmp_path / "dictionaries/last.test.h5") == 0
+    assert rem("paired", tmp_path / "tables", *measured, *drawn) == 0
     assert pd.read_csv(tmp_path / "tables/paired.csv").empty  # one network has none to differ from
     assert rem("controls", tmp_path / "tables", *measured) == 0
     assert pd.read_csv(tmp_path / "tables/table_controls.csv")["levels"].tolist() == [shared, 6]
@@ -274,7 +276,7 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     told = ["--dataset", tiny.run().dataset, "--name", "trial"]
     assert rem("tables", tmp_path / "tables", *measured, *published, *told) == 0
     assert pd.read_csv(tmp_path / "tables/table5.csv")["levels"].tolist() == [shared, 6]
-    assert rem("claims", tmp_path / "tables", *measured, *told) == 0
+    assert rem("claims", tmp_path / "tables", *measured, *drawn, *told) == 0
     assert set(pd.read_csv(tmp_path / "tables/claims.csv")["claim_verdict"]) == {
         "not measured",
         "not decidable at this scale",  # one network decides nothing

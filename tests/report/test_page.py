@@ -69,7 +69,7 @@ def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("measured")
     path, yamls = metrics(folder), [run_yaml(folder, *run) for run in RUNS]
     write_tables(path, PUBLISHED, yamls, "trial", "mnist", folder / "tables")
-    write_paired(path, yamls, folder / "tables")
+    write_paired(path, yamls, [], folder / "tables")
     return path, yamls, {file.stem: file for file in sorted((folder / "tables").glob("*.csv"))}
 
 
@@ -195,7 +195,7 @@ def test_tables_are_shown_from_their_numbers_as_in_their_markdown(measured, whic
 
 def test_without_a_pair_of_networks_the_report_says_so(measured, tmp_path):
     csv, yamls, _ = measured
-    write_paired(csv, yamls[-1:], tmp_path)
+    write_paired(csv, yamls[-1:], [], tmp_path)
     table = shown(tmp_path / "paired.csv", read_results(csv, yamls))
     assert (table.caption[-1], table.rows) == ("No two networks of these runs make a pair.", [])
 

@@ -57,6 +57,16 @@ def test_what_was_not_measured_is_nan_or_empty(results):
     assert results.checkpoint("mnist", "baseline") is None
 
 
+def test_what_is_blank_for_one_seed_is_blank_over_seeds(files):
+    path, runs = files
+    frame = pd.read_csv(path)
+    frame.loc[(frame["metric"] == "entropy_chao_shen") & (frame["seed"] == 43) & (frame["levels"] == 7), "value"] = None
+    frame.to_csv(path, index=False)
+    results = read_results(path, runs)
+    assert results.cell("mnist", "rem", "last", 7, "entropy_chao_shen").isna().all()
+    assert results.cell("mnist", "rem", "last", 11, "entropy_chao_shen")["mean"] == 0.5
+
+
 def test_a_row_that_stands_twice_is_refused(files):
     path, runs = files
     frame = pd.read_csv(path)

@@ -43,6 +43,7 @@ def entropies(path, **changed):
             "entropy_miller_madow": [1.75, 0.0, 2.75, 1.5],
             "entropy_chao_shen": [2.0, 0.0, 4.0, 2.0],
             "coverage": [0.75, 0.0, 0.25, 1 / 3],
+            "lower_bound": [1, 0, 1, 1],
             "uniform_share": [0.5, np.nan, 0.25, 0.375],
         }
     ).assign(**changed)
@@ -154,6 +155,7 @@ def test_what_the_entropy_table_has_of_a_whole_split_has_no_class(table):
     assert (value(table, "entropy_low", **at), value(table, "entropy_high", **at)) == (1.125, 1.5)
     assert (value(table, "images", **at), value(table, "keys", **at)) == (15, 9)
     assert value(table, "uniform_share", **at) == 0.375
+    assert value(table, "lower_bound", **at) == 1
 
 
 def test_lowest_levels_are_a_networks_and_shared_and_published_levels_the_datasets(table):
@@ -185,7 +187,7 @@ def test_what_depends_on_a_split_or_on_k_is_so_described(table):
 def test_there_is_no_other_row_and_none_twice(table):
     of_couplings = 2 * (3 + 2 * 2)
     of_network = 1 + len(SHARES)
-    of_entropies = 10 * (3 + 1)
+    of_entropies = 11 * (3 + 1)
     of_sweep = 2 + 5  # means over the band; at K = 4, which no table of entropies has
     assert len(table) == of_couplings + of_network + of_entropies + of_sweep + 2 + 2 + 2
     assert not table.duplicated(COLUMNS[:-1]).any()

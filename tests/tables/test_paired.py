@@ -6,7 +6,7 @@ import pytest
 from measurements import metrics, run_yaml, settings
 from scipy import stats
 
-from rem.tables.measurements import Results, read_results
+from rem.tables.measurements import OVER_IMAGES, Results, read_results
 from rem.tables.paired import COLUMNS, COMPARED, compare_pairs, paired_test, write_paired
 from rem.tables.statistics import holm
 
@@ -111,6 +111,45 @@ def test_datasets_splits_levels_and_metrics_are_not_mixed():
     assert table[["dataset", "split", "levels", "metric"]].drop_duplicates().shape == (32, 4)
 
 
+def test_accuracies_are_compared_without_quantization_too():
+    values = {("mnist", "test", "baseline", levels, "accuracy"): {1: 90.0, 2: 91.0} for levels in (0, 7)}
+    values |= {("mnist", "test", "rem", levels, "accuracy"): {1: 89.0, 2: 90.5 - levels} for levels in (0, 7)}
+    table = compare_pairs(results(values))
+    assert table["levels"].isna().tolist() == [True, False]
+    assert table["difference"].tolist() == [-0.75, -4.25]
+
+
+def images(folder, **changed):
+    """The CSV of `rem resample` with one row."""
+    row = dict.fromkeys(OVER_IMAGES, 0) | {"dataset": "mnist", "split": "test", "metric": "entropy", "levels": 7}
+    row |= {"variant": "rem", "checkpoint": "last", "baseline": "baseline", "baseline_checkpoint": "best"}
+    path = folder / f"{len(list(folder.iterdir()))}.csv"
+    pd.DataFrame([row | {"low": -3.5, "high": -2.5} | changed]).to_csv(path, index=False)
+    return path
+
+
+def test_the_interval_over_images_stands_beside_that_over_seeds(tmp_path):
+    yamls = [run_yaml(tmp_path, "mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)]
+    files = [
+        images(tmp_path),
+        images(tmp_path, metric="accuracy", levels=None, low=-1.25, high=0.25),
+        images(tmp_path, checkpoint="best"),
+        images(tmp_path, split="transfer"),
+        images(tmp_path, dataset="shapes"),
+    ]
+    write_paired(metrics(tmp_path), yamls, files, tmp_path / "tables")
+    table = pd.read_csv(tmp_path / "tables/paired.csv")
+    entropy, plain = (table[table["metric"] == metric].iloc[0] for metric in ("entropy", "accuracy"))
+    assert (entropy["levels"], entropy["images_low"], entropy["images_high"]) == (7, -3.5, -2.5)
+    assert pd.isna(plain["levels"])
+    assert (plain["images_low"], plain["images_high"]) == (-1.25, 0.25)
+    assert table["images_low"].notna().sum() == 2
+    text = (tmp_path / "tables/paired.md").read_text(encoding="utf-8")
+    assert "| -3.5 .. -2.5 " in text
+    assert "what is not resampled: accuracies at a K" in text
+    assert "nan" not in text.lower()
+
+
 def test_one_k_stands_once():
     values = {("mnist", "test", variant, 7, "entropy"): {42: 1.0, 43: 1.0} for variant in ("baseline", "rem")}
     table = compare_pairs(results(values, authors=7))
@@ -154,7 +193,7 @@ def test_the_files_say_what_few_seeds_can_decide(tmp_path):
     frame = pd.read_csv(path)
     frame.loc[(frame["seed"] == 42) & (frame["variant"] == "rem") & (frame["metric"] == "entropy"), "value"] -= 1
     frame.to_csv(path, index=False)
-    write_paired(path, yamls, tmp_path / "tables")
+    write_paired(path, yamls, [], tmp_path / "tables")
     written = pd.read_csv(tmp_path / "tables/paired.csv")
     pd.testing.assert_frame_equal(written, compare_pairs(read_results(path, yamls)), check_dtype=False)
     text = (tmp_path / "tables/paired.md").read_text(encoding="utf-8")
@@ -166,6 +205,6 @@ def test_the_files_say_what_few_seeds_can_decide(tmp_path):
 
 
 def test_without_a_pair_the_files_say_so(tmp_path):
-    write_paired(metrics(tmp_path), [run_yaml(tmp_path, "shapes", "baseline", 42)], tmp_path / "tables")
+    write_paired(metrics(tmp_path), [run_yaml(tmp_path, "shapes", "baseline", 42)], [], tmp_path / "tables")
     assert pd.read_csv(tmp_path / "tables/paired.csv").empty
     assert "No two networks" in (tmp_path / "tables/paired.md").read_text(encoding="utf-8")

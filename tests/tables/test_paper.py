@@ -63,6 +63,24 @@ def test_table_5_names_both_spreads_of_the_entropy(results):
     assert rem[["keys_1", "entropy_ceiling_mean", "coverage_mean"]].tolist() == [8, 6.5, 0.5]
 
 
+def test_table_5_leaves_blank_what_is_blank_and_says_why(tmp_path):
+    frame = pd.read_csv(metrics(tmp_path))
+    frame.loc[(frame["metric"] == "entropy_chao_shen") & (frame["seed"] == 43), "value"] = None
+    frame.to_csv(tmp_path / "metrics.csv", index=False)
+    yamls = [run_yaml(tmp_path, "mnist", "rem", seed) for seed in (42, 43, 44)]
+    write_tables(tmp_path / "metrics.csv", CONFIG / "published.yaml", yamls, "trial", "mnist", tmp_path / "tables")
+    text = (tmp_path / "tables/table5.md").read_text(encoding="utf-8")
+    assert "blank where a class of any seed has a coverage below 0.1" in text
+    assert "lower bound: the share of the networks" in text
+    assert "nan" not in text.lower()
+    assert pd.read_csv(tmp_path / "tables/table5.csv")[
+        ["entropy_chao_shen_mean", "lower_bound_mean"]
+    ].isna().sum().tolist() == [
+        2,
+        0,
+    ]
+
+
 def test_one_seed_has_no_spread_over_seeds(results):
     row = table(results, 6).iloc[0]
     assert row["dataset"] == "shapes"

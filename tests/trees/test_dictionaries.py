@@ -55,9 +55,17 @@ def test_a_dictionary_holds_keys_counts_images_and_members(written):
 
 def test_a_dictionary_at_two_levels_is_of_binary_keys(written):
     with h5py.File(written[1]) as file:
-        assert set(file) == {"levels2", "levels3"}
+        assert set(file) == {"levels2", "levels3", "label"}
         assert file["levels2/class0/keys"][:].tolist() == [[0, 1], [1, 0]]
         assert file["levels2/class2/keys"][:].tolist() == [[0, 0]]  # 0.5 is half-way and goes to the even level
+
+
+def test_a_dictionary_has_the_label_of_every_image(tmp_path):
+    labels = [1, 2, 0, 0, 2]
+    source = tiny.write_couplings(tmp_path / "a.h5", tiny.run(), COUPLINGS, PREDICTED, labels=labels)
+    write_entropies([source], [2], tmp_path / "dictionaries", tmp_path / "entropy.csv")
+    with h5py.File(tmp_path / "dictionaries/a.h5") as file:
+        assert file["label"][:].tolist() == labels
 
 
 def test_members_lead_from_every_image_to_its_key(written):
@@ -79,7 +87,7 @@ def test_the_dictionary_says_where_it_comes_from(written):
 def test_the_table_has_a_row_per_level_and_class_and_one_for_all(written):
     table, _ = written
     columns = "dataset variant seed checkpoint split levels class images keys entropy entropy_low entropy_high "
-    columns += "entropy_ceiling entropy_miller_madow entropy_chao_shen coverage uniform_share"
+    columns += "lower_bound entropy_ceiling entropy_miller_madow entropy_chao_shen coverage uniform_share"
     assert list(table.columns) == columns.split()
     classes = table["class"].fillna(-1)
     assert list(zip(table["levels"], classes, strict=True)) == [(k, j) for k in (2, 3) for j in (0, 1, 2, -1)]
@@ -109,15 +117,28 @@ def test_the_row_of_all_classes_has_sums_of_images_and_keys_and_means_of_the_res
     assert row["uniform_share"] == pytest.approx((1 / 8 + 1) / 2)  # a class without images has no share
 
 
-def test_intervals_are_between_nothing_and_the_ceiling_and_the_same_every_time(written, tmp_path):
-    table, dictionaries = written
+def test_intervals_are_between_nothing_and_the_ceiling_and_the_same_every_time(tmp_path):
+    couplings = [[0, 1]] * 8 + [[1, 0]] * 2 + [[0, 0]] * 10
+    source = tiny.write_couplings(tmp_path / "a.h5", tiny.run(), couplings, [0] * 10 + [2] * 10)
+    for name in ("one", "two"):
+        write_entropies([source], [3], tmp_path / "dictionaries", tmp_path / f"{name}.csv")
+    table = pd.read_csv(tmp_path / "one.csv")
+    assert table.equals(pd.read_csv(tmp_path / "two.csv"))
+    assert table["lower_bound"].tolist() == [0] * 4
     assert ((table["entropy_low"] >= 0) & (table["entropy_low"] <= table["entropy_high"])).all()
     assert (table["entropy_high"] <= table["entropy_ceiling"] + 1e-12).all()
     assert at(table, 3, 0)["entropy_high"] > at(table, 3, 0)["entropy"]
-    assert at(table, 3, 1)[["entropy_low", "entropy_high"]].tolist() == [0, 0]
-    write_entropies([dictionaries.parents[1] / "last.test.h5"], [3], tmp_path / "again", tmp_path / "again.csv")
-    again = pd.read_csv(tmp_path / "again.csv")
-    assert again.equals(table[table["levels"] == 3].reset_index(drop=True))
+    for label in (1, 2):  # no image, and one key
+        assert at(table, 3, label)[["entropy_low", "entropy_high"]].tolist() == pytest.approx([0, 0])
+
+
+def test_an_entropy_of_keys_seldom_seen_is_a_lower_bound_and_so_is_the_mean_over_classes(written):
+    table = written[0][written[0]["levels"] == 3]
+    assert table["lower_bound"].tolist() == [1, 0, 1, 1]  # a coverage of 3/4, no image, a single image
+    assert (
+        table["entropy_low"].notna().tolist() == table["entropy_high"].notna().tolist() == [False, True, False, False]
+    )
+    assert table["entropy_chao_shen"].notna().tolist() == [True, True, False, False]
 
 
 def test_the_interval_of_all_classes_is_narrower_than_that_of_one(tmp_path):

@@ -72,7 +72,7 @@ def test_every_table_and_figure_is_there(project):
     for name in (*(f"table{which}" for which in [*range(2, 8), "_decoder"]), "paper_vs_ours", "claims"):
         assert (results / "tables" / f"{name}.csv").stat().st_size > 0
         assert (results / "tables" / f"{name}.md").stat().st_size > 0
-    for name in (*(f"fig{which}" for which in range(4, 9)), "parse_tree", "sweep", "overview"):
+    for name in (*(f"fig{which}" for which in range(4, 9)), "parse_tree", "sweep", "overview", "transfer"):
         assert (results / "figures" / f"{name}.png").stat().st_size > 0
         assert (results / "figures" / f"{name}.svg").stat().st_size > 0
 
@@ -109,7 +109,7 @@ def test_a_touched_file_remakes_nothing(project):
 def test_other_levels_are_reported_without_training(project, edited, old, new):
     edited("config/smoke.yaml", old, new)
     assert planned(project) == {  # neither Figure 8 nor the parse tree shows levels
-        "choose_levels": 4, "entropy": RUNS, "entropy_transfer": 2, "trajectory": 1, "metrics": 1,
+        "choose_levels": 4, "entropy": RUNS, "entropy_transfer": 2, "trajectory": 1, "metrics": 1, "resample": 4,
         "tables": 1, "paired": 1, "claims": 1, "figure": 6,
     }  # fmt: skip
 
@@ -315,11 +315,11 @@ def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(p
     assert done.returncode == 0, done.stdout
     report = project / "results/smoke/report.html"
     text = report.read_text(encoding="utf-8")
-    assert text.count("data:image/svg+xml;base64,") == 8
+    assert text.count("data:image/svg+xml;base64,") == 9
     assert f"{RUNS} networks on 4 datasets" in text
     assert "was traced back to the raw data when this file was" in text
     assert planned(project, "--", "report_html") == {}
     assert trace([report]).faults == {}
     if browser.CHROMIUM:
         found = browser.found_in(report, 375, tmp_path)
-        assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (8, 0, [], 0)
+        assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (9, 0, [], 0)

@@ -108,6 +108,25 @@ def levels_files(runs=RUNS):
     return expand("results/{name}/entropies/{dataset}/levels.csv", name=CONFIG.name, dataset=datasets)
 
 
+def images_files(folder, runs=RUNS):
+    """What the images leave open of the differences on each dataset."""
+    datasets = dict.fromkeys(dataset for dataset, _, _ in runs)
+    return expand("results/{name}/{folder}/images/{dataset}.csv", name=CONFIG.name, folder=folder, dataset=datasets)
+
+
+def tested_dictionaries(wildcards, runs=RUNS):
+    """The dictionaries of all networks of a dataset on all but the validation split."""
+    own = {key: run for key, run in runs.items() if key[0] == wildcards.dataset}
+    tested = [stem for stem in COUPLINGS if not stem.endswith(".val")]
+    return run_files("entropies", "{stem}.h5", own, stem=tested) + run_files(
+        "entropies", "{stem}.h5", with_transfer(own), stem=TRANSFER
+    )
+
+
+def controls_dictionaries(wildcards):
+    return tested_dictionaries(wildcards, CONTROLS)
+
+
 def stems(wildcards, output):
     """The names that output files have but for their last suffix."""
     return [os.path.basename(file).rpartition(".")[0] for file in output]
@@ -182,8 +201,9 @@ def run_settings_text(wildcards):
 
 
 def keep_option(wildcards):
-    """Of the run that Figure 5 follows from epoch to epoch: how many lie between the networks that it keeps."""
-    return ["--keep-every", CONFIG.figures.every] if tuple_of(wildcards) in figure_run("rem") else []
+    """Of a run that is followed from epoch to epoch: how many lie between the networks that it keeps."""
+    followed = figure_run("rem") | transferred_runs()
+    return ["--keep-every", CONFIG.figures.every] if tuple_of(wildcards) in followed else []
 
 
 def followed_history(wildcards):
@@ -234,6 +254,21 @@ if trained and CONFIG.figures.seed not in trained:
     )
 
 
+def transferred_runs():
+    """The runs of both of the paper's networks of a seed with a transfer set, compared at equal test accuracy."""
+    pair = ["baseline", "rem"]
+    runs = with_transfer(runs_of(pair))
+    return {key: run for key, run in runs.items() if {(key[0], variant, key[2]) for variant in pair} <= runs.keys()}
+
+
+def accuracies_files(wildcards=None):
+    return run_files("trajectory", "accuracies.csv", transferred_runs())
+
+
+def accuracies_option(wildcards, input):
+    return ["--accuracies", *input.accuracies] if input.accuracies else []
+
+
 def shown(stage, variant, split="test", checkpoint=None):
     """A stage's file, at its tables' checkpoint unless one is named, of the run of a variant that figures show."""
     (run,) = (runs := figure_run(variant)).values()
@@ -254,6 +289,8 @@ def figures():
         made["frontier"], made["interventions"] = {"": probed}, {"": probed}
     if runs_of(["baseline", "rem"]):
         made["overview"] = {"": [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]}
+    if accuracies := accuracies_files():
+        made["transfer"] = {"": accuracies, "--runs": run_files("models", "run.yaml", transferred_runs())}
     if baseline:
         first_and_best = [*shown("couplings", "baseline", checkpoint="first"), *shown("couplings", "baseline")]
         made["fig4"] = {"": first_and_best, "--levels": levels}

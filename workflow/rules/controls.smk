@@ -39,12 +39,25 @@ rule controls_table:
         """
 
 
+use rule resample as controls_resample with:
+    input:
+        dictionaries=controls_dictionaries,
+    output:
+        "results/{name}/controls/images/{dataset}.csv",
+    log:
+        "results/{name}/logs/controls/resample-{dataset}.log",
+    benchmark:
+        "results/{name}/benchmarks/controls/resample-{dataset}.tsv"
+
+
 use rule claims as controls_claims with:
     input:
         metrics="results/{name}/controls/metrics.csv",
         runs=run_files("models", "run.yaml", CONTROLS),
+        images=images_files("controls", CONTROLS),
         trajectory=[],
         equivariance=[],
+        accuracies=[],
     output:
         expand("results/{{name}}/controls/claims.{suffix}", suffix=["csv", "md"]),
     log:
@@ -56,6 +69,7 @@ use rule claims as controls_claims with:
         dataset=CONFIG.figures.dataset,
         trajectory=[],
         equivariance=[],
+        accuracies=[],
 
 
 use rule figure as controls_figure with:

@@ -150,10 +150,31 @@ rule metrics:
         """
 
 
+rule resample:
+    input:
+        dictionaries=tested_dictionaries,
+    output:
+        "results/{name}/tables/images/{dataset}.csv",
+    log:
+        "results/{name}/logs/resample/{dataset}.log",
+    benchmark:
+        "results/{name}/benchmarks/resample/{dataset}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("resample"),
+    shell:
+        """
+        rem resample {output:q} --dictionaries {input.dictionaries:q} \
+            >{log:q} 2>&1
+        """
+
+
 rule paired:
     input:
         metrics="results/{name}/metrics.csv",
         runs=run_files("models", "run.yaml"),
+        images=images_files("tables"),
     output:
         "results/{name}/tables/paired.csv",
         "results/{name}/tables/paired.md",
@@ -171,5 +192,6 @@ rule paired:
         rem paired {params.folder:q} \
             --metrics {input.metrics:q} \
             --runs {input.runs:q} \
+            --images {input.images:q} \
             >{log:q} 2>&1
         """

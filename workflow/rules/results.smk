@@ -34,8 +34,10 @@ rule claims:
     input:
         metrics="results/{name}/metrics.csv",
         runs=run_files("models", "run.yaml"),
+        images=images_files("tables"),
         trajectory=followed_trajectory,
         equivariance=equivariance_files,
+        accuracies=accuracies_files,
     output:
         expand("results/{{name}}/tables/claims.{suffix}", suffix=["csv", "md"]),
     log:
@@ -50,13 +52,16 @@ rule claims:
         dataset=CONFIG.figures.dataset,
         trajectory=trajectory_option,
         equivariance=equivariance_option,
+        accuracies=accuracies_option,
     shell:
         """
         rem claims {params.folder:q} \
             --metrics {input.metrics:q} \
             --runs {input.runs:q} \
+            --images {input.images:q} \
             {params.trajectory:q} \
             {params.equivariance:q} \
+            {params.accuracies:q} \
             --dataset {params.dataset:q} \
             --name {wildcards.name:q} \
             >{log:q} 2>&1

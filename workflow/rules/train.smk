@@ -60,3 +60,34 @@ rule train:
             --threads {threads} \
             >{log:q} 2>&1
         """
+
+
+rule accuracies:
+    input:
+        epochs=ancient("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
+        history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
+        data="data/prepared/{name}/{dataset}.h5",
+    output:
+        "results/{name}/trajectory/{dataset}/{variant}/seed{seed}/accuracies.csv",
+    log:
+        "results/{name}/logs/accuracies/{dataset}-{variant}-seed{seed}.log",
+    benchmark:
+        "results/{name}/benchmarks/accuracies/{dataset}-{variant}-seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=gpu_slots,
+        gres=gpu_shards,
+    params:
+        code=code("accuracies"),
+        device=CONFIG.device,
+    shell:
+        """
+        rem accuracies {output:q} \
+            --epochs {input.epochs:q} \
+            --data {input.data:q} \
+            --device {params.device} \
+            --threads {threads} \
+            >{log:q} 2>&1
+        """
