@@ -4,13 +4,15 @@ These compare networks over seeds; `otherwise.py` has the claims that are decide
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from rem.claims.findings import Compared, Finding, compare
 from rem.claims.rules import Rule, higher, lower, lower_at_all, not_lower, same
 from rem.tables.measurements import Results, main_dataset, others, with_decoder
+from rem.tables.probes import Probes
 
 BASELINE, REM = Compared("baseline"), Compared("rem")
 VARIANTS = ("baseline", "rem")
@@ -25,6 +27,7 @@ class Evidence:
     trajectory: pd.DataFrame | None
     equivariance: pd.DataFrame | None
     accuracies: pd.DataFrame | None
+    probes: Probes | None = None
 
     def at_levels(
         self,
@@ -46,6 +49,38 @@ class Evidence:
             found += compare(self.results, dataset, metric, network, against, rule, levels, counts, split, data)
         return found
 
+    def over_band(
+        self,
+        dataset: str,
+        metric: str,
+        network: Compared,
+        against: Compared,
+        rule: Rule,
+        split: str = "test",
+        *,
+        decides: bool = True,
+    ) -> list[Finding]:
+        """The comparison of means over the band, which decides unless told otherwise; beside it those at single K."""
+        images = self.results.names.transfer(dataset) if split == "transfer" else None
+        data, averaged = images.name if images else dataset, f"band_{metric}"
+        found = compare(self.results, dataset, averaged, network, against, rule, None, decides, split, data)
+        found = [self._with_signs(finding, metric, network, against) for finding in found]
+        return found + self.at_levels(dataset, metric, network, against, rule, split, decides=False)
+
+    def _with_signs(self, finding: Finding, metric: str, network: Compared, against: Compared) -> Finding:
+        """Told at how many K of the band the difference has the sign of that of the means."""
+        results, dataset = self.results, finding.dataset
+        pair = [(of.variant, of.checkpoint or results.checkpoint(dataset, of.variant)) for of in (network, against)]
+        differences = [
+            float(
+                np.subtract(*(results.over_seeds(dataset, *of, k, metric, split=finding.split).mean() for of in pair))
+            )
+            for k in results.bands.get(dataset, [])
+        ]
+        alike = sum(np.sign(one) == np.sign(finding.difference) for one in differences)
+        note = f"this way at {alike} of {len(differences)} K of the band"
+        return replace(finding, note="; ".join(filter(None, (note, finding.note))))
+
 
 def rises_in_training(evidence: Evidence) -> list[Finding]:
     """Entropy of the unpruned network: best epoch against the first."""
@@ -53,7 +88,7 @@ def rises_in_training(evidence: Evidence) -> list[Finding]:
     return [
         finding
         for dataset in main_dataset(evidence.results, evidence.dataset)
-        for finding in evidence.at_levels(dataset, "entropy", best, first, higher)
+        for finding in evidence.over_band(dataset, "entropy", best, first, higher)
     ]
 
 
@@ -76,7 +111,7 @@ def costs_nothing_elsewhere(evidence: Evidence) -> list[Finding]:
 
 def _falls(evidence: Evidence, datasets: list[str], metric: str, network: Compared = REM) -> list[Finding]:
     return [
-        finding for dataset in datasets for finding in evidence.at_levels(dataset, metric, network, BASELINE, lower)
+        finding for dataset in datasets for finding in evidence.over_band(dataset, metric, network, BASELINE, lower)
     ]
 
 
@@ -117,9 +152,9 @@ def decoder_undoes(evidence: Evidence) -> list[Finding]:
         )
         for network in pruned:
             raw = results.of(dataset, network.variant)[0].decoder.pixels == "raw"
-            found += evidence.at_levels(dataset, "entropy", network, BASELINE, same, decides=raw)
+            found += evidence.over_band(dataset, "entropy", network, BASELINE, same, decides=raw)
         for network, against in [(REM, BASELINE), *itertools.product(pruned, unpruned)]:
-            found += evidence.at_levels(dataset, "entropy", network, against, lower, decides=False)
+            found += evidence.over_band(dataset, "entropy", network, against, lower, decides=False)
     return found
 
 
@@ -132,9 +167,9 @@ def zeros_are_needed(evidence: Evidence) -> list[Finding]:
     """Entropy of REM against that of its penalty alone, which prunes nothing; beside it, what shrinking alone does."""
     found = []
     for dataset in evidence.results.datasets:
-        found += evidence.at_levels(dataset, "entropy", REM, Compared("penalty"), lower_at_all)
+        found += evidence.over_band(dataset, "entropy", REM, Compared("penalty"), lower_at_all)
         for variant in ("penalty", "weight-decay"):
-            found += evidence.at_levels(dataset, "entropy", Compared(variant), BASELINE, lower, decides=False)
+            found += evidence.over_band(dataset, "entropy", Compared(variant), BASELINE, lower, decides=False)
     return found
 
 

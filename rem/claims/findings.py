@@ -108,14 +108,17 @@ def compare(
     """
     pair = [(of.variant, of.checkpoint or results.checkpoint(dataset, of.variant)) for of in (network, against)]
     values, references = (results.over_seeds(dataset, *of, levels, metric, split=split) for of in pair)
-    names = [of.name(results.names, dataset, quantized=levels is not None) for of in (network, against)]
+    described = METRICS[metric]
+    quantized = levels is not None or described.over_band
+    names = [of.name(results.names, dataset, quantized) for of in (network, against)]
     images = results.over_images(dataset, *pair, levels, metric, split=split)
     found = over_runs(dataset, metric, *names, values, references, rule, images)
     if not found:
         return []
     (finding,) = found
-    if bound := METRICS[metric].ceiling:
-        ceilings = [results.over_seeds(dataset, *of, levels, bound, split=split).mean() for of in pair]
+    if bound := described.ceiling:
+        at = results.shared[dataset] if described.over_band else levels  # it is the same at every K
+        ceilings = [results.over_seeds(dataset, *of, at, bound, split=split).mean() for of in pair]
         means = (finding.value, finding.reference)
         reached = [at_ceiling(metric, *each) for each in zip(means, ceilings, strict=True)]
         if reached[int(np.argmin(means))]:
@@ -189,7 +192,7 @@ ALIKE = "all seeds differ alike, which leaves no interval"
 
 def at_ceiling(metric: str, value: float, ceiling: float) -> bool:
     """Whether an entropy, or a number of keys, is as high as the number of images lets it be."""
-    return bool(ceiling - value < NEAR_CEILING if metric == "entropy" else value > KEYS_AT_CEILING * ceiling)
+    return bool(ceiling - value < NEAR_CEILING if METRICS[metric].unit == "bits" else value > KEYS_AT_CEILING * ceiling)
 
 
 def corrected(findings: list[Finding]) -> list[Finding]:

@@ -66,28 +66,32 @@ def less_evident(evidence: Evidence) -> list[Finding]:
         [each for each in evidence.results.datasets if evidence.results.names.images(each).paper in papers]
         for papers in (("fashion-mnist",), ("cifar10", "tiny-imagenet"))
     )
+    shared, authors = evidence.results.shared, evidence.results.authors
     return [
         finding
         for easy in easier
         for dataset in harder
-        for authors in (False, True)
-        for finding in _relative_falls(evidence, dataset, easy, authors)
+        for metric, levels in (("band_entropy", None), ("entropy", shared), ("entropy", authors))
+        for finding in _relative_falls(evidence, dataset, easy, metric, levels)
     ]
 
 
-def _relative_falls(evidence: Evidence, dataset: str, easy: str, authors: bool) -> list[Finding]:
+def _relative_falls(
+    evidence: Evidence, dataset: str, easy: str, metric: str, levels: dict[str, int] | None
+) -> list[Finding]:
     results = evidence.results
-    levels = results.authors if authors else results.shared
 
-    def seeds(of: str, network: Compared, metric: str) -> pd.Series:
-        return results.over_seeds(of, network.variant, results.checkpoint(of, network.variant), levels[of], metric)
+    def seeds(of: str, network: Compared, what: str, at: dict[str, int] | None = levels) -> pd.Series:
+        at_levels = at[of] if at else None
+        return results.over_seeds(of, network.variant, results.checkpoint(of, network.variant), at_levels, what)
 
     def fall(of: str) -> np.ndarray:
-        before = seeds(of, BASELINE, "entropy")
-        return (100 * (before - seeds(of, REM, "entropy")) / before.where(before > 0)).dropna().to_numpy()
+        before = seeds(of, BASELINE, metric)
+        return (100 * (before - seeds(of, REM, metric)) / before.where(before > 0)).dropna().to_numpy()
 
     def full(of: str, network: Compared) -> bool:
-        return at_ceiling("entropy", *(seeds(of, network, metric).mean() for metric in ("entropy", "entropy_ceiling")))
+        most = seeds(of, network, "entropy_ceiling", levels or results.shared)
+        return at_ceiling(metric, seeds(of, network, metric).mean(), most.mean())
 
     value, reference = fall(dataset), fall(easy)
     if not (len(value) and len(reference)):
@@ -107,7 +111,7 @@ def _relative_falls(evidence: Evidence, dataset: str, easy: str, authors: bool) 
         dataset,
         dataset,
         "test",
-        levels[dataset],
+        levels and levels[dataset],
         "relative fall of entropy",
         dataset,
         easy,
@@ -116,8 +120,8 @@ def _relative_falls(evidence: Evidence, dataset: str, easy: str, authors: bool) 
         value.mean() - reference.mean(),
         p,
         min(len(value), len(reference)),
-        decides=not authors,
-        note=note,
+        decides=levels is None,
+        note=note if levels else f"means over the band; {note}",
         judged=Judged(interval, rule) if interval else None,
     )
     return [finding.at(1 - ALPHA)]
@@ -225,9 +229,9 @@ def robust_when_undertrained(evidence: Evidence) -> list[Finding]:
     for state in ("early", None):
         network, against = Compared("rem", state), Compared("baseline", state)
         for dataset in with_transfer(evidence.results):
-            for metric, rule in (("accuracy", higher), ("entropy", lower)):
-                early = state == "early"
-                found += evidence.at_levels(dataset, metric, network, against, rule, "transfer", decides=early)
+            decides = state == "early"
+            found += evidence.at_levels(dataset, "accuracy", network, against, higher, "transfer", decides=decides)
+            found += evidence.over_band(dataset, "entropy", network, against, lower, "transfer", decides=decides)
     return found + _at_equal_accuracy(evidence)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rem.claims import evidence, otherwise
+from rem.claims import evidence, otherwise, worth
 from rem.claims.evidence import Evidence
 from rem.claims.findings import Finding, corrected
 
@@ -25,6 +25,7 @@ class Claim:
 
 
 MAIN = "run `baseline` and `rem` on the main dataset"
+PROBES = "probe `baseline` and `rem` (`probed`)"
 OTHERS = "run `baseline` and `rem` on a further dataset"
 CONTROLS = "run `snakemake controls`, whose own claims.md decides it"
 CLAIMS = (
@@ -45,6 +46,49 @@ CLAIMS = (
         "unquantized: no loss",
         otherwise.needs_no_iterations,
         "run `baseline` and `one-iteration`",
+    ),
+    Claim(
+        "an untrained network couples uniformly",
+        "3.2, Eq. 11",
+        "Let us evaluate the c_ij over a non-yet trained model: as we saw also in Section 3.1, we have c_ij ≈ 1/J "
+        "∀ i, j",
+        "mean max_j c before the first step of training: at most a tenth above 1/J",
+        worth.untrained_is_uniform,
+        PROBES,
+    ),
+    Claim(
+        "more iterations polarize the couplings",
+        "2",
+        "the routing algorithms tends to overly polarize the link strengths",
+        "polarization of CapsNet's couplings with t = 3 against 2 and 5 against 3, at test time: rises",
+        worth.iterations_polarize,
+        PROBES,
+    ),
+    Claim(
+        "static parse trees cost no accuracy",
+        "abstract",
+        "We also generate static parse trees with no performance loss",
+        "accuracy of the pruned network with each class's mean couplings of the training images in place of routing, "
+        "against its own: no loss",
+        worth.static_trees_cost_nothing,
+        PROBES,
+    ),
+    Claim(
+        "REM does better than a temperature",
+        "abstract",
+        "REM, a technique which minimizes the entropy of the parse tree-like structure, improving its explainability",
+        "accuracy of the pruned network against the unpruned one at the temperature at which its entropy is the same: "
+        "higher",
+        worth.better_than_a_temperature,
+        PROBES,
+    ),
+    Claim(
+        "trees are more than random",
+        "abstract",
+        "with REM, Capsule Networks build stronger relationships between capsules",
+        "accuracy of the pruned network against one of as many connections that are drawn by lot: higher",
+        worth.better_than_random_trees,
+        "no variant here has random connections",
     ),
     Claim(
         "pruning costs no accuracy",

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 HOLDS, FAILS, UNDECIDED, MISSING = "holds", "does not hold", "not decidable at this scale", "not measured"
 ALPHA = 0.05  # the chance of any wrong verdict among the findings that decide a claim
-MARGINS = {"accuracy": 0.5, "entropy": 0.5, "consistency": 0.1}  # a smaller difference counts as none: points, bits, 1
+# A smaller difference counts as none: points, bits, 1.
+MARGINS = {"accuracy": 0.5, "entropy": 0.5, "band_entropy": 0.5, "consistency": 0.1}
 ZERO_BLOCKS = 1.0  # % of the W_ij that must be wholly zero before Eq. 15 can explain anything
 BY_CHANCE = 5.0  # % of the dimensions whose consistency exceeds `chance` if none means anything
 NEAR_CEILING = 0.1  # bits below log2 n within which an entropy says only that nearly every image has its own key
 KEYS_AT_CEILING = 0.95  # keys an image from which on a number of keys says no more than that
+NEAR_UNIFORM = 0.1  # of 1/J: couplings that exceed it by no more are nearly uniform
 LATE_EPOCHS = 10  # in the later half of a run, from which on a trend over them is looked at
 EQUAL_DOSES = 0.1  # of the larger: doses that differ by no more are the same
 
@@ -82,8 +84,16 @@ the number of blocks. It speaks of that run only.
 - A dimension moves the image one way where its consistency exceeds what {BY_CHANCE:g} % of dimensions would exceed \
 by chance; more than by chance: the exact binomial interval (Clopper and Pearson) of their share, over the dimensions \
 of all seeds, lies above {BY_CHANCE:g} %.
+- *Better than a temperature*: the unpruned network's line over tau, between two temperatures straight, is read where \
+its mean entropy over the band is that of the pruned network of the same seed.
+- *Uniform before training*: holds if mean max_j c exceeds 1/J by at most {NEAR_UNIFORM:.0%} in every network, does \
+not hold if in none.
 - Zero W_ij: holds if at least {ZERO_BLOCKS:g} % of the blocks are wholly zero in every network, does not hold if in \
 none. Entropy of 0: holds if every network's is exactly 0, does not hold if one is not.
-- A claim does not hold if one of the findings that decide it says so, holds if all do. The shared K decides; what \
-stands *beside it* (the authors' K, further comparisons) does not. What holds only on other data than the paper's, \
-as whose a sample of them counts, is said to hold there. Without a measurement: {MISSING}."""
+- Of entropies and numbers of keys their means over the band decide: every K that keeps the validation accuracy of all \
+networks of the dataset. At a single K an entropy is large or small as a level edge lies close to 1/J or not; in \
+brackets stands at how many K of the band the difference has the sign of the mean.
+- A claim does not hold if one of the findings that decide it says so, holds if all do. Of an accuracy the shared K \
+decides. What stands *beside it* (single K of an entropy, the authors' K, further comparisons) does not. What holds \
+only on other data than the paper's, as whose a sample of them counts, is said to hold there. Without a measurement: \
+{MISSING}."""

@@ -18,6 +18,7 @@ from rem.files.csv import read_csv
 from rem.tables.equal_accuracy import COURSE
 from rem.tables.measurements import RUN, read_results
 from rem.tables.names import Names
+from rem.tables.probes import read_probes
 from rem.tables.quantities import METRICS
 
 
@@ -28,6 +29,7 @@ def write_claims(
     trajectory_csv: Path | None,
     equivariance_csvs: Sequence[Path],
     accuracies_csvs: Sequence[Path],
+    probes_csv: Path | None,
     config_name: str,
     dataset: str,
     folder: Path,
@@ -43,6 +45,7 @@ def write_claims(
         trajectory_csv: of `rem trajectory`; None where no such run is selected.
         equivariance_csvs: of `rem perturb`, one a run.
         accuracies_csvs: of `rem accuracies`, one a run of a dataset with a transfer set.
+        probes_csv: of `rem probes`; None where nothing was probed.
         config_name: named in the text.
         dataset: in the place of the paper's MNIST, where it makes a claim of MNIST alone.
         folder: made if it is missing.
@@ -60,6 +63,7 @@ def write_claims(
         None if trajectory_csv is None else read_csv(trajectory_csv, ["epoch", "entropy", "levels"]),
         read(equivariance_csvs, [*RUN, "consistency", "chance"]),
         read(accuracies_csvs, COURSE),
+        None if probes_csv is None else read_probes(probes_csv),
     )
     decisions = [(claim, claim.findings(found)) for claim in CLAIMS]
     with whole(folder / "claims.csv") as path:

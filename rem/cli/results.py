@@ -96,6 +96,7 @@ def probes(folder: Path, probes: list[Path], metrics: Path, runs: list[Path]) ->
     argument("--trajectory", help="the CSV of rem trajectory"),
     argument("--equivariance", nargs="*", default=[], help="equivariance.csv of rem perturb, one a run"),
     argument("--accuracies", nargs="*", default=[], help="CSVs of rem accuracies, one a run"),
+    argument("--probes", help="probes.csv of rem probes"),
 )
 def claims(
     folder: Path,
@@ -107,11 +108,12 @@ def claims(
     trajectory: Path | None,
     equivariance: list[Path],
     accuracies: list[Path],
+    probes: Path | None,
 ) -> None:
     """Decide the paper's claims from what was measured."""
     from rem.claims.write import write_claims
 
-    write_claims(metrics, runs, images, trajectory, equivariance, accuracies, name, dataset, folder)
+    write_claims(metrics, runs, images, trajectory, equivariance, accuracies, probes, name, dataset, folder)
 
 
 @command(

@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from rem.figures.style import Look, looks, mark, panel_grid, panel_legend, panel_title, save_figure
 from rem.settings.run import read_run
@@ -53,6 +54,9 @@ def frontier(probes: Probes, names: Names) -> Figure:
         panel.set_ylabel(label)
     for panel in axes[1]:
         panel.set_yscale("log")
+        panel.set_yticks([0.05, 0.1, 0.2, 0.5, 1.0])
+        panel.yaxis.set_major_formatter(ScalarFormatter())
+        panel.yaxis.set_minor_formatter(NullFormatter())
     figure.supxlabel("routing entropy, mean over the band of K (bits)", fontsize=8)
     legend = [Line2D([], [], label=names.model(variant), **mark(look)) for variant, look in shown.items()]
     legend.append(Line2D([], [], color="0.4", linewidth=0.9, marker=".", markersize=3, label="at other temperatures"))

@@ -41,8 +41,8 @@ def draw(probes_csv: Path, run_yamls: Sequence[Path], target_stem: Path) -> None
 def interventions(probes: Probes, names: Names) -> Figure:
     """A panel a dataset, a row an intervention, a mark a network with its interval."""
     rows = probes.rows[(probes.rows["split"] == "test") & (probes.rows["probe"] == "intervention")]
-    rows = rows[rows["metric"] == "difference"]
     datasets, shown = list(rows["dataset"].unique()), looks(rows["variant"])
+    rows = rows[rows["metric"] == "difference"]
     figure = Figure(figsize=(COLUMN if len(datasets) == 1 else PAGE, 2.9), layout="constrained")
     axes = figure.subplots(1, len(datasets), squeeze=False, sharey=True)[0]
     for panel, dataset in zip(axes, datasets, strict=True):

@@ -41,6 +41,7 @@ class Results:
         shared: the K at which a dataset's models are compared.
         authors: K of the authors' runs of a dataset.
         images: the rows of the CSVs of `rem resample`, empty levels as `UNQUANTIZED`.
+        bands: every K that keeps the accuracy of all networks of a dataset.
     """
 
     runs: Sequence[Run]
@@ -48,6 +49,7 @@ class Results:
     shared: dict[str, int]
     authors: dict[str, int]
     images: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=OVER_IMAGES))
+    bands: dict[str, list[int]] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -212,7 +214,8 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path], images_csvs: Sequ
         raise RemError(f"{metrics_csv} has two rows for {twice.iloc[0][[*CELL, 'seed']].to_dict()}; make it again.")
     images = [pd.DataFrame(columns=OVER_IMAGES), *(read_csv(path, OVER_IMAGES) for path in images_csvs)]
     images = pd.concat([frame for frame in images if len(frame)] or images[:1]).fillna({"levels": UNQUANTIZED})
-    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"], images)
+    bands = table[table["metric"] == "band"].groupby("dataset")["value"].agg(lambda own: sorted(own.astype(int)))
+    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"], images, bands.to_dict())
 
 
 def main_dataset(results: Results, dataset: str) -> list[str]:

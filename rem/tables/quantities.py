@@ -18,6 +18,7 @@ class Metric:
         ceiling: the metric that bounds it from above.
         by_split: whether each split has one of its own; else it is the network's.
         sweep: whether each K has one of its own.
+        over_band: whether it is a mean over the band of K.
     """
 
     label: str
@@ -29,6 +30,7 @@ class Metric:
     ceiling: str | None = None
     by_split: bool = True
     sweep: bool = True
+    over_band: bool = False
 
     @property
     def name(self) -> str:
@@ -37,6 +39,7 @@ class Metric:
 
 
 COUNT = {"statistic": "median", "spec": ".9g", "told": ".0f", "difference": ".1f"}
+OVER_BAND = {"sweep": False, "over_band": True}
 OF_THE_NETWORK = {"by_split": False, "sweep": False}
 METRICS = {
     "epoch": Metric("epoch", **COUNT, **OF_THE_NETWORK),
@@ -53,8 +56,8 @@ METRICS = {
     "coverage": Metric("coverage"),
     "lower_bound": Metric("lower bound"),
     "uniform_share": Metric("share at 1/J", told=".3f"),
-    "band_entropy": Metric("entropy, mean over the band of K", "bits", ceiling="entropy_ceiling", sweep=False),
-    "band_keys": Metric("keys, mean over the band of K", **COUNT | {"told": ".0f"}, ceiling="images", sweep=False),
+    "band_entropy": Metric("entropy, mean over the band of K", "bits", ceiling="entropy_ceiling", **OVER_BAND),
+    "band_keys": Metric("keys, mean over the band of K", **COUNT, ceiling="images", **OVER_BAND),
     "strongest_coupling": Metric("mean max_j c", spec=".3f", told=".3f", sweep=False),
     # Of claims alone.
     "zero W_ij": Metric("zero W_ij", "%"),

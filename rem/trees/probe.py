@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +13,12 @@ from tqdm import tqdm
 from rem.data.batches import find_split, stream_batches, stream_training_batches
 from rem.files.atomic import whole
 from rem.files.hdf5 import open_hdf5
+from rem.networks.build import build
 from rem.networks.capsnet import CapsNet
+from rem.settings.run import Run
 from rem.training.checkpoints import load_checkpoint
-from rem.trees.probing import Probing
+from rem.trees.probing import Probing, row
+from rem.trees.strength import polarization, strongest_coupling
 from rem.trees.training_trees import training_trees
 
 COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "probe", "setting", "levels", "metric", "value"]
@@ -68,6 +71,8 @@ def probe(
     for split in splits:
         with open_hdf5(prepared) as file:
             count = len(find_split(file, split)["labels"])
+        first = next(stream_batches(prepared, split, batch, data.size, data.mean, data.std, device))[0]
+        rows += [network | {"split": split} | row for row in _untrained(model, run, first)]
         probing = Probing(model, trees, band, count)
         batches = stream_batches(prepared, split, batch, data.size, data.mean, data.std, device)
         for pixels, labels in tqdm(batches, total=math.ceil(count / batch), unit="batch", disable=None, desc=split):
@@ -75,6 +80,18 @@ def probe(
         rows += [network | {"split": split} | row for row in probing.rows()]
     with whole(target) as partial:
         pd.DataFrame(rows, columns=COLUMNS).astype({"levels": "Int64"}).to_csv(partial, index=False)
+
+
+@torch.no_grad()
+def _untrained(model: CapsNet, run: Run, images: Tensor) -> Iterator[dict[str, object]]:
+    """How strongly the network couples a batch as it is before its first step of training."""
+    torch.manual_seed(run.seed)  # as a training begins
+    untrained = build(run, images.device).eval()
+    if model.backbone:
+        untrained.backbone.load_state_dict(model.backbone.state_dict())  # pretrained, or trained with the rest
+    couplings = untrained(images)[2]
+    for metric, measure in (("strongest_coupling", strongest_coupling), ("polarization", polarization)):
+        yield row(("untrained", "unchanged", None), metric, float(measure(couplings).mean()))
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ What is done, by probe and setting:
         (`random`), or those that agree most with it when c = 1/J, by |v_j . W_ij u_i| (`agreeing`);
     iterations: t of the routing, at test time;
     key: of the images whose key so many training images have (`FREQUENCIES`), at K;
-    stability: nothing.
+    stability: nothing; untrained: the network before its first step of training, on one batch.
 """
 
 import math
@@ -204,23 +204,24 @@ class Probing:
         for setting, sums in self.sums.items():
             for metric, total in sums.items():
                 if metric in ("images", "lost", "gained"):
-                    yield _row(setting, metric, total)
+                    yield row(setting, metric, total)
                 elif sums["images"]:
-                    yield _row(setting, metric, total / sums["images"])
+                    yield row(setting, metric, total / sums["images"])
             if setting[0] == "key":
-                yield _row(setting, "share", 100 * sums["images"] / self.done)
+                yield row(setting, "share", 100 * sums["images"] / self.done)
         for tau, (labels, *hashes) in zip(TAUS, self.hashes, strict=True):
             setting = ("temperature", f"{tau:g}", None)
             members = [np.flatnonzero(labels == label) for label in range(self.classes)]
             bits = {level: entropy.words_entropy(own, members) for level, own in zip(self.levels, hashes, strict=True)}
             for level, found in bits.items():
-                yield _row((*setting[:2], level), "entropy", found)
-            yield _row(setting, "band_entropy", float(np.mean([bits[level] for level in self.band])))
-        yield _row(("stability", "unchanged", None), "instability", self.spread.rho())
+                yield row((*setting[:2], level), "entropy", found)
+            yield row(setting, "band_entropy", float(np.mean([bits[level] for level in self.band])))
+        yield row(("stability", "unchanged", None), "instability", self.spread.rho())
         for level, letter in self.letters.items():
-            yield _row(("stability", "unchanged", level), "capsule_entropy", letter.bits())
-            yield _row(("intervention", "modal-key", level), "modal_share", 100 * self.trees.modal_share[level])
+            yield row(("stability", "unchanged", level), "capsule_entropy", letter.bits())
+            yield row(("intervention", "modal-key", level), "modal_share", 100 * self.trees.modal_share[level])
 
 
-def _row(setting: Setting, metric: str, value: float) -> dict[str, object]:
+def row(setting: Setting, metric: str, value: float) -> dict[str, object]:
+    """What was measured under a setting, as `Probing.rows` gives it."""
     return dict(zip(("probe", "setting", "levels"), setting, strict=True)) | {"metric": metric, "value": value}

@@ -33,7 +33,7 @@ def written(folder, names):
     write_tables(path, PUBLISHED, yamls, "trial", main, made)
     write_controls(path, yamls, made)
     write_paired(path, yamls, [], made)
-    write_claims(path, yamls, [], None, [], [], "trial", main, made)
+    write_claims(path, yamls, [], None, [], [], None, "trial", main, made)
     texts = {file.name: file.read_text(encoding="utf-8") for file in made.iterdir()}
     for usual, other in names.items():
         texts = {name: text.replace(other, usual) for name, text in texts.items()}

@@ -239,5 +239,5 @@ def test_the_batch_size_changes_nothing_but_chance(folder, tmp_path):
     tiny.write_prepared(tmp_path / "prepared.h5")
     save_checkpoint(tmp_path / "best.pt", network(run).state_dict(), run, 3)
     other = probed(tmp_path)
-    drawn = expected["setting"].isin(["random", "other-class"])
+    drawn = expected["setting"].isin(["random", "other-class"]) | (expected["probe"] == "untrained")  # of one batch
     assert other[~drawn]["value"].tolist() == pytest.approx(expected[~drawn]["value"].tolist(), rel=1e-4, nan_ok=True)

@@ -100,7 +100,9 @@ def sweep_files(runs=RUNS):
 
 def shown_sweeps(runs):
     """The sweeps on the test set at the checkpoints that tables show."""
-    return [file for key, run in runs.items() for file in run_files("entropies", f"sweep/{run.checkpoint}.test.csv", [key])]
+    return [
+        file for key, run in runs.items() for file in run_files("entropies", f"sweep/{run.checkpoint}.test.csv", [key])
+    ]
 
 
 def levels_files(runs=RUNS):
@@ -368,6 +370,10 @@ def probe_files(wildcards):
     return [f"{folder}/seed{seed}.csv" for folder, (_, _, seed) in zip(folders, PROBED, strict=True)]
 
 
+def probes_option(wildcards, input):
+    return ["--probes", input.probes] if input.probes else []
+
+
 def tested_splits(wildcards):
     return ["test", "transfer"] if run_of(wildcards).data.transfer else ["test"]
 
@@ -375,4 +381,6 @@ def tested_splits(wildcards):
 def results_files():
     probes = ["probes.csv", "tables/probes.csv", "tables/probes.md"] if PROBED else []
     figure_files = expand("figures/{figure}.{suffix}", figure=FIGURES, suffix=["png", "svg"])
-    return expand("results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *TESTS, *probes, *figure_files])
+    return expand(
+        "results/{name}/{file}", name=CONFIG.name, file=["metrics.csv", *TABLES, *TESTS, *probes, *figure_files]
+    )

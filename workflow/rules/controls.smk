@@ -58,6 +58,7 @@ use rule claims as controls_claims with:
         trajectory=[],
         equivariance=[],
         accuracies=[],
+        probes=[],
     output:
         expand("results/{{name}}/controls/claims.{suffix}", suffix=["csv", "md"]),
     log:
@@ -70,6 +71,7 @@ use rule claims as controls_claims with:
         trajectory=[],
         equivariance=[],
         accuracies=[],
+        probes=[],
 
 
 use rule figure as controls_figure with:

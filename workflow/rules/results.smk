@@ -38,6 +38,7 @@ rule claims:
         trajectory=followed_trajectory,
         equivariance=equivariance_files,
         accuracies=accuracies_files,
+        probes=f"results/{CONFIG.name}/probes.csv" if PROBED else [],
     output:
         expand("results/{{name}}/tables/claims.{suffix}", suffix=["csv", "md"]),
     log:
@@ -53,6 +54,7 @@ rule claims:
         trajectory=trajectory_option,
         equivariance=equivariance_option,
         accuracies=accuracies_option,
+        probes=probes_option,
     shell:
         """
         rem claims {params.folder:q} \
@@ -62,6 +64,7 @@ rule claims:
             {params.trajectory:q} \
             {params.equivariance:q} \
             {params.accuracies:q} \
+            {params.probes:q} \
             --dataset {params.dataset:q} \
             --name {wildcards.name:q} \
             >{log:q} 2>&1

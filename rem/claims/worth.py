@@ -1,0 +1,100 @@
+"""The claims that the probes decide: what static trees cost, what a temperature does, what iterations do."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+
+from rem.claims.evidence import BASELINE, REM, Evidence
+from rem.claims.findings import Compared, Finding, compare, over_runs
+from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower, undecidable
+from rem.tables.measurements import main_dataset, others
+from rem.tables.probes import UNCHANGED, Probes, at
+
+STATIC = ("intervention", "class-mean")
+
+
+def _probed(evidence: Evidence) -> Iterator[tuple[str, Probes]]:
+    """The datasets in question, and the probes, if there are any."""
+    if evidence.probes is not None:
+        for dataset in [*main_dataset(evidence.results, evidence.dataset), *others(evidence.results, evidence.dataset)]:
+            yield dataset, evidence.probes
+
+
+def static_trees_cost_nothing(evidence: Evidence) -> list[Finding]:
+    """Accuracy with each class's mean column of the training images in place of routing, against the routing's own.
+
+    Beside it: the same of the unpruned network, which nothing has pruned, and of the most frequent keys.
+    """
+    found = []
+    for dataset, probes in _probed(evidence):
+        shared = evidence.results.shared[dataset]
+        for of, setting, levels, what in (
+            (REM, STATIC, 0, "static trees"),
+            (BASELINE, STATIC, 0, "static trees"),
+            (REM, ("intervention", "modal-key"), shared, "its most frequent keys"),
+        ):
+            name = of.name(evidence.results.names, dataset, quantized=False)
+            values = probes.over_seeds(dataset, of.variant, *setting, "accuracy", levels)
+            own = probes.over_seeds(dataset, of.variant, *UNCHANGED, "accuracy")
+            decides = (of, setting) == (REM, STATIC)
+            for one in over_runs(dataset, "accuracy", f"{name}, {what}", name, values, own, not_lower):
+                found.append(replace(one, decides=decides, levels=levels or None))
+    return found
+
+
+def better_than_a_temperature(evidence: Evidence) -> list[Finding]:
+    """Accuracy of REM against that of the unpruned network at the temperature of REM's entropy; beside it, strength."""
+    found = []
+    for dataset, probes in _probed(evidence):
+        names = [of.name(evidence.results.names, dataset, quantized=False) for of in (REM, BASELINE)]
+        bits = probes.over_seeds(dataset, REM.variant, *UNCHANGED, "band_entropy")
+        for metric in ("accuracy", "strongest_coupling"):
+            values = probes.over_seeds(dataset, REM.variant, *UNCHANGED, metric)
+            lines = {seed: probes.line(dataset, BASELINE.variant, seed) for seed in bits.index}
+            on_line = {seed: at(line, "band_entropy", bits[seed], metric) for seed, line in lines.items() if len(line)}
+            against = f"{names[1]} at the temperature of the same entropy"
+            for one in over_runs(dataset, metric, names[0], against, values, pd.Series(on_line, dtype=float), higher):
+                note = f"means over the band of {bits.mean():.2f} bits"
+                decides = metric == "accuracy"
+                found.append(replace(one, decides=decides, note="; ".join(filter(None, (note, one.note)))))
+    return found
+
+
+def iterations_polarize(evidence: Evidence) -> list[Finding]:
+    """Polarization of the unpruned network's couplings: 5 iterations at test time against 3, and 3 against 2.
+
+    Beside it: mean max_j c of networks that were trained with as many.
+    """
+    found = []
+    for dataset, probes in _probed(evidence):
+        by_t = {t: probes.over_seeds(dataset, "baseline", "iterations", str(t), "polarization") for t in (2, 3, 5)}
+        for more, fewer in ((3, 2), (5, 3)):
+            found += over_runs(dataset, "polarization", f"t = {more}", f"t = {fewer}", by_t[more], by_t[fewer], higher)
+    for dataset in evidence.results.datasets:
+        for variant, more in (("two-iterations", False), ("five-iterations", True)):
+            pair = (Compared(variant), BASELINE) if more else (BASELINE, Compared(variant))
+            trained = compare(evidence.results, dataset, "strongest_coupling", *pair, higher, None)
+            found += [replace(one, decides=False) for one in trained]
+    return found
+
+
+def untrained_is_uniform(evidence: Evidence) -> list[Finding]:
+    """Mean max_j c before the first step of training beside 1/J: within a tenth of it in each of several networks."""
+    found = []
+    for dataset, probes in _probed(evidence):
+        strongest = probes.over_seeds(dataset, "baseline", "untrained", "unchanged", "strongest_coupling")
+        uniform = 1 / evidence.results.of(dataset)[0].data.classes
+        near = strongest <= (1 + NEAR_UNIFORM) * uniform
+        verdict = (HOLDS if near.all() else FAILS) if len(near) > 1 and near.nunique() == 1 else UNDECIDED
+        for one in over_runs(
+            dataset, "strongest_coupling", "untrained", "1/J", strongest, 0 * strongest + uniform, undecidable
+        ):
+            note = f"within {NEAR_UNIFORM:.0%} of 1/J in {near.sum()} of {len(near)} networks"
+            found.append(replace(one, judged=None, verdict=verdict, note=note))
+    return found
+
+
+def better_than_random_trees(evidence: Evidence) -> list[Finding]:
+    """Nothing: no network here has random connections."""
+    return []

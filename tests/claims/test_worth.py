@@ -1,0 +1,82 @@
+"""The claims that probes decide: each holds, fails and is left open where the probes say so."""
+
+import pandas as pd
+import pytest
+from measurements import made_results
+
+from rem.claims import worth
+from rem.claims.evidence import Evidence
+from rem.claims.findings import decided
+from rem.claims.rules import FAILS, HOLDS, MISSING, UNDECIDED
+from rem.tables.probes import COLUMNS, Probes
+
+NOISE = (-0.05, 0.0, 0.05)
+LINE = {"0.5": (6.0, 98.0), "1": (4.0, 97.0), "2": (2.0, 96.0), "inf": (0.0, 95.0)}  # tau to bits and accuracy
+
+
+def network(variant, static=97.0, bits=4.0, accuracy=97.0, strongest=0.101, noise=NOISE):
+    """Three seeds; the baseline has `LINE`, another its one point at tau = 1."""
+    rows = []
+    for seed, wobble in enumerate(noise, start=42):
+        where = ("mnist", variant, seed, "best", "test")
+        line = LINE if variant == "baseline" else {"1": (bits, accuracy)}
+        for tau, (at_tau, percent) in line.items():
+            values = {"band_entropy": at_tau, "accuracy": percent + wobble, "strongest_coupling": 0.1 + at_tau / 100}
+            rows += [(*where, "temperature", tau, 0, *value) for value in values.items()]
+        rows.append((*where, "intervention", "class-mean", 0, "accuracy", static + 2 * wobble))
+        rows += [(*where, "iterations", str(t), 0, "polarization", 0.01 * t + wobble * t / 100) for t in (1, 2, 3, 5)]
+        rows.append((*where, "untrained", "unchanged", 0, "strongest_coupling", strongest))
+    return rows
+
+
+def found(*networks):
+    values = {("mnist", variant, "best", "test", 7, "accuracy"): [97.0] * 3 for variant in ("baseline", "rem")}
+    results = made_results(values)
+    rows = [row for one in networks for row in one]
+    return Evidence(results, "mnist", None, None, None, Probes(pd.DataFrame(rows, columns=COLUMNS)))
+
+
+def verdict(decide, evidence):
+    return decided(decide(evidence), evidence.results.names)
+
+
+@pytest.mark.parametrize(("static", "expected"), [(96.9, HOLDS), (96.0, FAILS), (96.5, UNDECIDED)])
+def test_static_trees_are_those_of_the_pruned_network(static, expected):
+    evidence = found(network("baseline", static=90.0), network("rem", static=static))
+    assert verdict(worth.static_trees_cost_nothing, evidence) == expected
+    unpruned = [one for one in worth.static_trees_cost_nothing(evidence) if one.against == "CapsNet"]
+    assert [(one.decides, one.verdict) for one in unpruned] == [(False, FAILS)]
+
+
+@pytest.mark.parametrize(("accuracy", "expected"), [(97.0, HOLDS), (96.0, FAILS), (96.5, UNDECIDED)])
+def test_a_temperature_is_read_where_the_entropy_is_rems(accuracy, expected):
+    """At 3 bits the line over tau lies half-way between 97 and 96 %, seeds apart as REM's."""
+    pruned = network("rem", bits=3.0, accuracy=accuracy, noise=(0.0, 0.05, -0.05))
+    evidence = found(network("baseline"), pruned)
+    assert verdict(worth.better_than_a_temperature, evidence) == expected
+    (one, strength) = worth.better_than_a_temperature(evidence)
+    assert (one.reference, one.value) == (pytest.approx(96.5), pytest.approx(accuracy))
+    assert (strength.metric, strength.decides) == ("strongest_coupling", False)
+
+
+def test_beyond_the_ends_of_the_line_nothing_is_compared():
+    assert verdict(worth.better_than_a_temperature, found(network("baseline"), network("rem", bits=7.0))) == MISSING
+
+
+def test_iterations_polarize_where_each_more_does():
+    assert verdict(worth.iterations_polarize, found(network("baseline"), network("rem"))) == HOLDS
+    falling = [(*row[:-1], -row[-1]) if row[5] == "iterations" else row for row in network("baseline")]
+    assert verdict(worth.iterations_polarize, found(falling)) == FAILS
+
+
+@pytest.mark.parametrize(("strongest", "expected"), [(0.109, HOLDS), (0.12, FAILS)])
+def test_before_training_couplings_are_uniform_within_a_tenth(strongest, expected):
+    assert verdict(worth.untrained_is_uniform, found(network("baseline", strongest=strongest))) == expected
+
+
+def test_without_probes_or_random_trees_nothing_is_measured():
+    evidence = found(network("baseline"))
+    nothing = Evidence(evidence.results, "mnist", None, None, None, None)
+    for decide in (worth.static_trees_cost_nothing, worth.better_than_a_temperature, worth.untrained_is_uniform):
+        assert verdict(decide, nothing) == MISSING
+    assert verdict(worth.better_than_random_trees, evidence) == MISSING
