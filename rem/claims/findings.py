@@ -65,16 +65,16 @@ class Finding:
     value: float
     reference: float
     difference: float
+    low: float
+    high: float
     p: float
     seeds: int
-    low: float = np.nan
-    high: float = np.nan
+    verdict: str
+    decides: bool = True
+    note: str = ""
     confidence: float = 1 - ALPHA
     images_low: float = np.nan
     images_high: float = np.nan
-    verdict: str = UNDECIDED
-    decides: bool = True
-    note: str = ""
     judged: Judged | None = field(default=None, compare=False, repr=False)  # None: by nothing that can be corrected
 
     def at(self, confidence: float) -> "Finding":
@@ -177,8 +177,11 @@ def over_runs(
         against,
         *pair.mean()[["value", "reference"]],
         test["difference"],
+        np.nan,
+        np.nan,
         test.get("p", np.nan),
         len(pair),
+        UNDECIDED,
         images_low=low,
         images_high=high,
         note=note,

@@ -54,9 +54,9 @@ def transfer_of(frame: pd.DataFrame, names: Names) -> Figure:
             first = course.iloc[0]
             panel.plot(first["accuracy"], first["transfer_accuracy"], "o", markersize=7, fillstyle="none", color="0.4")
         images = names.transfer(dataset)
-        panel.set_title(panel_title(names.dataset(dataset), 2 * len(datasets)))
-        panel.set_xlabel("test accuracy (%)")
-        panel.set_ylabel(panel_title(f"accuracy on {images.title if images else 'the transfer set'} (%)", 2))
+        transferred = [f"transferred to {images.title}"] if images else []
+        panel.set_title(panel_title(names.dataset(dataset), 2 * len(datasets), *transferred))
+        panel.set(xlabel="test accuracy (%)", ylabel="transfer accuracy (%)")
     handles = [
         Line2D([], [], **mark(look), label=names.model(variant, quantized=False)) for variant, look in shown.items()
     ]

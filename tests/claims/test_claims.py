@@ -1,5 +1,7 @@
 """Claims on hand-made measurements: each measurement turned round turns the verdict round."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from measurements import made_results, metrics, run_yaml
@@ -400,6 +402,27 @@ def test_what_is_written_is_read_again(written):
         for line in told(claim, findings):
             beside = "" if line.decides else f"*{BESIDE}* "
             assert f"- {beside}{line.text}\n" in (written / "claims.md").read_text(encoding="utf-8")
+
+
+def test_a_finding_tells_the_level_of_its_interval_and_what_the_images_leave_open():
+    values = measured({("baseline", "entropy"): 7.0, ("rem", "entropy"): 4.0}, levels=(7,))
+    (finding,) = evidence.entropy_falls(found(values))
+    finding = replace(finding, images_low=-3.25, images_high=-2.75)
+    for one, interval in ((finding, "[-3.50, -2.50]"), (finding.at(0.975), "[-3.72, -2.28 at 97.5 %]")):
+        (line,) = told(CLAIMS[0], [one])
+        assert line.text == (
+            "mnist, K = 7: entropy 7.00 bits (CapsNet+Q), 4.00 bits (CapsNet+REM); "
+            f"-3.00 {interval}, images [-3.25, -2.75], n = 3: holds"
+        )
+
+
+def test_several_findings_that_decide_a_claim_are_corrected():
+    claim = next(claim for claim in CLAIMS if claim.name == "pruning costs no accuracy")
+    single = claim.findings(found(pair("accuracy", 99, 99, levels=(7,))))
+    several = claim.findings(found(pair("accuracy", 99, 99, levels=(0, 7, 11))))
+    assert [(one.levels, one.confidence) for one in single if one.decides] == [(7, 0.95)]
+    assert {one.confidence for one in several if one.decides} == {0.975}
+    assert [one.confidence for one in several if not one.decides] == [0.95]
 
 
 def test_a_csv_that_lacks_a_claim_is_named(written):

@@ -97,7 +97,7 @@ NAMES = Names(settings(dataset, "rem", 42) for dataset in DATASETS)
 
 
 def finding(verdict, data="mnist", decides=True, split="test"):
-    return Finding(data, data, split, 7, "keys", "", "", 0, 0, 0, 0, 3, verdict=verdict, decides=decides)
+    return Finding(data, data, split, 7, "keys", "", "", 0, 0, 0, 0, 0, 0, 3, verdict, decides)
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,10 @@ def files(tmp_path):
         predicted = label.copy()
         predicted[wrong] = (label[wrong] + 1) % 3
         path = write_couplings(
-            tmp_path / f"{variant}.h5", run(variant), draw.random((count, 8)), predicted, split="test"
+            tmp_path / f"{variant}.h5", run(variant), draw.random((count, 8)), predicted, labels=label, split="test"
         )
         with h5py.File(path, "a") as file:
-            file["label"], file["lengths"] = label, draw.random((count, 3))
+            file["lengths"] = draw.random((count, 3))
             file.attrs["class_names"] = NAMES
         paths.append(path)
     return *paths, prepared

@@ -59,7 +59,10 @@ def test_a_command_that_there_is_not_has_no_code():
 @pytest.mark.parametrize(
     ("module", "steps"),
     [
-        ("networks/build.py", {"train", "couplings", "probe", "stack-decoder", "perturb", "import"}),
+        (
+            "networks/build.py",
+            {"train", "accuracies", "couplings", "probe", "stack-decoder", "perturb", "import"},
+        ),
         ("figures/fig5.py", {"figure fig5", "report"}),  # the report shows the figures' captions
         ("errors.py", set()),
     ],

@@ -257,9 +257,9 @@ if trained and CONFIG.figures.seed not in trained:
 
 
 def transferred_runs():
-    """The runs of both of the paper's networks of a seed with a transfer set, compared at equal test accuracy."""
+    """Both of the paper's networks, of the seed that figures show, that have a transfer set: compared epoch by epoch."""
     pair = ["baseline", "rem"]
-    runs = with_transfer(runs_of(pair))
+    runs = {key: run for key, run in with_transfer(runs_of(pair)).items() if run.seed == CONFIG.figures.seed}
     return {key: run for key, run in runs.items() if {(key[0], variant, key[2]) for variant in pair} <= runs.keys()}
 
 
