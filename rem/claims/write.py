@@ -177,14 +177,17 @@ def _told(finding: Finding) -> str:
     data = finding.dataset if finding.data == finding.dataset else f"{finding.dataset}, {finding.data}"
     levels = f", K = {finding.levels}" if finding.levels is not None else ""
     metric = METRICS[finding.metric]
+    if metric.over_band:
+        levels = ", mean over the band of K"
     spec, unit = metric.told, f" {metric.unit}".rstrip()
     level = "" if np.isclose(finding.confidence, 1 - ALPHA) else f" at {100 * finding.confidence:.1f} %"
     interval = "" if pd.isna(finding.low) else f" [{finding.low:+{spec}}, {finding.high:+{spec}}{level}]"
     over_images = f", images [{finding.images_low:+{spec}}, {finding.images_high:+{spec}}]"
     images = "" if pd.isna(finding.images_low) else over_images
     note = f" ({finding.note})" if finding.note else ""
+    name = finding.metric.removeprefix("band_")
     return (
-        f"{data}{levels}: {finding.metric} {finding.reference:{spec}}{unit} ({finding.against}), "
+        f"{data}{levels}: {name} {finding.reference:{spec}}{unit} ({finding.against}), "
         f"{finding.value:{spec}}{unit} ({finding.network}); {finding.difference:+{spec}}{interval}{images}, "
         f"n = {finding.seeds}: {finding.verdict}{note}"
     )

@@ -406,7 +406,10 @@ def test_what_is_written_is_read_again(written):
 
 def test_a_finding_tells_the_level_of_its_interval_and_what_the_images_leave_open():
     values = measured({("baseline", "entropy"): 7.0, ("rem", "entropy"): 4.0}, levels=(7,))
-    (finding,) = evidence.entropy_falls(found(values))
+    (over_band, finding) = evidence.entropy_falls(found(values))
+    assert told(CLAIMS[0], [over_band])[0].text.startswith(
+        "mnist, mean over the band of K: entropy 7.00 bits (CapsNet+Q)"
+    )
     finding = replace(finding, images_low=-3.25, images_high=-2.75)
     for one, interval in ((finding, "[-3.50, -2.50]"), (finding.at(0.975), "[-3.72, -2.28 at 97.5 %]")):
         (line,) = told(CLAIMS[0], [one])
