@@ -60,6 +60,7 @@ METRICS = {
     "band_keys": Metric("keys, mean over the band of K", **COUNT, ceiling="images", **OVER_BAND),
     "strongest_coupling": Metric("mean max_j c", spec=".3f", told=".3f", sweep=False),
     # Of claims alone.
+    "polarization": Metric("polarization", told=".3f"),
     "zero W_ij": Metric("zero W_ij", "%"),
     "relative fall of entropy": Metric("relative fall of entropy", "%"),
     "dimensions above chance": Metric("dimensions above chance", "%"),

@@ -7,7 +7,9 @@ from measurements import made_results
 from rem.claims import worth
 from rem.claims.evidence import Evidence
 from rem.claims.findings import decided
+from rem.claims.paper import CLAIMS
 from rem.claims.rules import FAILS, HOLDS, MISSING, UNDECIDED
+from rem.claims.write import told
 from rem.tables.probes import COLUMNS, Probes
 
 NOISE = (-0.05, 0.0, 0.05)
@@ -72,6 +74,13 @@ def test_iterations_polarize_where_each_more_does():
 @pytest.mark.parametrize(("strongest", "expected"), [(0.109, HOLDS), (0.12, FAILS)])
 def test_before_training_couplings_are_uniform_within_a_tenth(strongest, expected):
     assert verdict(worth.untrained_is_uniform, found(network("baseline", strongest=strongest))) == expected
+
+
+def test_every_finding_can_be_told():
+    evidence = found(network("baseline"), network("rem", bits=3.0))
+    for claim in CLAIMS:
+        for line in told(claim, claim.findings(evidence)):
+            assert line.text
 
 
 def test_without_probes_or_random_trees_nothing_is_measured():
