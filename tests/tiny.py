@@ -130,7 +130,8 @@ def write_couplings(
         file["sweep/loss"] = np.array([(losses or {}).get(level, 0.1) for level in accuracies])
         file.attrs["run"] = of.model_dump_json()
         file.attrs["sparsity"] = json.dumps({"all": 0.0} if sparsity is None else sparsity)
-        written = {"checkpoint": "best", "split": "val", "epoch": 1, "accuracy": 60.0, "loss": 0.1} | attributes
+        written = {"checkpoint": "best", "split": "val", "epoch": 1, "accuracy": 60.0, "loss": 0.1}
+        written |= {"dose": 0.0, "near_uniform_share": 0.5, "cells": False} | attributes
         for name, value in written.items():
             file.attrs[name] = value
     return path

@@ -37,12 +37,14 @@ class Results:
             as `UNQUANTIZED`, `WHOLE` and `ANY`.
         shared: the K at which a dataset's models are compared.
         authors: K of the authors' runs of a dataset.
+        in_cells: the datasets whose quantizer has cells.
     """
 
     runs: Sequence[Run]
     rows: pd.DataFrame
     shared: dict[str, int]
     authors: dict[str, int]
+    in_cells: frozenset[str] = frozenset()
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -51,7 +53,8 @@ class Results:
         Columns: mean, std (n - 1 in the denominator; NaN with one seed), median, seeds (their number), and for the
         whole set std_classes: the standard deviation over classes of the values averaged over seeds.
         """
-        cells = self.rows.groupby(CELL)["value"].agg(mean="mean", std="std", median="median", seeds="count")
+        values = self.rows.groupby(CELL)["value"]
+        cells = values.agg(mean="mean", std="std", median="median", min="min", max="max", seeds="count")
         means = cells["mean"].drop(index=WHOLE, level="class")
         over_classes = means.groupby(level=CELL[:-1]).std()
         over_classes = pd.concat({WHOLE: over_classes}, names=["class"]).reorder_levels(CELL)
@@ -170,7 +173,7 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
     table = read_csv(metrics_csv, COLUMNS)
     table = table.fillna(dict.fromkeys(NAMES, ANY) | {"levels": UNQUANTIZED, "class": WHOLE})
     levels = {}
-    for metric in ("shared_levels", "authors_levels"):
+    for metric in ("shared_levels", "authors_levels", "cells"):
         levels[metric] = table[table["metric"] == metric].set_index("dataset")["value"].astype(int).to_dict()
         for dataset in chosen["dataset"].unique():
             if dataset not in levels[metric]:
@@ -184,7 +187,8 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path]) -> Results:
     twice = rows[rows.duplicated([*CELL, "seed"])]
     if not twice.empty:
         raise RemError(f"{metrics_csv} has two rows for {twice.iloc[0][[*CELL, 'seed']].to_dict()}; make it again.")
-    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"])
+    in_cells = frozenset(dataset for dataset, cells in levels["cells"].items() if cells)
+    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"], in_cells)
 
 
 def main_dataset(results: Results, dataset: str) -> list[str]:

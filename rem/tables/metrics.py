@@ -54,13 +54,14 @@ def _couplings(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _levels(path: Path) -> Iterator[dict[str, object]]:
-    frame = read_csv(path, [*COLUMNS[:4], "levels", "lowest", "shared", "authors"])
+    frame = read_csv(path, [*COLUMNS[:4], "levels", "lowest", "shared", "authors", "cells"])
     for row in frame[frame["lowest"]].to_dict("records"):
         where = {key: row[key] for key in ("dataset", "variant", "seed", "checkpoint")}
         yield where | {"split": "val", "metric": "lowest_levels", "value": row["levels"]}
     for name in ("shared", "authors"):
         row = frame[frame[name]].iloc[0]
         yield {"dataset": row["dataset"], "split": "val", "metric": f"{name}_levels", "value": row["levels"]}
+    yield {"dataset": row["dataset"], "split": "val", "metric": "cells", "value": int(row["cells"])}
 
 
 def _entropies(path: Path) -> list[dict[str, object]]:

@@ -178,6 +178,7 @@ def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
         f"{results.names.dataset(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
         f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
         f"authors' K = {results.authors[dataset]}{_edge(results, dataset)}"
+        f"{', the K levels being cells [k/K, (k + 1)/K)' if dataset in results.in_cells else ''}"
         for dataset in frame["dataset"].unique()
     )
     checkpoints = ", ".join(
@@ -191,7 +192,7 @@ def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
 
 def _edge(results: Results, dataset: str) -> str:
     classes = len(results.classes(dataset))
-    flickers = classes and edge_at_uniform(results.authors[dataset], classes)
+    flickers = classes and edge_at_uniform(results.authors[dataset], classes, dataset in results.in_cells)
     return " (where a level edge falls on 1/J: keys of undecided capsules flicker)" if flickers else ""
 
 

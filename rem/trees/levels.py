@@ -20,7 +20,7 @@ def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, aut
     `unquantized` accuracy in %, `loss`; `lowest`: K is this network's lowest that keeps its accuracy
     within the tolerance (section 3.1); `shared`: K is the largest of the networks' lowest, at
     which their entropies are compared; `authors`: K is that of the authors' runs; `edge_at_uniform`: a
-    level edge falls on 1/J, so that keys of undecided capsules flicker.
+    level edge falls on 1/J, so that keys of undecided capsules flicker; `cells`: the quantizer has cells.
 
     Args:
         couplings: validation couplings, one file a network.
@@ -63,7 +63,8 @@ def _network(path: Path, tolerance: float, skip_edges: bool) -> pd.DataFrame:
         unquantized = float(file.attrs["accuracy"])
         levels, accuracy, loss = (file[f"sweep/{name}"][:] for name in ("levels", "accuracy", "loss"))
         images = len(file["predicted"])
-    edges = [edge_at_uniform(level, run.data.classes) for level in levels.tolist()]
+        cells = bool(file.attrs["cells"])
+    edges = [edge_at_uniform(level, run.data.classes, cells) for level in levels.tolist()]
     accuracies = zip(levels.tolist(), accuracy.tolist(), edges, strict=True)
     usable = {level: percent for level, percent, edge in accuracies if not (edge and skip_edges)}
     standard_error = (unquantized * (100 - unquantized) / images) ** 0.5  # in points
@@ -77,6 +78,7 @@ def _network(path: Path, tolerance: float, skip_edges: bool) -> pd.DataFrame:
             "loss": loss,
             "lowest": levels == lowest,
             "edge_at_uniform": edges,
+            "cells": cells,
         }
     )
 
@@ -102,9 +104,11 @@ def lowest_levels(accuracies: Mapping[int, float], unquantized: float, tolerance
     return min(good)
 
 
-def edge_at_uniform(levels: int, classes: int) -> bool:
-    """Whether a level edge (k + 1/2) / (K - 1) falls exactly on 1 / J.
+def edge_at_uniform(levels: int, classes: int, cells: bool = False) -> bool:
+    """Whether a level edge falls exactly on 1 / J: (k + 1/2) / (K - 1), or k / K between `cells`.
 
     There the keys of undecided capsules, whose couplings are all close to 1/J, flicker.
     """
+    if cells:
+        return levels % classes == 0
     return Fraction(levels - 1, classes) % 1 == Fraction(1, 2)

@@ -24,16 +24,16 @@ def write_sweep(couplings: Path, target: Path) -> None:
     with open_hdf5(couplings) as source:
         run, where = run_of(source), row_of(source)
         levels, accuracy = source["sweep/levels"][:], source["sweep/accuracy"][:]
-        predicted, classes = source["predicted"][:], run.data.classes
+        predicted, classes, cells = source["predicted"][:], run.data.classes, source.attrs["cells"]
         digests = np.empty((len(levels), len(predicted)), np.uint64)  # (L, N)
         uniform = np.empty(digests.shape)  # (L, N)
         for start in range(0, len(predicted), ROWS):
             rows = slice(start, start + ROWS)
             values = source["couplings"][rows]
             for row, level in enumerate(levels):
-                keys = quantizer.keys(values, level)  # (ROWS, I)
+                keys = quantizer.keys(values, level, cells)  # (ROWS, I)
                 digests[row, rows] = entropy.digests(keys)
-                uniform[row, rows] = (keys == quantizer.keys(np.float32(1 / classes), level)).mean(axis=1)
+                uniform[row, rows] = (keys == quantizer.keys(np.float32(1 / classes), level, cells)).mean(axis=1)
     members = [np.flatnonzero(predicted == label) for label in range(classes)]
     table = []
     for level, percent, words, shares in zip(levels, accuracy, digests, uniform, strict=True):

@@ -28,7 +28,8 @@ def write_trajectory(couplings: list[Path], levels: int, target: Path) -> None:
     for path in couplings:
         with open_hdf5(path) as file:
             run = run_of(file)
-            trees = parse_trees(file["couplings"], file["predicted"][:], run.data.classes, levels)
+            cells = file.attrs["cells"]
+            trees = parse_trees(file["couplings"], file["predicted"][:], run.data.classes, levels, cells)
             counts = [one.trees.counts for one in trees]
             rows.append(
                 {

@@ -238,8 +238,9 @@ def test_published_levels_above_the_maximum_are_refused(values):
     assert refusal(values) == "config: quantizer.authors_of.shapes-20 is 128, above quantizer.maximum 11; raise that."
 
 
-def test_published_levels_are_of_known_datasets(values):
-    put(values, "quantizer.authors_of", {"shapes-2": 12})
+@pytest.mark.parametrize(("key", "value"), [("authors_of", {"shapes-2": 12}), ("cells", ["shapes-2"])])
+def test_what_the_quantizer_of_a_dataset_is_names_a_known_one(values, key, value):
+    put(values, f"quantizer.{key}", value)
     assert refusal(values).startswith("config: unknown dataset 'shapes-2'; the config has ")
 
 
@@ -259,7 +260,7 @@ def test_another_selected_experiment_may_choose_a_datasets_levels_and_one_not_se
     assert parse(Config, values, "config").selected()
 
 
-def test_the_papers_config_knows_the_authors_k_of_tiny_imagenet():
+def test_the_papers_config_knows_the_authors_quantizer_of_tiny_imagenet():
     quantizer = tiny.shipped_config("paper").quantizer
     assert (quantizer.authors, quantizer.authors_of) == (11, {"tiny-imagenet": 128})
 
@@ -349,7 +350,7 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
             "datasets, variants",
         ),
         ("experiments.main.colour", "datasets, variants, seeds"),
-        ("quantizer.colour", "maximum, tolerance, skip_edges, authors, authors_of, variants"),
+        ("quantizer.colour", "maximum, tolerance, skip_edges, authors, authors_of, cells, variants"),
         ("figures.colour", "dataset, seed, every"),
         ("defaults.colour", "dataset, variant, seed, stands_for, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, rotation, jitter"),

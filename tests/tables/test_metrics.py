@@ -64,6 +64,7 @@ def levels(path):
             "loss": 0.1,
             "lowest": [True, False, False, True],
             "edge_at_uniform": False,
+            "cells": True,
             "shared": [False, True, False, True],
             "authors": [True, False, True, False],
         }
@@ -142,7 +143,8 @@ def test_lowest_levels_are_a_networks_and_shared_and_published_levels_the_datase
     assert value(table, "lowest_levels", split="val", **NETWORK) == 3
     assert value(table, "shared_levels", dataset="thirds", split="val") == 3
     assert value(table, "authors_levels", dataset="thirds", split="val") == 2
-    assert table["metric"].isin(["shared_levels", "authors_levels"]).sum() == 2
+    assert value(table, "cells", dataset="thirds", split="val") == 1
+    assert table["metric"].isin(["shared_levels", "authors_levels", "cells"]).sum() == 3
 
 
 def test_what_depends_on_a_split_or_on_k_is_so_described(table):
@@ -156,7 +158,7 @@ def test_there_is_no_other_row_and_none_twice(table):
     of_couplings = 2 * (3 + 2 * 2)
     of_network = 1 + len(SHARES)
     of_entropies = 10 * (3 + 1)
-    assert len(table) == of_couplings + of_network + of_entropies + 2 + 2
+    assert len(table) == of_couplings + of_network + of_entropies + 2 + 3
     assert not table.duplicated(COLUMNS[:-1]).any()
 
 

@@ -54,13 +54,15 @@ def test_every_k_of_every_network_has_a_row(tmp_path):
     first = network(tmp_path, "baseline-1", {2: 80.0, 3: 90.0}, losses={2: 0.4, 3: 0.2}, checkpoint="best")
     second = network(tmp_path, "rem-7", {2: 95.0, 3: 96.0}, 95.0, losses={2: 0.3, 3: 0.1}, checkpoint="last")
     table = chosen(tmp_path, [first, second])
-    columns = "dataset variant seed checkpoint levels accuracy unquantized loss lowest edge_at_uniform shared authors"
+    columns = (
+        "dataset variant seed checkpoint levels accuracy unquantized loss lowest edge_at_uniform cells shared authors"
+    )
     assert list(table.columns) == columns.split()
     assert table.values.tolist() == [
-        ["thirds", "baseline", 1, "best", 2, 80.0, 90.0, 0.4, False, False, False, False],
-        ["thirds", "baseline", 1, "best", 3, 90.0, 90.0, 0.2, True, False, True, True],
-        ["thirds", "rem", 7, "last", 2, 95.0, 95.0, 0.3, True, False, False, False],
-        ["thirds", "rem", 7, "last", 3, 96.0, 95.0, 0.1, False, False, True, True],
+        ["thirds", "baseline", 1, "best", 2, 80.0, 90.0, 0.4, False, False, False, False, False],
+        ["thirds", "baseline", 1, "best", 3, 90.0, 90.0, 0.2, True, False, False, True, True],
+        ["thirds", "rem", 7, "last", 2, 95.0, 95.0, 0.3, True, False, False, False, False],
+        ["thirds", "rem", 7, "last", 3, 96.0, 95.0, 0.1, False, False, False, True, True],
     ]
 
 
@@ -91,6 +93,16 @@ def test_an_edge_on_a_jth_is_flagged(tmp_path):
         accuracies = dict.fromkeys(range(2, 12), 90.0)
         table = chosen(tmp_path, [tiny.write_couplings(tmp_path / "a.h5", run, accuracies=accuracies, accuracy=90.0)])
         assert table.loc[table["edge_at_uniform"], "levels"].tolist() == flagged
+
+
+def test_an_edge_between_cells_is_flagged_where_the_file_says_that_the_quantizer_has_them(tmp_path):
+    run = tiny.run(data={"classes": 4})
+    accuracies = dict.fromkeys(range(2, 13), 90.0)
+    path = tiny.write_couplings(tmp_path / "a.h5", run, accuracies=accuracies, accuracy=90.0, cells=True)
+    table = chosen(tmp_path, [path], skip_edges=True)
+    assert table["cells"].all()
+    assert table.loc[table["edge_at_uniform"], "levels"].tolist() == [4, 8, 12]  # k/K = 1/4
+    assert table.loc[table["lowest"], "levels"].tolist() == [2]
 
 
 def test_no_good_k_is_one_sentence_and_no_file(tmp_path):

@@ -212,6 +212,11 @@ def authors_levels(wildcards):
     return CONFIG.quantizer.authors_of.get(wildcards.dataset, CONFIG.quantizer.authors)
 
 
+def cells_option(wildcards):
+    """Of a dataset whose quantizer has cells in the place of centres."""
+    return "--cells" if wildcards.dataset in CONFIG.quantizer.cells else ""
+
+
 def shown_couplings(wildcards):
     return run_files("couplings", f"{run_of(wildcards).checkpoint}.test.h5", [tuple_of(wildcards)])
 
