@@ -19,6 +19,7 @@ COUNTS = {"train": 40, "val": 24, "test": 18}  # with batches of 16 the last one
 PRUNING = {
     "regularizer": "lobster",
     "penalty": 0.1,
+    "dose": None,
     "penalty_decay": 0.9,
     "extent": "search",
     "start": 0,

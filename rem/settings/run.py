@@ -157,7 +157,14 @@ class Pruning(Section):
     regularizer: Literal["lobster", "weight-decay"] = Field(
         description="The shrinkage before each step: lobster, Eq. 16; weight-decay, the same without the sensitivity."
     )
-    penalty: float = Field(ge=0, description="lambda of that shrinkage in the first epoch; 0: none.")
+    penalty: float | None = Field(
+        ge=0, description="lambda of that shrinkage in the first epoch; 0: none. Null exactly where `dose` says it."
+    )
+    dose: float | None = Field(
+        ge=0,
+        description="In the place of `penalty`, the sum of lambda over all steps of `training.epochs` epochs, from "
+        "which the first epoch's is worked out. An insensitive weight shrinks by exp(-dose). Else null.",
+    )
     penalty_decay: float = Field(gt=0, le=1, description="Factor on lambda after each epoch.")
     extent: Literal["search", "follow", "none"] = Field(
         description="After each epoch, search: prune below the largest threshold that does not worsen the validation "
@@ -178,10 +185,19 @@ class Pruning(Section):
             raise ValueError("pruning.follows names a variant where pruning.extent is follow, and only there")
         return self
 
+    @model_validator(mode="after")
+    def _penalty_or_dose(self) -> Self:
+        if (self.penalty is None) == (self.dose is None):
+            raise ValueError(
+                f"pruning.penalty is {self.penalty} and pruning.dose is {self.dose}; give one of them a number and set "
+                "the other to null"
+            )
+        return self
+
     @property
     def is_rem(self) -> bool:
         """Whether this is the paper's method: LOBSTER's penalty, and the search for the threshold, in every layer."""
-        shrinks = self.regularizer == "lobster" and self.penalty > 0
+        shrinks = self.regularizer == "lobster" and (self.penalty or self.dose or 0) > 0
         return shrinks and self.extent == "search" and set(self.layers) == set(get_args(Layer))
 
 

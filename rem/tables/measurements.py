@@ -50,8 +50,8 @@ class Results:
     def cells(self) -> pd.DataFrame:
         """Statistics over seeds, indexed by `CELL`.
 
-        Columns: mean, std (n - 1 in the denominator; NaN with one seed), median, seeds (their number), and for the
-        whole set std_classes: the standard deviation over classes of the values averaged over seeds.
+        Columns: mean, std (n - 1 in the denominator; NaN with one seed), median, min, max, seeds (their number), and
+        for the whole set std_classes: the standard deviation over classes of the values averaged over seeds.
         """
         values = self.rows.groupby(CELL)["value"]
         cells = values.agg(mean="mean", std="std", median="median", min="min", max="max", seeds="count")

@@ -17,8 +17,10 @@ def write_metrics(couplings: list[Path], entropies: list[Path], levels: list[Pat
     """Gather `metrics.csv`: columns dataset, variant, seed, checkpoint, split, levels, class, metric, value.
 
     `levels` is K, empty where nothing is quantized; `class` is empty for the whole split. Accuracies
-    and sparsities are in %, entropies in bits. A class's entropies are Eq. 8, the whole split's are
-    Eq. 9; the metrics of the CSVs of `rem entropy` are their columns (`rem.trees.dictionaries.write_entropies`).
+    and sparsities are in %, entropies in bits. `dose` is the sum of lambda over the optimiser's steps; `cells` of a
+    dataset is 1 where its quantizer has cells (`rem.trees.quantizer`), else 0. A class's entropies are Eq. 8, the
+    whole split's are Eq. 9; the metrics of the CSVs of `rem entropy` are their columns
+    (`rem.trees.dictionaries.write_entropies`).
 
     Args:
         couplings: files of `rem couplings`.
@@ -42,12 +44,16 @@ def _couplings(path: Path) -> Iterator[dict[str, object]]:
         yield where | {"metric": "accuracy", "value": file.attrs["accuracy"]}
         yield where | {"metric": "loss", "value": file.attrs["loss"]}
         yield where | {"metric": "strongest_coupling", "value": file["strongest"][:].astype(float).mean()}
+        yield where | {"metric": "near_uniform_share", "value": file.attrs["near_uniform_share"]}
         for name in ("accuracy", "loss"):
             for level, value in zip(file["sweep/levels"][:], file[f"sweep/{name}"][:], strict=True):
                 yield where | {"levels": level, "metric": name, "value": value}
         if where["split"] == "test":  # what follows is the network's, whatever the split
             network = {name: value for name, value in where.items() if name != "split"}
-            yield network | {"metric": "epoch", "value": file.attrs["epoch"]}
+            epoch = file.attrs["epoch"]
+            yield network | {"metric": "epoch", "value": epoch}
+            if epoch:  # else an imported network, whose training nobody has seen
+                yield network | {"metric": "dose", "value": file.attrs["dose"]}
             for name, share in json.loads(file.attrs["sparsity"]).items():
                 metric = "sparsity" if name == "all" else f"sparsity_{name}"
                 yield network | {"metric": metric, "value": 100 * share}

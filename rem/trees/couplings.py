@@ -13,12 +13,14 @@ from rem.files.hdf5 import open_hdf5, whole_hdf5
 from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_losses
 from rem.networks.routing import route, squash, votes
+from rem.pruning.dose import dose_after, steps_per_epoch
 from rem.pruning.masks import sparsity
 from rem.settings.stamp import stamp
 from rem.training.checkpoints import load_checkpoint
 from rem.trees.quantizer import fraction
 
 IMAGES_AT_ONCE = 16  # whose votes are held
+NEAR = 0.01  # of 1/J, within which a coupling counts as nearly uniform
 
 
 def extract(
@@ -40,7 +42,9 @@ def extract(
         reduction to I x J), NaN for a class that nobody predicted;
         `sweep/levels`, `sweep/accuracy` in %, `sweep/loss`: with the couplings quantized at each K;
         attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `class_names`, `sparsity`
-        (JSON, shares by layer), `run`, `provenance`.
+        (JSON, shares by layer), `dose` (the sum of lambda up to that epoch), `near_uniform_share` (of the
+        `couplings`, those within 0.01 of 1/J), `cells` (whether the quantizer has cells, as `rem.trees.quantizer`
+        says; what is made of the file goes by it), `run`, `provenance`.
 
     Memory does not grow with N.
     """
@@ -48,12 +52,14 @@ def extract(
     data, batch = run.data, run.training.batch_size
     with open_hdf5(prepared) as file:
         class_names, count = file.attrs["class_names"], len(find_split(file, split)["labels"])
+        steps = steps_per_epoch(run, len(find_split(file, "train")["labels"]))
     capsules, classes = model.weight.shape[:2]
     levels = torch.arange(2, maximum_levels + 1, device=device)
     correct = torch.zeros(len(levels) + 1, dtype=torch.int64, device=device)  # the last one unquantized
     losses = torch.zeros(len(levels) + 1, dtype=torch.float64, device=device)
     sums = torch.zeros(classes, capsules, dtype=torch.float64, device=device)
     predictions = torch.zeros(classes, dtype=torch.int64, device=device)
+    near = torch.zeros((), dtype=torch.int64, device=device)
 
     with whole_hdf5(target) as file:
         chunks = {
@@ -75,6 +81,7 @@ def extract(
             own = couplings[torch.arange(len(labels), device=device), predicted]  # (B, I)
             sums.index_add_(0, predicted, own.double())
             predictions += torch.bincount(predicted, minlength=classes)
+            near += ((own - 1 / classes).abs() <= NEAR).sum()
             correct += (lengths.argmax(dim=2) == labels).sum(dim=1)
             at_levels = margin_losses(lengths.flatten(0, 1), labels.repeat(len(lengths)))  # ((L+1)*B,)
             losses += at_levels.view(len(lengths), -1).double().sum(dim=1)
@@ -102,6 +109,8 @@ def extract(
             split=split,
             class_names=class_names,
             sparsity=json.dumps(sparsity(model)),
+            dose=dose_after(run, epoch, steps),
+            near_uniform_share=float(near) / (count * capsules),
             cells=cells,
         )
 

@@ -79,7 +79,8 @@ def write_entropies(couplings: list[Path], levels: list[int], folder: Path, targ
     `checkpoint`, `split`, `levels` (K), `class`, `images` predicted as the class, `keys`, `entropy` (Eq. 8, bits) with
     its 95% bootstrap interval from `entropy_low` to `entropy_high`, its `entropy_ceiling` log2(images), the
     `entropy_miller_madow` and `entropy_chao_shen` estimates (bits), Good-Turing `coverage`, and
-    `uniform_share`: the share of the couplings in the level that 1/J falls in.
+    `uniform_share`: the share of the couplings in the level that 1/J falls in, which is the wider the lower K
+    (`near_uniform_share` of the couplings' file depends on no K).
 
     For all classes, `images` and `keys` are sums and the others means over the J classes as in Eq. 9, every class alike
     however many images it has. A class that nobody predicted counts with its zeros, but in `uniform_share`, of

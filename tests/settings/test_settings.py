@@ -189,7 +189,7 @@ def test_a_control_is_rem_without_one_of_its_parts(overlays, dataset):
     rem = config.run(dataset, "rem", 43)
     without = {
         "penalty": {"extent": "none"},
-        "magnitude": {"penalty": 0, "extent": "follow", "follows": "rem"},
+        "magnitude": {"penalty": 0, "dose": None, "extent": "follow", "follows": "rem"},
         "weight-decay": {"extent": "none", "regularizer": "weight-decay"},
         "rem-votes": {"layers": ["class"]},
     }
@@ -276,7 +276,8 @@ def test_shipped_configs_resolve(overlays):
         expected = itertools.product(experiment.datasets, experiment.variants, experiment.seeds)
         assert keys(config.runs([name])) == list(expected)
     for run in config.runs(config.experiments):
-        assert (run.pruning is None) == (run.checkpoint == "best") == run.variant.startswith("baseline")
+        unpruned = run.variant.startswith("baseline") or run.variant.endswith(("iteration", "iterations"))
+        assert (run.pruning is None) == (run.checkpoint == "best") == unpruned
         assert len(run.data.mean) == len(run.data.std) == run.data.channels
 
 
@@ -357,7 +358,7 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
         ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),
         ("datasets.shapes.data.colour", "source, folder, classes"),
-        ("variants.rem.pruning.colour", "regularizer, penalty, penalty_decay, extent, start"),
+        ("variants.rem.pruning.colour", "regularizer, penalty, dose, penalty_decay, extent, start"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
@@ -486,7 +487,7 @@ def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
         read_run(tmp_path / "run.yaml")
     assert str(raised.value) == (
         f"{tmp_path / 'run.yaml'}: unknown key pruning.penalti; the keys valid there are "
-        "regularizer, penalty, penalty_decay, extent, start, resolution, follows, layers."
+        "regularizer, penalty, dose, penalty_decay, extent, start, resolution, follows, layers."
     )
 
 

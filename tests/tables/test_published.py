@@ -87,7 +87,7 @@ def test_keys_are_medians_and_sparsity_has_no_levels(comparison):
     keys = comparison.query("table == 5 and row == 'CapsNet+REM' and column == '#1' and levels == 7")
     assert keys[["ours", "ours_ceiling"]].values.tolist() == [[8, 50]]
     sparsity = comparison.query("table == 5 and row == 'CapsNet+REM' and column == 'Sparsity'")
-    assert sparsity["ours"].tolist() == [60]
+    assert sparsity[["ours", "ours_min", "ours_max"]].values.tolist() == [[60, 60, 70]]
     assert sparsity["levels"].isna().all()
 
 

@@ -78,6 +78,18 @@ def test_the_couplings_are_the_networks_of_the_predicted_class(tmp_path, split):
     assert arrays["strongest"] == pytest.approx(couplings.numpy().max(axis=1).mean(axis=1), abs=1e-6)
 
 
+def test_the_near_uniform_share_counts_couplings_within_a_hundredth_of_a_jth(tmp_path):
+    arrays, attributes = extracted(tmp_path, tiny.run(), "train")
+    near = np.abs(arrays["couplings"] - np.float32(1 / 3)) <= 0.01
+    assert 0 < attributes["near_uniform_share"] == near.mean() < 1
+
+
+def test_the_dose_is_that_of_the_epochs_that_the_checkpoint_has_behind_it(tmp_path):
+    _, attributes = extracted(tmp_path, tiny.run("rem"))  # of 40 images in 16s, after epoch 3
+    assert attributes["dose"] == pytest.approx(3 * 0.1 * (1 + 0.9 + 0.81))
+    assert extracted(tmp_path, tiny.run())[1]["dose"] == 0
+
+
 def test_class_mean_is_the_mean_over_the_images_predicted_as_the_class(tmp_path):
     arrays, _ = extracted(tmp_path, tiny.run(), "train")
     _, lengths, couplings = in_memory(tmp_path, tiny.run(), "train")
