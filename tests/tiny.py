@@ -23,6 +23,7 @@ PRUNING = {
     "penalty_decay": 0.9,
     "extent": "search",
     "start": 0,
+    "guard": None,
     "resolution": 0.0,
     "follows": None,
     "layers": ["convolution", "primary", "class"],
@@ -41,6 +42,11 @@ def write_prepared(path: Path, counts: Mapping[str, int] = COUNTS) -> Path:
             file[f"{split}/images"], file[f"{split}/labels"] = images.astype(np.uint8), labels
         file.attrs["class_names"] = ["top", "middle", "bottom"]
     return path
+
+
+def jitter(brightness: float, contrast: float, saturation: float) -> dict[str, float]:
+    """Settings of that name."""
+    return {"brightness": brightness, "contrast": contrast, "saturation": saturation}
 
 
 def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
@@ -65,7 +71,7 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "mean": [0.4],
             "std": [0.25],
         },
-        "augment": {"padding": 1, "flip": True, "rotation": 0, "jitter": 0.1},
+        "augment": {"padding": 1, "flip": True, "rotation": 0, "jitter": jitter(0.1, 0.1, 0.1)},
         "network": {
             "backbone": None,
             "weights": None,

@@ -60,6 +60,14 @@ class Data(Section):
             raise ValueError(f"data.validation is {value!r}; give a number of images, 1 or more, or test") from None
 
 
+class Jitter(Section):
+    """Random changes of an image's colours: each is scaled by a factor drawn from 1 - this to 1 + this; 0: none."""
+
+    brightness: float = Field(ge=0, lt=1, description="Of the distance from black.")
+    contrast: float = Field(ge=0, lt=1, description="Of the distance from the image's mean lightness.")
+    saturation: float = Field(ge=0, lt=1, description="Of the distance from the pixel's lightness, if RGB.")
+
+
 class Augment(Section):
     """Random changes of the training images."""
 
@@ -71,7 +79,7 @@ class Augment(Section):
     rotation: float = Field(
         ge=0, le=180, description="Turned by up to this many degrees either way, black where nothing was."
     )
-    jitter: float = Field(ge=0, lt=1, description="Brightness, contrast and saturation each scaled by 1 +- this.")
+    jitter: Jitter
 
 
 class Network(Section):
@@ -171,6 +179,12 @@ class Pruning(Section):
         "loss; follow: prune by magnitude to the sparsity that the variant `follows` had; none: prune nothing."
     )
     start: int = Field(ge=0, description="Epochs trained before the first threshold; the paper's has 0.")
+    guard: float | None = Field(
+        ge=0,
+        le=100,
+        description="With `extent: search`, prune nothing after an epoch whose validation accuracy in % is below this; "
+        "at chance nearly every weight could go. Null: always prune.",
+    )
     resolution: float = Field(
         ge=0, lt=1, description="The share of the weights not pruned yet to which that search is exact; 0: to one."
     )

@@ -249,10 +249,12 @@ of test images allows at the most: log2 n bits (mean over classes) of entropy, a
 number of quantization levels: the paper's, and the one our models of the dataset are compared at; none where the \
 couplings are not quantized or the number does not depend on it.
 
-Accuracy and entropy are means over seeds, keys and sparsity medians. Ours ± is the standard deviation over seeds. \
-"± classes" is that over classes of the entropies H_j averaged over seeds, which is what the paper prints beside an \
-entropy. Spreads of accuracies are in points; the paper prints most of them as fractions. **(suspect)** marks a cell \
-that was probably copied from another by mistake; its note says which.
+Accuracy and entropy are means over seeds, keys and sparsity medians; behind a sparsity stand its least and greatest \
+over seeds. Ours ± is the standard deviation over seeds. "± classes" is that over classes of the entropies H_j \
+averaged over seeds, which is what the paper prints beside an entropy. Ours divide by n - 1; the authors' code divides \
+by n, which makes its own smaller: by the factor 0.89 for five seeds, 0.95 for ten classes. Spreads of accuracies are \
+in points; the paper prints most of them as fractions. **(suspect)** marks a cell that was probably copied from \
+another by mistake; its note says which.
 
 ## Compared
 

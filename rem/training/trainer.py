@@ -183,8 +183,12 @@ class Trainer:
         pruning = self.run.pruning
         if pruning is None or pruning.extent == "none" or self.epoch < pruning.start:
             return 0.0
-        follow = pruning.extent == "follow"
-        threshold = threshold_for_sparsity(self.masks, self._followed_sparsity()) if follow else self._search()
+        if pruning.extent == "follow":
+            threshold = threshold_for_sparsity(self.masks, self._followed_sparsity())
+        elif pruning.guard and 100 * float(self._evaluate()[1].double().mean()) < pruning.guard:
+            return 0.0
+        else:
+            threshold = self._search()
         self.masks.prune(threshold)
         return threshold
 

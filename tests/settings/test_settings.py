@@ -263,6 +263,16 @@ def test_another_selected_experiment_may_choose_a_datasets_levels_and_one_not_se
 def test_the_papers_config_knows_the_authors_quantizer_of_tiny_imagenet():
     quantizer = tiny.shipped_config("paper").quantizer
     assert (quantizer.authors, quantizer.authors_of) == (11, {"tiny-imagenet": 128})
+    assert quantizer.cells == ["tiny-imagenet"]
+
+
+def test_the_papers_config_guards_expanded_mnist_and_normalizes_cifar10_as_the_published_code():
+    config = tiny.shipped_config("paper")
+    assert config.run("expanded-mnist", "rem", 42).pruning.guard == 50
+    assert config.run("mnist", "rem", 42).pruning.guard is None
+    cifar10 = config.run("cifar10", "rem", 42)
+    assert cifar10.data.std == [0.2023, 0.1994, 0.2010]
+    assert cifar10.augment.jitter.model_dump() == {"brightness": 0.25, "contrast": 0.8, "saturation": 0.0}
 
 
 # Shipped configs
@@ -355,10 +365,11 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
         ("figures.colour", "dataset, seed, every"),
         ("defaults.colour", "dataset, variant, seed, stands_for, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, rotation, jitter"),
+        ("defaults.augment.jitter.colour", "brightness, contrast, saturation"),
         ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),
         ("datasets.shapes.data.colour", "source, folder, classes"),
-        ("variants.rem.pruning.colour", "regularizer, penalty, dose, penalty_decay, extent, start"),
+        ("variants.rem.pruning.colour", "regularizer, penalty, dose, penalty_decay, extent, start, guard"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
@@ -399,13 +410,16 @@ def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value)
         ("defaults.data.channels", 2),
         ("defaults.data.classes", 1),
         ("defaults.data.view", "zoom"),
-        ("defaults.augment.jitter", 1.0),
+        ("defaults.augment.jitter", 0.2),
+        ("defaults.augment.jitter.contrast", 1.0),
         ("defaults.augment.padding", -1),
         ("defaults.network.routing_iterations", 0),
         ("defaults.training.learning_rate", 0),
         ("defaults.training.learning_rate_decay", 1.1),
         ("defaults.training.epochs", "many"),
         ("variants.rem.pruning.penalty", -1),
+        ("variants.rem.pruning.dose", -1),
+        ("variants.rem.pruning.guard", 101),
         ("variants.rem.pruning.penalty_decay", 0),
         ("variants.rem.pruning.regularizer", "dropout"),
         ("variants.rem.pruning.extent", "guess"),
@@ -487,7 +501,7 @@ def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
         read_run(tmp_path / "run.yaml")
     assert str(raised.value) == (
         f"{tmp_path / 'run.yaml'}: unknown key pruning.penalti; the keys valid there are "
-        "regularizer, penalty, dose, penalty_decay, extent, start, resolution, follows, layers."
+        "regularizer, penalty, dose, penalty_decay, extent, start, guard, resolution, follows, layers."
     )
 
 

@@ -156,3 +156,5 @@ def test_written_comparison(comparison, tmp_path):
     assert "config `trial`" in text
     assert "8.64 ± 1.15 (classes) **(suspect)**" in text
     assert "nan" not in text.lower()
+    assert "60.00 (60.00 to 70.00)" in text
+    assert "Ours divide by n - 1; the authors' code divides by n" in text.replace("\n", " ")

@@ -650,6 +650,32 @@ def test_no_weight_is_pruned_before_the_epoch_where_pruning_starts(data):
     assert sparsities[3] > 0
 
 
+@pytest.mark.parametrize(("guard", "pruned"), [(None, True), (0.0, True), (30.0, True), (100.0, False)])
+def test_nothing_is_pruned_below_the_guards_accuracy(data, guard, pruned):
+    training = Trainer(control(guard=guard), data, CPU)
+    training.run_epoch()  # to 42 % before it is pruned
+    row = training.history[0]
+    assert ((row["sparsity"] > 0), (row["threshold"] > 0)) == (pruned, pruned)
+    assert row["penalty"] > 0  # the weights shrink all the same
+
+
+def test_the_guard_looks_at_the_network_as_it_is_before_it_is_pruned(data, monkeypatch):
+    scripted(monkeypatch, [3, 2, 2, 1], [11, 24, 13, 24])  # of 24: before the first threshold, after it, and so on
+    training = Trainer(control(guard=50.0), data, CPU)
+    training.run_epoch()
+    assert training.history[0]["threshold"] == 0
+    training.run_epoch()
+    assert training.history[1]["threshold"] > 0
+
+
+def test_a_run_of_a_dose_is_that_of_the_penalty_it_comes_to(data, tmp_path):
+    decays = sum(0.9**epoch for epoch in range(5))
+    train(control(penalty=None, dose=3 * 0.1 * decays), data, tmp_path, CPU)
+    rows = history(tmp_path)
+    assert rows["penalty"].tolist() == pytest.approx([0.1 * 0.9**epoch for epoch in range(5)])
+    assert rows["dose"].iloc[-1] == pytest.approx(3 * 0.1 * decays)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bfloat16_learns_what_float32_does_and_keeps_its_weights_in_float32(data, tmp_path, undisturbed, variant):
     train(tiny.run(variant, training={"precision": "bfloat16"}), data, tmp_path, CPU)
