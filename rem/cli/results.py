@@ -57,6 +57,20 @@ def controls(folder: Path, metrics: Path, runs: list[Path]) -> None:
     write_controls(metrics, runs, folder)
 
 
+@command(
+    FOLDER,
+    METRICS,
+    RUNS,
+    argument("--histories", nargs="+", required=True, help="history.csv of every run, in the same order"),
+    name="dose-response",
+)
+def dose_response(folder: Path, metrics: Path, runs: list[Path], histories: list[Path]) -> None:
+    """Write networks of several doses as a table, and the regression of their entropy on logit spread and sparsity."""
+    from rem.tables.dose_response import write_dose_response
+
+    write_dose_response(metrics, runs, histories, folder)
+
+
 @command(FOLDER, METRICS, RUNS)
 def paired(folder: Path, metrics: Path, runs: list[Path]) -> None:
     """Write which networks differ across seeds: paired tests and effect sizes, as paired.csv and paired.md."""

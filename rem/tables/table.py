@@ -211,19 +211,31 @@ def write_table(table: Table, results: Results, dataset: str, folder: Path) -> N
         dataset: the main dataset.
         folder: made if it is missing.
     """
-    stem = folder / table.stem
     frame = numbers(table, results, dataset)
     if frame.empty:
         told = f"{table.heading} needs {table.needs.format(dataset=dataset)}, which these runs lack."
-        frame, markdown, latex = pd.DataFrame({"note": [told]}), told, _latex(told)
+        write_forms(folder / table.stem, pd.DataFrame({"note": [told]}), told, pd.DataFrame())
     else:
         told = f"{table.headline}. {caption(table, frame, results)}"
-        text = readable(table, frame, results.names)
+        write_forms(folder / table.stem, frame, told, readable(table, frame, results.names))
+
+
+def write_forms(stem: Path, frame: pd.DataFrame, told: str, text: pd.DataFrame) -> None:
+    """Write `<stem>.csv` (plain numbers), `.md` and `.tex`: a caption, and the numbers as text where there are any.
+
+    Args:
+        stem: where to write, without a suffix.
+        frame: the numbers.
+        told: the caption.
+        text: the numbers for people.
+    """
+    markdown, latex = told, _latex(told)
+    if not text.empty:
         markdown = f"{told}\n\n{text.to_markdown(index=False, disable_numparse=True)}"
         latex = (
             text.map(_latex)
             .rename(columns=_latex)
-            .to_latex(index=False, escape=False, caption=_latex(told), label=f"tab:{table.stem}")
+            .to_latex(index=False, escape=False, caption=_latex(told), label=f"tab:{stem.name}")
         )
     with whole(stem.with_suffix(".csv")) as path:
         frame.to_csv(path, index=False, float_format="%.10g")

@@ -222,6 +222,34 @@ def test_an_experiment_that_lacks_the_variant_followed_is_refused(values):
     assert refusal(values) == "config: in experiment main, magnitude follows rem; add that to its variants."
 
 
+@pytest.mark.parametrize(("penalty", "dose"), [(0.1, 4.3), (None, None), (0, 0)])
+def test_a_penalty_or_a_dose_is_given_and_not_both(values, penalty, dose):
+    values["variants"]["rem"]["pruning"] |= {"penalty": penalty, "dose": dose}
+    assert refusal(values) == (
+        "config, run of dataset mnist, variant rem: "
+        f"pruning.penalty is {penalty if penalty is None else float(penalty)} and pruning.dose is "
+        f"{dose if dose is None else float(dose)}; give one of them a number and set the other to null."
+    )
+
+
+def test_dose_response_has_every_dose_without_zeros_as_rem_and_as_rems_zeros_alone():
+    config = tiny.shipped_config()
+    found = {}
+    for run in config.runs(["dose-response"]):
+        followed = config.run("mnist", run.pruning.follows, run.seed) if run.pruning.follows else run
+        found.setdefault(run.pruning.extent, set()).add(followed.pruning.dose)
+        assert (run.pruning.penalty, run.pruning.dose) == (
+            (0, None) if run.pruning.follows else (None, run.pruning.dose)
+        )
+    assert found == {"none": {0, 0.5, 1, 2, 4.3}, "search": {0, 0.5, 1, 2, 4.3}, "follow": {0.5, 1, 2, 4.3}}
+
+
+def test_a_network_pruned_by_a_dose_is_rem_and_one_of_no_dose_is_not(values):
+    for dose, is_rem in ((4.3, True), (0, False)):
+        values["variants"]["rem"]["pruning"] |= {"penalty": None, "dose": dose}
+        assert parse(Config, values, "config").run("mnist", "rem", 42).pruning.is_rem == is_rem
+
+
 # The quantizer's levels
 
 
