@@ -1,7 +1,7 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls; report_html. The config's keys are explained
-by `rem schema`.
+Targets: all (the default), data, models, couplings, entropies; controls, dose_response; report_html. The config's keys
+are explained by `rem schema`.
 """
 
 from snakemake.utils import min_version
@@ -27,7 +27,7 @@ include: "workflow/rules/entropy.smk"
 include: "workflow/rules/probes.smk"
 include: "workflow/rules/decoder.smk"
 include: "workflow/rules/results.smk"
-include: "workflow/rules/controls.smk"
+include: "workflow/rules/experiments.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -38,6 +38,7 @@ localrules:
     couplings,
     entropies,
     controls,
+    dose_response,
 
 
 rule all:
@@ -70,6 +71,11 @@ rule entropies:
 rule controls:
     input:
         controls_files,
+
+
+rule dose_response:
+    input:
+        dose_response_files,
 
 
 onsuccess:

@@ -54,7 +54,7 @@ def made_results(values, shared=7, authors=11, **changes):
 
 def metrics(folder):
     """Three seeds of MNIST with two classes, one of shapes; shared K = 7, the authors' 11."""
-    chosen = {"shared_levels": 7, "authors_levels": 11}.items()
+    chosen = {"shared_levels": 7, "authors_levels": 11, "cells": 0}.items()
     rows = [(dataset, "", None, "", "", None, None, *one) for dataset in ("mnist", "shapes") for one in chosen]
     runs = [("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)]
     for run in [*runs, ("shapes", "baseline", 42)]:
@@ -70,8 +70,10 @@ def _measured(variant, seed, checkpoint):
     step, pruned = seed - 43, variant == "rem"
     yield "", None, None, "epoch", {"first": 1, "best": 10 + step, "last": 20}[checkpoint]
     yield "", None, None, "sparsity", pruned * (70 if step > 0 else 60)
+    yield "", None, None, "dose", pruned * 1.34
     yield "test", None, None, "accuracy", 97 + step
     yield "val", None, None, "accuracy", 10
+    yield "test", None, None, "near_uniform_share", 0.8
     keys = (8 if pruned else 40) + (30 if step > 0 else 0)
     for levels in (7, 11):
         yield "test", levels, None, "accuracy", (80 if checkpoint == "first" else 95 - pruned) + step

@@ -11,9 +11,9 @@ def random_tensor(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.tensor(np.random.default_rng(seed).normal(size=shape))
 
 
-def quantizing(levels: int | None):
+def quantizing(levels: int | None, cells: bool = False):
     """What `route` is to do to its last couplings to quantize them at K; None for none."""
-    return None if levels is None else lambda couplings: quantize(couplings, levels)
+    return None if levels is None else lambda couplings: quantize(couplings, levels, cells)
 
 
 def assert_equal(found: torch.Tensor, expected: np.ndarray, tolerance: float = 1e-12) -> None:

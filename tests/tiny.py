@@ -19,9 +19,11 @@ COUNTS = {"train": 40, "val": 24, "test": 18}  # with batches of 16 the last one
 PRUNING = {
     "regularizer": "lobster",
     "penalty": 0.1,
+    "dose": None,
     "penalty_decay": 0.9,
     "extent": "search",
     "start": 0,
+    "guard": None,
     "resolution": 0.0,
     "follows": None,
     "layers": ["convolution", "primary", "class"],
@@ -40,6 +42,11 @@ def write_prepared(path: Path, counts: Mapping[str, int] = COUNTS) -> Path:
             file[f"{split}/images"], file[f"{split}/labels"] = images.astype(np.uint8), labels
         file.attrs["class_names"] = ["top", "middle", "bottom"]
     return path
+
+
+def jitter(brightness: float, contrast: float, saturation: float) -> dict[str, float]:
+    """Settings of that name."""
+    return {"brightness": brightness, "contrast": contrast, "saturation": saturation}
 
 
 def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
@@ -64,7 +71,7 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "mean": [0.4],
             "std": [0.25],
         },
-        "augment": {"padding": 1, "flip": True, "rotation": 0, "jitter": 0.1},
+        "augment": {"padding": 1, "flip": True, "rotation": 0, "jitter": jitter(0.1, 0.1, 0.1)},
         "network": {
             "backbone": None,
             "weights": None,
@@ -138,7 +145,8 @@ def write_couplings(
         file["sweep/lost"], file["sweep/gained"] = lost_gained.T
         file.attrs["run"] = of.model_dump_json()
         file.attrs["sparsity"] = json.dumps({"all": 0.0} if sparsity is None else sparsity)
-        written = {"checkpoint": "best", "split": "val", "epoch": 1, "accuracy": 60.0, "loss": 0.1} | attributes
+        written = {"checkpoint": "best", "split": "val", "epoch": 1, "accuracy": 60.0, "loss": 0.1}
+        written |= {"dose": 0.0, "near_uniform_share": 0.5, "cells": False} | attributes
         for name, value in written.items():
             file.attrs[name] = value
     return path

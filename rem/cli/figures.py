@@ -164,3 +164,11 @@ def controls_figure(stem: Path, metrics: Path, runs: list[Path]) -> None:
     from rem.figures.controls import draw
 
     draw(metrics, runs, stem)
+
+
+@command(STEM, argument("table", help="dose_response.csv of rem dose-response"), name="figure dose_response")
+def dose_response(stem: Path, table: Path) -> None:
+    """Entropy against the spread of the logits and against sparsity, for networks of several doses."""
+    from rem.figures.dose_response import draw
+
+    draw(table, stem)

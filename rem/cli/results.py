@@ -60,6 +60,20 @@ def controls(folder: Path, metrics: Path, runs: list[Path]) -> None:
 
 
 @command(
+    FOLDER,
+    METRICS,
+    RUNS,
+    argument("--histories", nargs="+", required=True, help="history.csv of every run, in the same order"),
+    name="dose-response",
+)
+def dose_response(folder: Path, metrics: Path, runs: list[Path], histories: list[Path]) -> None:
+    """Write networks of several doses as a table, and the regression of their entropy on logit spread and sparsity."""
+    from rem.tables.dose_response import write_dose_response
+
+    write_dose_response(metrics, runs, histories, folder)
+
+
+@command(
     argument("target", help="the CSV to write"),
     argument("--dictionaries", nargs="+", required=True, help="files of rem entropy, of one dataset"),
 )

@@ -14,10 +14,18 @@ LEVELS = argument("--levels", required=True, help="the dataset's levels.csv")
     argument("--checkpoints", required=True, help="folder of the checkpoints"),
     argument("--files", type=str, nargs="+", required=True, help="<checkpoint>.<split>; * for every checkpoint"),
     argument("--maximum-levels", type=int, required=True, help="the largest K"),
+    argument("--cells", action="store_true", help="the quantizer has K cells in the place of K centres"),
     *COMPUTING,
 )
 def couplings(
-    folder: Path, checkpoints: Path, files: list[str], maximum_levels: int, data: Path, device: str, threads: int
+    folder: Path,
+    checkpoints: Path,
+    files: list[str],
+    maximum_levels: int,
+    cells: bool,
+    data: Path,
+    device: str,
+    threads: int,
 ) -> None:
     """Write the couplings of checkpoints on splits, with the accuracy at every K, as <checkpoint>.<split>.h5."""
     from rem.training.device import choose_device
@@ -31,7 +39,7 @@ def couplings(
             raise RemError(f"{checkpoints} has no checkpoint {checkpoint}.pt; train first (rem train).")
         asked += [(path, split) for path in found]
     for path, split in asked:
-        extract(path, data, split, maximum_levels, folder / f"{path.stem}.{split}.h5", chosen)
+        extract(path, data, split, maximum_levels, folder / f"{path.stem}.{split}.h5", chosen, cells)
 
 
 @command(
@@ -97,7 +105,8 @@ def probe(
 ) -> None:
     """Write what a network's routing is worth: with other couplings in its place, and how stable its own are."""
     from rem.training.device import choose_device
-    from rem.trees.levels import band, reported_levels
+    from rem.trees.levels import band, has_cells, reported_levels
     from rem.trees.probe import probe
 
-    probe(checkpoint, data, splits, reported_levels(levels), band(levels), target, choose_device(device, threads))
+    where = choose_device(device, threads)
+    probe(checkpoint, data, splits, reported_levels(levels), band(levels), has_cells(levels), target, where)

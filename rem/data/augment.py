@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rem.errors import RemError
-from rem.settings.run import Augment
+from rem.settings.run import Augment, Jitter
 
 GREY = (0.299, 0.587, 0.114)  # lightness of red, green, blue (ITU-R BT.601)
 
@@ -43,7 +43,9 @@ def augment(images: Tensor, size: int, settings: Augment, generator: torch.Gener
     changed = padded[each[:, None, None, None], channel[:, None, None], rows, columns]  # (B, C, size, size)
     if settings.rotation:
         changed = _rotate(changed, settings.rotation, generator)
-    return _jitter(changed, settings.jitter, generator) if settings.jitter else changed
+    jitter = settings.jitter
+    some = jitter.brightness or jitter.contrast or jitter.saturation
+    return _jitter(changed, jitter, generator) if some else changed
 
 
 def _rotate(images: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
@@ -55,9 +57,10 @@ def _rotate(images: Tensor, degrees: float, generator: torch.Generator) -> Tenso
     return F.grid_sample(_unit(images), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def _jitter(images: Tensor, jitter: float, generator: torch.Generator) -> Tensor:
-    """Scale each image's brightness, contrast and (if RGB) saturation by 1 +- jitter, to float32 in [0, 1]."""
-    factors = 1 + jitter * (2 * torch.rand(3, len(images), 1, 1, 1, generator=generator) - 1)
+def _jitter(images: Tensor, jitter: Jitter, generator: torch.Generator) -> Tensor:
+    """Scale each image's brightness, contrast and (if RGB) saturation by 1 +- its jitter, to float32 in [0, 1]."""
+    strength = torch.tensor([jitter.brightness, jitter.contrast, jitter.saturation]).view(3, 1, 1, 1, 1)
+    factors = 1 + strength * (2 * torch.rand(3, len(images), 1, 1, 1, generator=generator) - 1)
     brightness, contrast, saturation = send(factors, images.device)
     images = (_unit(images) * brightness).clamp(0, 1)
     mean = _grey(images).mean((1, 2, 3), keepdim=True)

@@ -12,29 +12,30 @@ from rem.errors import RemError
 from rem.figures.style import PAGE, SMALL, class_names, run_title, save_figure, shown_classes
 from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import run_of
+from rem.trees import quantizer
 
 FLOOR = 0.5  # where the logarithmic axis of counts ends, so that a count of 1 shows
 
 
-def level_counts(class_mean: np.ndarray, levels: int) -> np.ndarray:
+def level_counts(class_mean: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """How many primary capsules have their mean coupling at each quantization level.
 
     Args:
         class_mean: (J, I), mean of c_ij over the images predicted as j; a row of NaN where there are none.
-        levels: K; level k has the centre k / (K - 1).
+        edges: (K + 1,), where the levels begin and end.
 
     Returns:
         Integers (J, K) whose rows sum to I, or to 0 for a class without images.
     """
-    return np.stack([np.histogram(row[~np.isnan(row)], bins=_edges(levels))[0] for row in class_mean])
-
-
-def _edges(levels: int) -> np.ndarray:
-    return ((np.arange(levels + 1) - 0.5) / (levels - 1)).clip(0, 1)
+    return np.stack([np.histogram(row[~np.isnan(row)], bins=edges)[0] for row in class_mean])
 
 
 def coupling_distributions(
-    series: Mapping[str, np.ndarray], colours: tuple[str, str], levels: int, class_names: Sequence[str], title: str
+    series: Mapping[str, np.ndarray],
+    colours: tuple[str, str],
+    edges: np.ndarray,
+    class_names: Sequence[str],
+    title: str,
 ) -> Figure:
     """How many primary capsules are coupled how strongly, class by class, one model over the other.
 
@@ -43,16 +44,16 @@ def coupling_distributions(
     Args:
         series: two models' names -> class_mean (J, I).
         colours: of the first one, which is filled, and of the other's outline.
-        levels: K.
+        edges: (K + 1,), where the levels begin and end.
         class_names: J names.
         title: what is shown.
     """
-    classes = len(class_names)
+    classes, levels = len(class_names), len(edges) - 1
     shown = shown_classes(classes)
     rows = -(-len(shown) // 5)
     figure = Figure(figsize=(PAGE, 0.9 + 1.15 * rows), layout="constrained")
     panels = figure.subplots(rows, min(5, len(shown)), sharex=True, sharey=True, squeeze=False)
-    counts = {label: level_counts(class_mean, levels) for label, class_mean in series.items()}
+    counts = {label: level_counts(class_mean, edges) for label, class_mean in series.items()}
     looks = ({"fill": True, "color": colours[0], "alpha": 0.5}, {"color": colours[1], "linewidth": 1.0})
     nobody = False
     for panel, j in zip(panels.flat, shown, strict=False):
@@ -61,7 +62,7 @@ def coupling_distributions(
         unseen = [label for label, of_model in counts.items() if not of_model[j].any()]
         for (label, of_model), look in zip(counts.items(), looks, strict=True):
             if label not in unseen:
-                panel.stairs(of_model[j], _edges(levels), baseline=FLOOR, label=label, **look)
+                panel.stairs(of_model[j], edges, baseline=FLOOR, label=label, **look)
         if unseen:
             text = "\n".join(["no image predicted", *(unseen if len(unseen) < len(counts) else [])])
             panel.text(0.98, 0.98, text, transform=panel.transAxes, ha="right", va="top", fontsize=SMALL)
@@ -69,7 +70,7 @@ def coupling_distributions(
     for panel in panels.flat[len(shown) :]:
         panel.set_visible(False)
     highest = max((np.flatnonzero(of_model.any(axis=0)).max(initial=0) for of_model in counts.values()), default=0)
-    edge, step = _edges(levels)[highest + 1], 1 / (levels - 1)
+    edge, step = edges[highest + 1], np.diff(edges).max()
     most = max(of_model.max() for of_model in counts.values())
     panels[0, 0].set(yscale="log", xlim=(-0.25 * step, max(edge, 1 / classes) + 0.25 * step))
     panels[0, 0].set_ylim(FLOOR, 1.5 * max(most, 1) * (12 if nobody else 1))  # room for two lines above the bars
@@ -106,14 +107,15 @@ def draw_distributions(
     Raises:
         RemError: a file is unreadable or has no `class_mean`, or the two are of different datasets or seeds.
     """
-    series, runs, names = {}, [], []
+    series, runs, names, cells = {}, [], [], False
     for label, path in files.items():
         with open_hdf5(path) as file:
             if "class_mean" not in file:
                 raise RemError(f"{path} has no dataset class_mean; make it again.")
             series[label] = file["class_mean"][:]
-            names = class_names(file)
+            names, cells = class_names(file), file.attrs["cells"]
             runs.append(run_of(file))
     if len({(run.dataset, run.seed) for run in runs}) > 1:
         raise RemError(f"{' and '.join(map(str, files.values()))} are of different datasets or seeds; give two of one.")
-    save_figure(coupling_distributions(series, colours, levels, names, what + run_title(runs[0])), target_stem)
+    edges = quantizer.edges(levels, cells)
+    save_figure(coupling_distributions(series, colours, edges, names, what + run_title(runs[0])), target_stem)

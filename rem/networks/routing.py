@@ -43,6 +43,16 @@ def coupling(logits: Tensor) -> Tensor:
     return logits.softmax(dim=0)
 
 
+def centred_logits(couplings: Tensor) -> Tensor:
+    """b_ij - mean_k b_ik, the logits without what the softmax (Eq. 4) does not see; (B, J, I) to (B, J, I).
+
+    log c_ij is b_ij but for a number that all classes j share, so couplings suffice; one of 0 counts as the smallest
+    normal number.
+    """
+    logits = couplings.clamp(min=torch.finfo(couplings.dtype).tiny).log()
+    return logits - logits.mean(dim=1, keepdim=True)
+
+
 def weighted_votes(couplings: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
     """Eq. 2: s_j = sum_i c_ij u_{j|i}, as one matrix product a class, which never holds the votes W_ij u_i.
 

@@ -7,7 +7,7 @@ neural networks, 2020, https://arxiv.org/abs/2011.09905.
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rem.errors import RemError
 
@@ -34,10 +34,28 @@ def lobster(parameters: Iterable[nn.Parameter], penalty: float) -> None:
         RemError: a parameter has no gradient, so that its sensitivity is unknown.
     """
     for parameter in parameters:
-        if parameter.grad is None:
-            raise RemError("a prunable parameter has no gradient; call lobster after loss.backward().")
-        insensitive = parameter.grad.abs().neg_().add_(1).relu_()  # ReLU(1 - |dL/dtheta|)
-        parameter.addcmul_(parameter, insensitive, value=-penalty)
+        parameter.addcmul_(parameter, _insensitive(parameter), value=-penalty)
+
+
+@torch.no_grad()
+def insensitivity(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """The mean of Eq. 16's ReLU(1 - |dL/dtheta|) over all weights of some parameters, a scalar in float64.
+
+    It is 1 where the loss feels none of them, and Eq. 16 is plain weight decay then.
+
+    Raises:
+        RemError: as `lobster`.
+    """
+    parameters = list(parameters)
+    sums = [_insensitive(parameter).mean().double() * parameter.numel() for parameter in parameters]
+    return sum(sums) / sum(parameter.numel() for parameter in parameters)
+
+
+def _insensitive(parameter: nn.Parameter) -> Tensor:
+    """ReLU(1 - |dL/dtheta|), of the parameter's shape."""
+    if parameter.grad is None:
+        raise RemError("a prunable parameter has no gradient; call lobster after loss.backward().")
+    return parameter.grad.abs().neg_().add_(1).relu_()
 
 
 @torch.no_grad()

@@ -39,6 +39,10 @@ class Quantizer(Section):
     authors_of: dict[Name, Annotated[int, Field(ge=2, le=256)]] = Field(
         description="Per dataset on which the authors' K was another than `authors`, that one."
     )
+    cells: list[Name] = Field(
+        description="The datasets whose quantizer has K cells [k/K, (k + 1)/K) with centres (k + 1/2)/K, as the "
+        "authors' on Tiny ImageNet, in the place of K nearest centres k/(K - 1)."
+    )
     variants: list[Name] = Field(
         min_length=1,
         description="The variants that choose a dataset's shared K: the largest of their networks' lowest.",
@@ -91,7 +95,7 @@ class Config(Section):
             self._require("variant", variant, self.variants)
         for variant in self.probed:
             self._require("variant", variant, self.variants)
-        for dataset in self.quantizer.authors_of:
+        for dataset in (*self.quantizer.authors_of, *self.quantizer.cells):
             self._require("dataset", dataset, self.datasets)
         return self
 

@@ -60,6 +60,14 @@ class Data(Section):
             raise ValueError(f"data.validation is {value!r}; give a number of images, 1 or more, or test") from None
 
 
+class Jitter(Section):
+    """Random changes of an image's colours: each is scaled by a factor drawn from 1 - this to 1 + this; 0: none."""
+
+    brightness: float = Field(ge=0, lt=1, description="Of the distance from black.")
+    contrast: float = Field(ge=0, lt=1, description="Of the distance from the image's mean lightness.")
+    saturation: float = Field(ge=0, lt=1, description="Of the distance from the pixel's lightness, if RGB.")
+
+
 class Augment(Section):
     """Random changes of the training images."""
 
@@ -71,7 +79,7 @@ class Augment(Section):
     rotation: float = Field(
         ge=0, le=180, description="Turned by up to this many degrees either way, black where nothing was."
     )
-    jitter: float = Field(ge=0, lt=1, description="Brightness, contrast and saturation each scaled by 1 +- this.")
+    jitter: Jitter
 
 
 class Network(Section):
@@ -157,13 +165,26 @@ class Pruning(Section):
     regularizer: Literal["lobster", "weight-decay"] = Field(
         description="The shrinkage before each step: lobster, Eq. 16; weight-decay, the same without the sensitivity."
     )
-    penalty: float = Field(ge=0, description="lambda of that shrinkage in the first epoch; 0: none.")
+    penalty: float | None = Field(
+        ge=0, description="lambda of that shrinkage in the first epoch; 0: none. Null exactly where `dose` says it."
+    )
+    dose: float | None = Field(
+        ge=0,
+        description="In the place of `penalty`, the sum of lambda over all steps of `training.epochs` epochs, from "
+        "which the first epoch's is worked out. An insensitive weight shrinks by exp(-dose). Else null.",
+    )
     penalty_decay: float = Field(gt=0, le=1, description="Factor on lambda after each epoch.")
     extent: Literal["search", "follow", "none"] = Field(
         description="After each epoch, search: prune below the largest threshold that does not worsen the validation "
         "loss; follow: prune by magnitude to the sparsity that the variant `follows` had; none: prune nothing."
     )
     start: int = Field(ge=0, description="Epochs trained before the first threshold; the paper's has 0.")
+    guard: float | None = Field(
+        ge=0,
+        le=100,
+        description="With `extent: search`, prune nothing after an epoch whose validation accuracy in % is below this; "
+        "at chance nearly every weight could go. Null: always prune.",
+    )
     resolution: float = Field(
         ge=0, lt=1, description="The share of the weights not pruned yet to which that search is exact; 0: to one."
     )
@@ -178,10 +199,19 @@ class Pruning(Section):
             raise ValueError("pruning.follows names a variant where pruning.extent is follow, and only there")
         return self
 
+    @model_validator(mode="after")
+    def _penalty_or_dose(self) -> Self:
+        if (self.penalty is None) == (self.dose is None):
+            raise ValueError(
+                f"pruning.penalty is {self.penalty} and pruning.dose is {self.dose}; give one of them a number and set "
+                "the other to null"
+            )
+        return self
+
     @property
     def is_rem(self) -> bool:
         """Whether this is the paper's method: LOBSTER's penalty, and the search for the threshold, in every layer."""
-        shrinks = self.regularizer == "lobster" and self.penalty > 0
+        shrinks = self.regularizer == "lobster" and (self.penalty or self.dose or 0) > 0
         return shrinks and self.extent == "search" and set(self.layers) == set(get_args(Layer))
 
 

@@ -42,6 +42,7 @@ class Results:
         authors: K of the authors' runs of a dataset.
         images: the rows of the CSVs of `rem resample`, empty levels as `UNQUANTIZED`.
         bands: every K that keeps the accuracy of all networks of a dataset.
+        in_cells: the datasets whose quantizer has cells.
     """
 
     runs: Sequence[Run]
@@ -50,17 +51,18 @@ class Results:
     authors: dict[str, int]
     images: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=OVER_IMAGES))
     bands: dict[str, list[int]] = field(default_factory=dict)
+    in_cells: frozenset[str] = frozenset()
 
     @cached_property
     def cells(self) -> pd.DataFrame:
         """Statistics over seeds, indexed by `CELL`.
 
-        Columns: mean, std (n - 1 in the denominator; NaN with one seed), median, seeds (their number), and for the
-        whole set std_classes: the standard deviation over classes of the values averaged over seeds. What is blank for
-        any seed has no row: the other seeds are no fair choice of all.
+        Columns: mean, std (n - 1 in the denominator; NaN with one seed), median, min, max, seeds (their number), and
+        for the whole set std_classes: the standard deviation over classes of the values averaged over seeds. What is
+        blank for any seed has no row: the other seeds are no fair choice of all.
         """
         groups = self.rows.groupby(CELL)["value"]
-        cells = groups.agg(mean="mean", std="std", median="median", seeds="count")
+        cells = groups.agg(mean="mean", std="std", median="median", min="min", max="max", seeds="count")
         cells = cells[cells["seeds"] == groups.size()]
         means = cells["mean"].drop(index=WHOLE, level="class")
         over_classes = means.groupby(level=CELL[:-1]).std()
@@ -198,7 +200,7 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path], images_csvs: Sequ
     table = read_csv(metrics_csv, COLUMNS)
     table = table.fillna(dict.fromkeys(NAMES, ANY) | {"levels": UNQUANTIZED, "class": WHOLE})
     levels = {}
-    for metric in ("shared_levels", "authors_levels"):
+    for metric in ("shared_levels", "authors_levels", "cells"):
         levels[metric] = table[table["metric"] == metric].set_index("dataset")["value"].astype(int).to_dict()
         for dataset in chosen["dataset"].unique():
             if dataset not in levels[metric]:
@@ -215,7 +217,8 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path], images_csvs: Sequ
     images = [pd.DataFrame(columns=OVER_IMAGES), *(read_csv(path, OVER_IMAGES) for path in images_csvs)]
     images = pd.concat([frame for frame in images if len(frame)] or images[:1]).fillna({"levels": UNQUANTIZED})
     bands = table[table["metric"] == "band"].groupby("dataset")["value"].agg(lambda own: sorted(own.astype(int)))
-    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"], images, bands.to_dict())
+    in_cells = frozenset(dataset for dataset, cells in levels["cells"].items() if cells)
+    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"], images, bands.to_dict(), in_cells)
 
 
 def main_dataset(results: Results, dataset: str) -> list[str]:

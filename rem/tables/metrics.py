@@ -12,7 +12,7 @@ from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import row_of
 from rem.tables.measurements import COLUMNS
 
-LEVELS = [*COLUMNS[:4], "levels", "lowest", "shared", "authors", "band"]
+LEVELS = [*COLUMNS[:4], "levels", "lowest", "shared", "authors", "band", "cells"]
 SWEPT = ["entropy", "entropy_ceiling", "entropy_chao_shen", "keys", "uniform_share"]
 
 
@@ -22,10 +22,11 @@ def write_metrics(
     """Gather `metrics.csv`: columns dataset, variant, seed, checkpoint, split, levels, class, metric, value.
 
     `levels` is K, empty where nothing is quantized; `class` is empty for the whole split. Accuracies
-    and sparsities are in %, entropies in bits. A class's entropies are Eq. 8, the whole split's are
-    Eq. 9; the metrics of the CSVs of `rem entropy` are their columns (`rem.trees.dictionaries.write_entropies`),
-    and blank where these are. At every further K of a dataset's band there are those of `rem sweep`; `band_entropy`
-    and `band_keys` are means over the band.
+    and sparsities are in %, entropies in bits. `dose` is the sum of lambda over the optimiser's steps; `cells` of a
+    dataset is 1 where its quantizer has cells (`rem.trees.quantizer`), else 0. A class's entropies are Eq. 8, the
+    whole split's are Eq. 9; the metrics of the CSVs of `rem entropy` are their columns
+    (`rem.trees.dictionaries.write_entropies`), and blank where these are. At every further K of a dataset's band there
+    are those of `rem sweep`; `band_entropy` and `band_keys` are means over the band.
 
     Args:
         couplings: files of `rem couplings`.
@@ -51,12 +52,16 @@ def _couplings(path: Path) -> Iterator[dict[str, object]]:
         yield where | {"metric": "accuracy", "value": file.attrs["accuracy"]}
         yield where | {"metric": "loss", "value": file.attrs["loss"]}
         yield where | {"metric": "strongest_coupling", "value": file["strongest"][:].astype(float).mean()}
+        yield where | {"metric": "near_uniform_share", "value": file.attrs["near_uniform_share"]}
         for name in ("accuracy", "loss"):
             for level, value in zip(file["sweep/levels"][:], file[f"sweep/{name}"][:], strict=True):
                 yield where | {"levels": level, "metric": name, "value": value}
         if where["split"] == "test":  # what follows is the network's, whatever the split
             network = {name: value for name, value in where.items() if name != "split"}
-            yield network | {"metric": "epoch", "value": file.attrs["epoch"]}
+            epoch = file.attrs["epoch"]
+            yield network | {"metric": "epoch", "value": epoch}
+            if epoch:  # else an imported network, whose training nobody has seen
+                yield network | {"metric": "dose", "value": file.attrs["dose"]}
             for name, share in json.loads(file.attrs["sparsity"]).items():
                 metric = "sparsity" if name == "all" else f"sparsity_{name}"
                 yield network | {"metric": metric, "value": 100 * share}
@@ -70,6 +75,7 @@ def _levels(path: Path) -> Iterator[dict[str, object]]:
     for name in ("shared", "authors"):
         row = frame[frame[name]].iloc[0]
         yield {"dataset": row["dataset"], "split": "val", "metric": f"{name}_levels", "value": row["levels"]}
+    yield {"dataset": row["dataset"], "split": "val", "metric": "cells", "value": int(row["cells"])}
     for level in sorted(set(frame.loc[frame["band"], "levels"])):
         dataset = frame["dataset"].iloc[0]
         yield {"dataset": dataset, "split": "val", "levels": level, "metric": "band", "value": level}

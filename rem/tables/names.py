@@ -93,6 +93,14 @@ class Names:
         return f"{name} of normalized pixels" if run.decoder_on and run.decoder.pixels == "normalized" else name
 
 
+def with_range(value: float, low: float, high: float, spec: str) -> str:
+    """A number and its range as text, e.g. "52.50 (17.90 to 60.70)"; alone where both ends print alike."""
+    if pd.isna(value):
+        return ""
+    ends = f"{low:{spec}}", f"{high:{spec}}"
+    return f"{value:{spec}}" + (f" ({' to '.join(ends)})" if ends[0] != ends[1] else "")
+
+
 def with_spread(value: float, spread: float | None, spec: str, over: str | None = None) -> str:
     """A number as text, e.g. "96.81 ± 0.23"; nothing where there is none, no ± where there is no spread."""
     if pd.isna(value):

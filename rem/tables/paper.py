@@ -21,7 +21,10 @@ from rem.trees.entropy import KNOWN, LEAST
 
 EPOCH = Quantity("epoch", caption="epoch: median over seeds")
 ACCURACY = Quantity("accuracy", spreads=("seeds",), caption="accuracy: mean ± standard deviation over seeds, in points")
-SPARSITY = Quantity("sparsity", caption="sparsity: median over seeds")
+SPARSITY = Quantity("sparsity", caption="sparsity: median over seeds (the least to the greatest, where they differ)")
+DOSE = Quantity(
+    "dose", caption="dose: the sum of lambda over the optimiser's steps up to the checkpoint, median over seeds"
+)
 KEYS = Quantity(
     "keys", heading="#", per_class=True, caption="keys of a class / images predicted as it: medians over seeds"
 )
@@ -50,7 +53,12 @@ COUPLINGS = (
     Quantity("keys", caption="keys of all classes: median over seeds"),
     Quantity(
         "uniform_share",
-        caption="share at 1/J: of the couplings to the predicted class, in the level of 1/J, mean over seeds",
+        caption="share in the level of 1/J: of the couplings to the predicted class, quantized, so it depends on K (at "
+        "K = 7 with J = 10 that level reaches from .083 to .25), mean over seeds",
+    ),
+    Quantity(
+        "near_uniform_share",
+        caption="share within .01 of 1/J: of the same couplings, not quantized, mean over seeds",
     ),
     Quantity(
         "strongest_coupling",
@@ -69,6 +77,7 @@ QUANTIZED = (Model(),)
 TRANSFERRED = (
     replace(ACCURACY, heading="Accuracy, transfer (%)", split="transfer"),
     SPARSITY,
+    DOSE,
     replace(ENTROPY, heading="Entropy, transfer (bits)", split="transfer"),
     replace(CEILING, heading="Ceiling, transfer (bits)", split="transfer"),
 )
@@ -134,7 +143,7 @@ TABLES = (
         "the dataset {dataset}",
         main_dataset,
         (Model(quantized=False), Model()),
-        (ACCURACY, SPARSITY),
+        (ACCURACY, SPARSITY, DOSE),
         by_dataset=False,
     ),
     Table(
@@ -144,7 +153,7 @@ TABLES = (
         "the dataset {dataset}",
         main_dataset,
         QUANTIZED,
-        (SPARSITY, KEYS, ENTROPY, CEILING, *ESTIMATES),
+        (SPARSITY, DOSE, KEYS, ENTROPY, CEILING, *ESTIMATES),
         by_dataset=False,
     ),
     Table(
@@ -154,7 +163,7 @@ TABLES = (
         "a dataset beside {dataset}",
         others,
         QUANTIZED,
-        (ACCURACY, SPARSITY, ENTROPY, CEILING),
+        (ACCURACY, SPARSITY, DOSE, ENTROPY, CEILING),
     ),
     Table(
         "table7",
@@ -173,7 +182,7 @@ TABLES = (
         "a variant with a decoder",
         with_decoder,
         (Model("baseline"), Model("rem"), Model(decoder=True)),
-        (ACCURACY, SPARSITY, ENTROPY, CEILING),
+        (ACCURACY, SPARSITY, DOSE, ENTROPY, CEILING),
     ),
 )
 CONTROLS = Table(
@@ -183,7 +192,7 @@ CONTROLS = Table(
     "any run",
     every,
     QUANTIZED,
-    (ACCURACY, SPARSITY, ENTROPY, CEILING, *COUPLINGS),
+    (ACCURACY, SPARSITY, DOSE, ENTROPY, CEILING, *COUPLINGS),
 )
 
 

@@ -12,6 +12,7 @@ class Metric:
         label: its name for people, small where it is no name.
         unit: empty for a count and a share of 1.
         statistic: over seeds, as in the paper.
+        ranged: whether its least and greatest over seeds stand beside that in a table, which a median hides.
         spec: the format of a number in a table.
         told: that of a number, and of a difference, in a claim.
         difference: that of a difference in `paired.md`.
@@ -24,6 +25,7 @@ class Metric:
     label: str
     unit: Literal["", "%", "bits"] = ""
     statistic: Literal["mean", "median"] = "mean"
+    ranged: bool = False
     spec: str = ".2f"
     told: str = ".2f"
     difference: str = ".3g"
@@ -44,9 +46,9 @@ OF_THE_NETWORK = {"by_split": False, "sweep": False}
 METRICS = {
     "epoch": Metric("epoch", **COUNT, **OF_THE_NETWORK),
     "accuracy": Metric("accuracy", "%"),
-    "sparsity": Metric("sparsity", "%", "median", **OF_THE_NETWORK),
+    "sparsity": Metric("sparsity", "%", "median", ranged=True, **OF_THE_NETWORK),
     "sparsity_class_blocks": Metric("zero W_ij", "%", **OF_THE_NETWORK),
-    "dose": Metric("dose", **OF_THE_NETWORK),
+    "dose": Metric("dose", statistic="median", **OF_THE_NETWORK),
     "keys": Metric("keys", **COUNT, ceiling="images"),
     "images": Metric("images", **COUNT),
     "entropy": Metric("entropy", "bits", ceiling="entropy_ceiling"),
@@ -55,7 +57,8 @@ METRICS = {
     "entropy_chao_shen": Metric("Chao-Shen", "bits"),
     "coverage": Metric("coverage"),
     "lower_bound": Metric("lower bound"),
-    "uniform_share": Metric("share at 1/J", told=".3f"),
+    "uniform_share": Metric("share in the level of 1/J", told=".3f"),
+    "near_uniform_share": Metric("share within .01 of 1/J", told=".3f", sweep=False),
     "band_entropy": Metric("entropy, mean over the band of K", "bits", ceiling="entropy_ceiling", **OVER_BAND),
     "band_keys": Metric("keys, mean over the band of K", **COUNT, ceiling="images", **OVER_BAND),
     "strongest_coupling": Metric("mean max_j c", spec=".3f", told=".3f", sweep=False),

@@ -13,7 +13,7 @@ import pandas as pd
 from rem.files.atomic import whole
 from rem.files.csv import read_csv
 from rem.tables.measurements import Results
-from rem.tables.names import Names
+from rem.tables.names import Names, with_range
 from rem.tables.quantities import METRICS, Metric
 from rem.trees.levels import edge_distance
 
@@ -82,13 +82,15 @@ class Table:
 
 
 STD = {"seeds": "std", "classes": "std_classes"}
+ENDS = ("min", "max")
 
 
 def numbers(table: Table, results: Results, dataset: str) -> pd.DataFrame:
     """A table as plain numbers, one row a dataset, K and model that was run; `dataset` is the main one.
 
     Columns: dataset, source, model, variant, checkpoint, levels (empty: not quantized), seeds, then per quantity
-    `<metric>_<statistic>`, with `<metric>_std_seeds` and, for entropies, `<metric>_std_classes`; per class
+    `<metric>_<statistic>`, with `<metric>_std_seeds`, for entropies `<metric>_std_classes` and for sparsities
+    `<metric>_min` and `<metric>_max` over seeds; per class
     `<metric>_<class>` with the whole set's as `<metric>_total`. On the transfer split a metric is
     `<metric>_transfer`.
     """
@@ -139,6 +141,7 @@ def _columns(quantity: Quantity, results: Results, where: tuple[str, str, str, i
         }
     cell = results.cell(*where, quantity.metric, split=split)
     spreads = {f"{name}_std_{over}": cell[STD[over]] for over in quantity.spreads}
+    spreads |= {f"{name}_{end}": cell[end] for end in ENDS if quantity.of.ranged}
     return {f"{name}_{statistic}": cell[statistic]} | spreads
 
 
@@ -164,6 +167,9 @@ def _texts(quantity: Quantity, frame: pd.DataFrame) -> dict[str, list[str]]:
         labels = [column.removeprefix(f"{name}_") for column in frame if column.startswith(f"{name}_")]
         return {heading + label: printed(f"{name}_{label}", f"{quantity.of.ceiling}_{label}", "/") for label in labels}
     value = f"{name}_{quantity.of.statistic}"
+    if quantity.of.ranged:
+        over_seeds = frame[[value, *(f"{name}_{end}" for end in ENDS)]].itertuples(index=False)
+        return {heading: [with_range(*numbers, quantity.of.spec) for numbers in over_seeds]}
     if "seeds" not in quantity.spreads:
         return {heading: printed(value)}
     text = {heading: printed(value, f"{name}_std_seeds", " ± ")}
@@ -178,6 +184,7 @@ def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
         f"{results.names.dataset(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
         f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
         f"authors' K = {results.authors[dataset]}{_edge(results, dataset)}"
+        f"{', the K levels being cells [k/K, (k + 1)/K)' if dataset in results.in_cells else ''}"
         for dataset in frame["dataset"].unique()
     )
     checkpoints = ", ".join(
@@ -191,7 +198,7 @@ def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
 
 def _edge(results: Results, dataset: str) -> str:
     classes = len(results.classes(dataset))
-    flickers = classes and edge_distance(results.authors[dataset], classes) == 0
+    flickers = classes and edge_distance(results.authors[dataset], classes, dataset in results.in_cells) == 0
     return " (where a level edge falls on 1/J: keys of undecided capsules flicker)" if flickers else ""
 
 
@@ -204,19 +211,31 @@ def write_table(table: Table, results: Results, dataset: str, folder: Path) -> N
         dataset: the main dataset.
         folder: made if it is missing.
     """
-    stem = folder / table.stem
     frame = numbers(table, results, dataset)
     if frame.empty:
         told = f"{table.heading} needs {table.needs.format(dataset=dataset)}, which these runs lack."
-        frame, markdown, latex = pd.DataFrame({"note": [told]}), told, _latex(told)
+        write_forms(folder / table.stem, pd.DataFrame({"note": [told]}), told, pd.DataFrame())
     else:
         told = f"{table.headline}. {caption(table, frame, results)}"
-        text = readable(table, frame, results.names)
+        write_forms(folder / table.stem, frame, told, readable(table, frame, results.names))
+
+
+def write_forms(stem: Path, frame: pd.DataFrame, told: str, text: pd.DataFrame) -> None:
+    """Write `<stem>.csv` (plain numbers), `.md` and `.tex`: a caption, and the numbers as text where there are any.
+
+    Args:
+        stem: where to write, without a suffix.
+        frame: the numbers.
+        told: the caption.
+        text: the numbers for people.
+    """
+    markdown, latex = told, _latex(told)
+    if not text.empty:
         markdown = f"{told}\n\n{text.to_markdown(index=False, disable_numparse=True)}"
         latex = (
             text.map(_latex)
             .rename(columns=_latex)
-            .to_latex(index=False, escape=False, caption=_latex(told), label=f"tab:{table.stem}")
+            .to_latex(index=False, escape=False, caption=_latex(told), label=f"tab:{stem.name}")
         )
     with whole(stem.with_suffix(".csv")) as path:
         frame.to_csv(path, index=False, float_format="%.10g")
@@ -234,7 +253,9 @@ def read_table(table: Table, path: Path) -> pd.DataFrame:
     frame = read_csv(path, [])
     if "note" in frame:
         return frame
-    columns = [f"{quantity.column}_{quantity.of.statistic}" for quantity in table.quantities if not quantity.per_class]
+    whole_set = [quantity for quantity in table.quantities if not quantity.per_class]
+    columns = [f"{quantity.column}_{quantity.of.statistic}" for quantity in whole_set]
+    columns += [f"{quantity.column}_{end}" for quantity in whole_set if quantity.of.ranged for end in ENDS]
     return read_csv(path, ["dataset", "model", "checkpoint", "levels", *columns]).astype({"levels": "Int64"})
 
 

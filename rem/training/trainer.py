@@ -19,12 +19,16 @@ from rem.data.batches import epoch_batches, eval_batches, read_split
 from rem.errors import RemError
 from rem.networks.build import build
 from rem.networks.losses import margin_loss, margin_losses, reconstruction_losses
-from rem.pruning.lobster import REGULARIZERS
+from rem.networks.routing import centred_logits
+from rem.pruning.dose import dose_after, penalty_in, steps_per_epoch
+from rem.pruning.lobster import REGULARIZERS, insensitivity
 from rem.pruning.masks import Masks
 from rem.pruning.threshold import search_threshold, threshold_for_sparsity
 from rem.settings.run import Run
 from rem.training.adam import Adam
 from rem.training.checkpoints import load_backbone
+
+SENSED_EVERY = 16  # steps between those at which the sensitivity is measured, from the first of each epoch
 
 
 class Trainer:
@@ -54,6 +58,7 @@ class Trainer:
         self.model = build(run, device)
         load_backbone(self.model, run, backbone_weights)
         self.masks = Masks(self.model, run.pruning.layers) if run.pruning else None
+        self.prunable = (self.masks or Masks(self.model)).parameters
         self.optimizer = Adam(self.model.parameters())
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16")
         self.generator = torch.Generator().manual_seed(run.seed)
@@ -65,6 +70,11 @@ class Trainer:
     def epoch(self) -> int:
         """Epochs done."""
         return len(self.history)
+
+    @property
+    def steps(self) -> int:
+        """The optimiser's steps in an epoch."""
+        return steps_per_epoch(self.run, len(self.train))
 
     @property
     def best_epoch(self) -> int:
@@ -83,16 +93,16 @@ class Trainer:
         Raises:
             RemError: the loss or a weight is not finite any more.
         """
-        schedule, pruning = self.run.training, self.run.pruning
+        schedule = self.run.training
         rate = schedule.learning_rate * schedule.learning_rate_decay**self.epoch
-        penalty = pruning.penalty * pruning.penalty_decay**self.epoch if pruning else 0.0
+        penalty = penalty_in(self.run, self.epoch, self.steps)
         start = time.perf_counter()
-        fitted = self._fit(rate, penalty)
+        fitted, insensitive = self._fit(rate, penalty)
         self._require_finite(fitted["train_loss"])
         trained = time.perf_counter()
         threshold = self._prune()
         pruned = time.perf_counter()
-        losses, correct = self._evaluate()
+        losses, correct, spread = self._evaluate()
         self._require_finite(float(losses.mean()))
         row = {
             "epoch": self.epoch + 1,
@@ -103,6 +113,9 @@ class Trainer:
             "validation_accuracy": 100 * float(correct.double().mean()),
             "threshold": threshold,
             "sparsity": 100 * self.masks.sparsity() if self.masks else 0.0,
+            "dose": dose_after(self.run, self.epoch + 1, self.steps),
+            "insensitive": insensitive,
+            "logit_spread": spread,
         }
         self.history.append(row)
         self.seconds = trained - start, pruned - trained
@@ -128,14 +141,19 @@ class Trainer:
                 "keeps the epochs before)."
             )
 
-    def _fit(self, rate: float, penalty: float) -> dict[str, float]:
-        """One pass over the training images: means of the losses, and the accuracy in %."""
+    def _fit(self, rate: float, penalty: float) -> tuple[dict[str, float], float]:
+        """One pass over the training images: means of the losses with the accuracy in %, and the insensitivity.
+
+        That is the mean of Eq. 16's ReLU(1 - |dL/dtheta|) over the prunable parameters and every 16th step.
+        """
         data, pruning, decoder, masks = self.run.data, self.run.pruning, self.run.decoder, self.masks
         sums = torch.zeros(3, dtype=torch.float64, device=self.train.images.device)  # of both losses, correct images
+        sensed = []
         self.model.train()
-        for images, labels in epoch_batches(
+        batches = epoch_batches(
             self.train, self.run.training.batch_size, data.size, self.run.augment, data.mean, data.std, self.generator
-        ):
+        )
+        for step, (images, labels) in enumerate(batches):
             with self.autocast:
                 lengths, poses, _ = self.model(images)
                 margin = loss = margin_loss(lengths, labels)
@@ -146,6 +164,8 @@ class Trainer:
                     loss = margin + decoder.weight * reconstruction
             self.optimizer.zero_grad()
             loss.backward()
+            if step % SENSED_EVERY == 0:
+                sensed.append(insensitivity(self.prunable))
             if penalty:
                 REGULARIZERS[pruning.regularizer](masks.parameters, penalty)
             self.optimizer.step(rate)
@@ -155,15 +175,20 @@ class Trainer:
             sums += len(labels) * torch.stack([margin.detach(), reconstruction.detach(), correct])
         margin, reconstruction, correct = (sums / len(self.train)).tolist()
         means = {"train_loss": margin, "train_accuracy": 100 * correct}
-        return means | {"reconstruction_loss": reconstruction} if decoder else means
+        means |= {"reconstruction_loss": reconstruction} if decoder else {}
+        return means, float(torch.stack(sensed).mean())
 
     def _prune(self) -> float:
         """Prune below the threshold of this epoch; returns it, 0 where there is none."""
         pruning = self.run.pruning
         if pruning is None or pruning.extent == "none" or self.epoch < pruning.start:
             return 0.0
-        follow = pruning.extent == "follow"
-        threshold = threshold_for_sparsity(self.masks, self._followed_sparsity()) if follow else self._search()
+        if pruning.extent == "follow":
+            threshold = threshold_for_sparsity(self.masks, self._followed_sparsity())
+        elif pruning.guard and 100 * float(self._evaluate()[1].double().mean()) < pruning.guard:
+            return 0.0
+        else:
+            threshold = self._search()
         self.masks.prune(threshold)
         return threshold
 
@@ -182,22 +207,27 @@ class Trainer:
         """What the followed run had after this epoch, or after its last one, as a fraction."""
         return self.followed[min(self.epoch, len(self.followed) - 1)] / 100
 
-    def _evaluate(self) -> tuple[Tensor, Tensor]:
-        """Each validation image's margin loss (N,) and whether it is classified correctly (N,)."""
-        losses, correct = zip(*self._validate(), strict=True)
-        return torch.cat(losses), torch.cat(correct)
+    def _evaluate(self) -> tuple[Tensor, Tensor, float]:
+        """Each validation image's margin loss (N,), whether it is classified correctly (N,), and the logits' spread.
+
+        That is the standard deviation of all b_ij - mean_k b_ik of the last iteration; their mean is 0.
+        """
+        losses, correct, squares = zip(*self._validate(), strict=True)
+        return torch.cat(losses), torch.cat(correct), float(torch.cat(squares).mean().sqrt())
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         data, batch_size = self.run.data, self.run.training.batch_size
         return eval_batches(self.validation, batch_size, data.size, data.mean, data.std)
 
     @torch.no_grad()
-    def _validate(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def _validate(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Of a batch, per image (B,): the margin loss, whether it is correct, the mean square of its centred logits."""
         self.model.eval()
         for images, labels in self._batches():
             with self.autocast:
-                lengths, _, _ = self.model(images)
-            yield margin_losses(lengths, labels), lengths.argmax(dim=1) == labels
+                lengths, _, couplings = self.model(images)
+            squares = centred_logits(couplings).square().mean(dim=(1, 2)).double()
+            yield margin_losses(lengths, labels), lengths.argmax(dim=1) == labels, squares
 
     def state(self) -> dict[str, Any]:
         """All that the next epoch depends on."""

@@ -13,16 +13,24 @@ from rem.files.hdf5 import open_hdf5, whole_hdf5
 from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_losses
 from rem.networks.routing import route, squash, votes
+from rem.pruning.dose import dose_after, steps_per_epoch
 from rem.pruning.masks import sparsity
 from rem.settings.stamp import stamp
 from rem.training.checkpoints import load_checkpoint
-from rem.trees.quantizer import nearest
+from rem.trees.quantizer import fraction
 
 IMAGES_AT_ONCE = 16  # whose votes are held
+NEAR = 0.01  # of 1/J, within which a coupling counts as nearly uniform
 
 
 def extract(
-    checkpoint: Path, prepared: Path, split: str, maximum_levels: int, target: Path, device: torch.device
+    checkpoint: Path,
+    prepared: Path,
+    split: str,
+    maximum_levels: int,
+    target: Path,
+    device: torch.device,
+    cells: bool = False,
 ) -> None:
     """Route a split through a checkpoint once and write what the couplings of its last iteration are.
 
@@ -35,7 +43,9 @@ def extract(
         `sweep/levels`, `sweep/accuracy` in %, `sweep/loss`: with the couplings quantized at each K;
         `sweep/lost`, `sweep/gained`: images that are right without quantization and wrong at K, and the reverse;
         attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `class_names`, `sparsity`
-        (JSON, shares by layer), `run`, `provenance`.
+        (JSON, shares by layer), `dose` (the sum of lambda up to that epoch), `near_uniform_share` (of the
+        `couplings`, those within 0.01 of 1/J), `cells` (whether the quantizer has cells, as `rem.trees.quantizer`
+        says; what is made of the file goes by it), `run`, `provenance`.
 
     Memory does not grow with N.
     """
@@ -43,6 +53,7 @@ def extract(
     data, batch = run.data, run.training.batch_size
     with open_hdf5(prepared) as file:
         class_names, count = file.attrs["class_names"], len(find_split(file, split)["labels"])
+        steps = steps_per_epoch(run, len(find_split(file, "train")["labels"]))
     capsules, classes = model.weight.shape[:2]
     levels = torch.arange(2, maximum_levels + 1, device=device)
     correct = torch.zeros(len(levels) + 1, dtype=torch.int64, device=device)  # the last one unquantized
@@ -50,6 +61,7 @@ def extract(
     losses = torch.zeros(len(levels) + 1, dtype=torch.float64, device=device)
     sums = torch.zeros(classes, capsules, dtype=torch.float64, device=device)
     predictions = torch.zeros(classes, dtype=torch.int64, device=device)
+    near = torch.zeros((), dtype=torch.int64, device=device)
 
     with whole_hdf5(target) as file:
         chunks = {
@@ -66,11 +78,12 @@ def extract(
         batches = stream_batches(prepared, split, batch, data.size, data.mean, data.std, device)
         done = 0
         for pixels, labels in tqdm(batches, total=-(-count // batch), unit="batch", disable=None, desc=target.stem):
-            couplings, lengths = _route_at(model, pixels, levels)  # (B, J, I), (L+1, B, J)
+            couplings, lengths = _route_at(model, pixels, levels, cells)  # (B, J, I), (L+1, B, J)
             predicted = lengths[-1].argmax(dim=1)  # (B,)
             own = couplings[torch.arange(len(labels), device=device), predicted]  # (B, I)
             sums.index_add_(0, predicted, own.double())
             predictions += torch.bincount(predicted, minlength=classes)
+            near += ((own - 1 / classes).abs() <= NEAR).sum()
             right = lengths.argmax(dim=2) == labels  # (L+1, B)
             correct += right.sum(dim=1)
             lost += (right[-1] & ~right).sum(dim=1)
@@ -102,39 +115,44 @@ def extract(
             split=split,
             class_names=class_names,
             sparsity=json.dumps(sparsity(model)),
+            dose=dose_after(run, epoch, steps),
+            near_uniform_share=float(near) / (count * capsules),
+            cells=cells,
         )
 
 
-def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tensor) -> Tensor:
+def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tensor, cells: bool = False) -> Tensor:
     """The class capsules v_j with the couplings of the last iteration quantized at many K (Eq. 7, 2, 3) at once.
 
     Here the votes are held, for they serve all K. Images go one at a time, so that an image's indices at all K stay in
-    a core's cache; they weigh the votes, and the sum is divided by K - 1, for s_j is linear in the couplings.
+    a core's cache; the numerators of the centres weigh the votes, and the sum is divided by what they share, for s_j is
+    linear in the couplings.
 
     Args:
         couplings: (B, J, I), of `route`.
         votes: (B, J, I, D), of `votes`.
         bias: (J, D).
         levels: (L,), the K.
+        cells: whether the quantizer has cells.
 
     Returns:
         (L, B, J, D).
     """
     levels = levels.view(-1, 1)  # (L, 1)
-    s = [
-        torch.bmm(nearest(own.unsqueeze(1), levels), seen) / (levels - 1)  # (J, L, I) @ (J, I, D) -> (J, L, D)
-        for own, seen in zip(couplings, votes, strict=True)
-    ]
+    s = []
+    for own, seen in zip(couplings, votes, strict=True):
+        numerators, denominators = fraction(own.unsqueeze(1), levels, cells)  # (J, L, I), (L, 1)
+        s.append(torch.bmm(numerators, seen) / denominators)  # (J, L, I) @ (J, I, D) -> (J, L, D)
     return squash(torch.stack(s) + bias.unsqueeze(1)).movedim(2, 0)  # (B, J, L, D) -> (L, B, J, D)
 
 
 @torch.no_grad()
-def _route_at(model: CapsNet, images: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+def _route_at(model: CapsNet, images: Tensor, levels: Tensor, cells: bool) -> tuple[Tensor, Tensor]:
     """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
     primary = model.primary_capsules(model.stem(images))
     poses, couplings = route(model.weight, primary, model.routing_bias, model.iterations)
     at_levels = [
-        quantized_poses(own, votes(model.weight, one), model.routing_bias, levels)
+        quantized_poses(own, votes(model.weight, one), model.routing_bias, levels, cells)
         for own, one in zip(couplings.split(IMAGES_AT_ONCE), primary.split(IMAGES_AT_ONCE), strict=True)
     ]
     lengths = torch.cat([torch.cat(at_levels, dim=1), poses.unsqueeze(0)]).norm(dim=-1)

@@ -32,7 +32,7 @@ class ClassTrees(NamedTuple):
 
 
 def parse_trees(
-    couplings: np.ndarray | h5py.Dataset, predicted: np.ndarray, classes: int, levels: int
+    couplings: np.ndarray | h5py.Dataset, predicted: np.ndarray, classes: int, levels: int, cells: bool = False
 ) -> Iterator[ClassTrees]:
     """The dictionary of every class.
 
@@ -41,14 +41,15 @@ def parse_trees(
         predicted: (N,), that class.
         classes: J.
         levels: K of the quantizer (Eq. 7).
+        cells: whether that has cells.
     """
-    undecided = quantizer.keys(np.float32(1 / classes), levels)
+    undecided = quantizer.keys(np.float32(1 / classes), levels, cells)
     images = np.bincount(predicted, minlength=classes)  # (J,)
     block = (np.cumsum(images) - 1) * couplings.shape[1] // BYTES  # (J,) classes that are read together
     for number in np.unique(block):
         labels = np.flatnonzero(block == number)
         members = np.flatnonzero(np.isin(predicted, labels))
-        keys = _keys(couplings, members, levels)
+        keys = _keys(couplings, members, levels, cells)
         for label in labels.tolist():
             one = predicted[members] == label
             own = keys[one] if len(labels) > 1 else keys
@@ -56,13 +57,14 @@ def parse_trees(
             yield ClassTrees(label, members[one], entropy.dictionary(own), uniform)
 
 
-def _keys(couplings: np.ndarray | h5py.Dataset, images: np.ndarray, levels: int) -> np.ndarray:
+def _keys(couplings: np.ndarray | h5py.Dataset, images: np.ndarray, levels: int, cells: bool) -> np.ndarray:
     """The keys of the images at these positions, which ascend: uint8 (n, I)."""
     keys = np.empty((len(images), couplings.shape[1]), np.uint8)
     for start in range(0, len(couplings), ROWS):
         first, last = np.searchsorted(images, [start, start + ROWS])
         if first < last:
-            keys[first:last] = quantizer.keys(couplings[start : start + ROWS][images[first:last] - start], levels)
+            values = couplings[start : start + ROWS][images[first:last] - start]
+            keys[first:last] = quantizer.keys(values, levels, cells)
     return keys
 
 
@@ -77,7 +79,8 @@ def write_entropies(couplings: list[Path], levels: list[int], folder: Path, targ
     `checkpoint`, `split`, `levels` (K), `class`, `images` predicted as the class, `keys`, `entropy` (Eq. 8, bits) with
     its 95% bootstrap interval from `entropy_low` to `entropy_high`, its `entropy_ceiling` log2(images), the
     `entropy_miller_madow` and `entropy_chao_shen` estimates (bits), Good-Turing `coverage`, `lower_bound`, and
-    `uniform_share`: the share of the couplings in the level that 1/J falls in.
+    `uniform_share`: the share of the couplings in the level that 1/J falls in, which is the wider the lower K
+    (`near_uniform_share` of the couplings' file depends on no K).
 
     Where too few of the keys were seen (`rem.trees.entropy.is_known`) the entropy is a lower bound: `lower_bound` is
     1, else 0, and the interval is blank. `entropy_chao_shen` is blank below a coverage of `rem.trees.entropy.LEAST`.
@@ -100,7 +103,7 @@ def _write_dictionaries(couplings: Path, levels: list[int], target: Path) -> Ite
         file["label"] = source["label"][:]
         predicted = source["predicted"][:]
         for level in levels:
-            trees = parse_trees(source["couplings"], predicted, run.data.classes, level)
+            trees = parse_trees(source["couplings"], predicted, run.data.classes, level, source.attrs["cells"])
             for row in _write_level(file.create_group(f"levels{level}"), trees, level):
                 yield where | {"levels": level} | row
 

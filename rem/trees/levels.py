@@ -21,7 +21,7 @@ def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, aut
     K is the lowest that does (section 3.1); `shared`: K is the largest of the networks' lowest, at which their
     entropies are compared; `band`: K keeps the accuracy of all networks; `authors`: K is that of the authors' runs;
     `edge_distance`: from 1/J to the nearest level edge; `edge_at_uniform`: none, so that keys of undecided capsules
-    flicker.
+    flicker; `cells`: the quantizer has cells.
 
     Args:
         couplings: validation couplings, one file a network.
@@ -64,6 +64,11 @@ def reported_levels(table: Path) -> list[int]:
     return sorted(frame.loc[frame["shared"] | frame["authors"], "levels"].unique().tolist())
 
 
+def has_cells(table: Path) -> bool:
+    """Whether the quantizer of a `levels.csv`'s dataset has cells; raises RemError as `shared_levels`."""
+    return bool(read_csv(table, ["cells"])["cells"].any())
+
+
 def band(table: Path) -> list[int]:
     """Every K of a `levels.csv` that keeps the accuracy of all its networks, ascending; raises as `shared_levels`."""
     frame = read_csv(table, ["levels", "band"])
@@ -75,11 +80,13 @@ def _network(path: Path, tolerance: float, skip_edges: bool) -> pd.DataFrame:
         run, where = run_of(file), row_of(file)
         unquantized = float(file.attrs["accuracy"])
         sweep = {name: file[f"sweep/{name}"][:] for name in ("levels", "accuracy", "loss", "lost", "gained")}
-    distances = [edge_distance(level, run.data.classes) for level in sweep["levels"].tolist()]
+        cells = bool(file.attrs["cells"])
+    distances = [edge_distance(level, run.data.classes, cells) for level in sweep["levels"].tolist()]
     table = pd.DataFrame({name: where[name] for name in ("dataset", "variant", "seed", "checkpoint")} | sweep)
     table.insert(table.columns.get_loc("loss"), "unquantized", unquantized)
     table["edge_distance"] = [float(distance) for distance in distances]
     table["edge_at_uniform"] = [distance == 0 for distance in distances]
+    table["cells"] = cells
     keeps = [keeps_accuracy(*images, tolerance) for images in zip(table["lost"], table["gained"], strict=True)]
     table["holds"] = np.array(keeps) & ~(table["edge_at_uniform"] & skip_edges)
     if not table["holds"].any():
@@ -106,10 +113,11 @@ def keeps_accuracy(lost: int, gained: int, tolerance: float) -> bool:
     return lost - gained <= tolerance * (lost + gained) ** 0.5
 
 
-def edge_distance(levels: int, classes: int) -> Fraction:
-    """delta_K: from 1 / J to the nearest level edge (k + 1/2) / (K - 1).
+def edge_distance(levels: int, classes: int, cells: bool = False) -> Fraction:
+    """delta_K: from 1 / J to the nearest level edge, (k + 1/2) / (K - 1), or k / K between `cells`.
 
     Where it is small, tiny differences put a coupling of about 1/J on one side or the other, and keys vary.
     """
-    place = Fraction(levels - 1, classes)  # of 1/J, in steps of the centres
-    return abs(place % 1 - Fraction(1, 2)) / (levels - 1)
+    steps, first = (levels, Fraction(0)) if cells else (levels - 1, Fraction(1, 2))  # of the edges, over their number
+    place = Fraction(steps, classes) - first
+    return abs(place - max(round(place), int(cells))) / steps

@@ -30,6 +30,7 @@ def probe(
     splits: Sequence[str],
     levels: Sequence[int],
     band: Sequence[int],
+    cells: bool,
     target: Path,
     device: torch.device,
 ) -> None:
@@ -52,6 +53,7 @@ def probe(
         splits: of it, to be probed one after the other.
         levels: every K at which keys are compared with those of the training images.
         band: every K at which entropies are measured too.
+        cells: whether the quantizer has cells.
         target: the CSV.
         device: to compute on.
 
@@ -65,6 +67,7 @@ def probe(
         functools.partial(_routed, model),
         data.classes,
         levels,
+        cells,
     )
     network = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed, "checkpoint": checkpoint.stem}
     rows = []
@@ -73,7 +76,7 @@ def probe(
             count = len(find_split(file, split)["labels"])
         first = next(stream_batches(prepared, split, batch, data.size, data.mean, data.std, device))[0]
         rows += [network | {"split": split} | row for row in _untrained(model, run, first)]
-        probing = Probing(model, trees, band, count)
+        probing = Probing(model, trees, band, cells, count)
         batches = stream_batches(prepared, split, batch, data.size, data.mean, data.std, device)
         for pixels, labels in tqdm(batches, total=math.ceil(count / batch), unit="batch", disable=None, desc=split):
             probing.add(pixels, labels)

@@ -50,11 +50,12 @@ class Probing:
         model: the network.
         trees: of its training images.
         band: every K at which entropies are measured; they are at those of `trees` too.
+        cells: whether the quantizer has cells.
         count: images of the split.
     """
 
-    def __init__(self, model: CapsNet, trees: TrainingTrees, band: Sequence[int], count: int) -> None:
-        self.model, self.trees, self.band = model, trees, band
+    def __init__(self, model: CapsNet, trees: TrainingTrees, band: Sequence[int], cells: bool, count: int) -> None:
+        self.model, self.trees, self.band, self.cells = model, trees, band, cells
         self.levels = sorted({*band, *trees.words})
         capsules, self.classes = model.weight.shape[:2]
         self.sums: dict[Setting, dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -168,7 +169,7 @@ class Probing:
         column, labels = own_column(couplings, predicted).cpu().numpy(), predicted.cpu().numpy()
         self.hashes[place, 0, rows] = labels
         for at, level in enumerate(self.levels, start=1):
-            self.hashes[place, at, rows] = entropy.digests(quantizer.keys(column, level))
+            self.hashes[place, at, rows] = entropy.digests(quantizer.keys(column, level, self.cells))
 
     def _delete(
         self, primary: Tensor, couplings: Tensor, uniform: Tensor, predicted: Tensor, labels: Tensor, right: Tensor
@@ -190,7 +191,7 @@ class Probing:
     def _compare_keys(self, own: Tensor, lengths: Tensor, predicted: Tensor, labels: Tensor, right: Tensor) -> None:
         values, classes = own.cpu().numpy(), predicted.cpu().numpy()
         for level, letter in self.letters.items():
-            keys = quantizer.keys(values, level)
+            keys = quantizer.keys(values, level, self.cells)
             letter.add(keys, classes)
             times = torch.from_numpy(self.trees.times(level, words(keys, classes))).to(labels.device)  # (B,)
             least = 0

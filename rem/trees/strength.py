@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rem.networks.routing import centred_logits
+
 
 def strongest_coupling(couplings: Tensor) -> Tensor:
     """The mean over primary capsules of max_j c_ij, an image: 1/J where nothing is decided, 1 where everything is.
@@ -45,15 +47,6 @@ def polarization(couplings: Tensor) -> Tensor:
     entropy = torch.special.entr(couplings).sum(dim=1)  # (N, I), in nats
     there = (couplings > 0).any(dim=1)  # (N, I)
     return ((1 - entropy / math.log(couplings.shape[1])) * there).sum(dim=1) / there.sum(dim=1).clamp_min(1)
-
-
-def centred_logits(couplings: Tensor) -> Tensor:
-    """b_ij less the mean of b_ik over the classes k, of c_ij = softmax_j(b_ij); (N, J, I).
-
-    A coupling that has been rounded to 0 counts as the smallest number that is none.
-    """
-    logits = couplings.clamp_min(torch.finfo(couplings.dtype).tiny).log()
-    return logits - logits.mean(dim=1, keepdim=True)
 
 
 class Instability:

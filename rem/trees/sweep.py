@@ -29,7 +29,9 @@ def write_sweep(couplings: Path, target: Path) -> None:
         pd.DataFrame(_rows(couplings)).to_csv(partial, index=False)
 
 
-def hashed_keys(couplings: h5py.Dataset, levels: Sequence[int], classes: int) -> tuple[np.ndarray, np.ndarray]:
+def hashed_keys(
+    couplings: h5py.Dataset, levels: Sequence[int], classes: int, cells: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """At each of L K the hash of every image's key, uint64 (L, N), and the share of it in the level of 1/J, (L, N)."""
     words = np.empty((len(levels), len(couplings)), np.uint64)
     uniform = np.empty(words.shape)
@@ -37,9 +39,9 @@ def hashed_keys(couplings: h5py.Dataset, levels: Sequence[int], classes: int) ->
         rows = slice(start, start + ROWS)
         values = couplings[rows]
         for row, level in enumerate(levels):
-            keys = quantizer.keys(values, level)  # (ROWS, I)
+            keys = quantizer.keys(values, level, cells)  # (ROWS, I)
             words[row, rows] = entropy.digests(keys)
-            uniform[row, rows] = (keys == quantizer.keys(np.float32(1 / classes), level)).mean(axis=1)
+            uniform[row, rows] = (keys == quantizer.keys(np.float32(1 / classes), level, cells)).mean(axis=1)
     return words, uniform
 
 
@@ -47,14 +49,14 @@ def _rows(couplings: Path) -> Iterator[dict[str, object]]:
     with open_hdf5(couplings) as source:
         run, where = run_of(source), row_of(source)
         levels, accuracy = source["sweep/levels"][:], source["sweep/accuracy"][:]
-        predicted, classes = source["predicted"][:], run.data.classes
-        digests, uniform = hashed_keys(source["couplings"], levels, classes)
+        predicted, classes, cells = source["predicted"][:], run.data.classes, source.attrs["cells"]
+        digests, uniform = hashed_keys(source["couplings"], levels, classes, cells)
     members = [np.flatnonzero(predicted == label) for label in range(classes)]
     for level, percent, words, shares in zip(levels.tolist(), accuracy, digests, uniform, strict=True):
         counts = [np.unique(words[images], return_counts=True)[1] for images in members]
         yield where | {
             "levels": level,
-            "edge_distance": float(edge_distance(level, classes)),
+            "edge_distance": float(edge_distance(level, classes, cells)),
             "accuracy": percent,
             "entropy": entropy.mean_entropy([entropy.entropy(own) for own in counts]),
             "entropy_ceiling": entropy.mean_entropy([entropy.ceiling(len(images)) for images in members]),

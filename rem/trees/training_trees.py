@@ -44,6 +44,7 @@ def training_trees(
     routed: Callable[[Tensor], tuple[Tensor, Tensor]],
     classes: int,
     levels: Sequence[int],
+    cells: bool = False,
 ) -> TrainingTrees:
     """Go through the training images, and once more for the few that have the modal keys.
 
@@ -52,6 +53,7 @@ def training_trees(
         routed: gives the couplings (B, J, I) and the predicted classes (B,) of such a batch.
         classes: J.
         levels: every K of which keys are counted.
+        cells: whether the quantizer has cells.
     """
     sums, latest, images = None, None, torch.zeros(classes, dtype=torch.float64)
     found: dict[int, list[np.ndarray]] = {level: [] for level in levels}
@@ -70,7 +72,7 @@ def training_trees(
         latest[list(last)] = couplings[list(last.values())]
         labels.append(indices.numpy())
         for level, parts in found.items():
-            parts.append(words(quantizer.keys(own.cpu().numpy(), level), labels[-1]))
+            parts.append(words(quantizer.keys(own.cpu().numpy(), level, cells), labels[-1]))
     count = images.to(sums.device).unsqueeze(1)  # (J, 1)
     class_mean = torch.where(count > 0, sums[0] / count, 1 / classes).to(latest.dtype)
     overall = (sums[1] / images.sum()).to(latest.dtype)
@@ -79,7 +81,7 @@ def training_trees(
     wanted = {level: _modal_images(own, of_image) for level, own in digests.items()}
     modal = {level: torch.full_like(class_mean, 1 / classes) for level in levels}
     for label, level, column in _columns(batches(), routed, wanted):
-        modal[level][label] = quantizer.quantize(column, level)
+        modal[level][label] = quantizer.quantize(column, level, cells)
     counted = {level: np.unique(own, return_counts=True) for level, own in digests.items()}
     shares = {level: _modal_share(wanted[level], digests[level], of_image) for level in levels}
     return TrainingTrees(

@@ -31,10 +31,10 @@ def write_trajectory(couplings: list[Path], levels: int, band: Sequence[int], ta
     for path in couplings:
         with open_hdf5(path) as file:
             run = run_of(file)
-            predicted = file["predicted"][:]
-            trees = parse_trees(file["couplings"], predicted, run.data.classes, levels)
+            predicted, cells = file["predicted"][:], file.attrs["cells"]
+            trees = parse_trees(file["couplings"], predicted, run.data.classes, levels, cells)
             members = [np.flatnonzero(predicted == label) for label in range(run.data.classes)]
-            at_band, _ = hashed_keys(file["couplings"], band, run.data.classes)
+            at_band, _ = hashed_keys(file["couplings"], band, run.data.classes, cells)
             counts = [one.trees.counts for one in trees]
             rows.append(
                 {

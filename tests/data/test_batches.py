@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+import tiny
 import torch
 
 from rem.data.augment import augment, centre, normalize, reconstruction_targets
@@ -10,7 +11,8 @@ from rem.data.batches import Split, epoch_batches, eval_batches, read_split, str
 from rem.errors import RemError
 from rem.settings.run import Augment
 
-NOTHING = Augment(padding=0, flip=False, rotation=0, jitter=0.0)
+STILL = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
+NOTHING = Augment(padding=0, flip=False, rotation=0, jitter=STILL)
 
 
 def seeded(seed=0):
@@ -44,7 +46,7 @@ def test_no_augmentation_changes_nothing():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_crop_is_a_window_of_the_padded_image_and_all_windows_occur(channels):
     images = pictures(400, channels, side=5)
-    made = augment(images, 5, Augment(padding=1, flip=False, rotation=0, jitter=0.0), seeded())
+    made = augment(images, 5, Augment(padding=1, flip=False, rotation=0, jitter=STILL), seeded())
     padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
     places = set()
     for image, source in zip(made, padded, strict=True):
@@ -83,7 +85,7 @@ def test_images_that_are_placed_in_training_have_no_place_outside_it():
 
 def test_about_half_the_images_are_mirrored():
     images = pictures(400)
-    made = augment(images, 10, Augment(padding=0, flip=True, rotation=0, jitter=0.0), seeded())
+    made = augment(images, 10, Augment(padding=0, flip=True, rotation=0, jitter=STILL), seeded())
     same = (made == images).flatten(1).all(1)
     mirrored = (made == images.flip(3)).flatten(1).all(1)
     assert (same ^ mirrored).all()
@@ -91,13 +93,15 @@ def test_about_half_the_images_are_mirrored():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_jitter_follows_its_definition_in_loops(channels):
-    jitter, images = 0.4, pictures(5, channels, side=4)
-    made = augment(images, 4, Augment(padding=0, flip=False, rotation=0, jitter=jitter), seeded(3))
+@pytest.mark.parametrize("strengths", [(0.4, 0.4, 0.4), (0.25, 0.8, 0.0), (0.0, 0.0, 0.3)])
+def test_jitter_follows_its_definition_in_loops(channels, strengths):
+    images, jitter = pictures(5, channels, side=4), np.array(strengths)[:, None]
+    settings = Augment(padding=0, flip=False, rotation=0, jitter=tiny.jitter(*strengths))
+    made = augment(images, 4, settings, seeded(3))
     generator = seeded(3)
     torch.randint(1, (5, 1), generator=generator), torch.randint(1, (5, 1), generator=generator)
-    factors = (1 + jitter * (2 * torch.rand(3, 5, generator=generator) - 1)).double().numpy()
-    assert (abs(factors - 1) < jitter).all()
+    factors = 1 + jitter * (2 * torch.rand(3, 5, generator=generator).double().numpy() - 1)
+    assert (abs(factors - 1) <= jitter).all()
     weights = np.array([1.0] if channels == 1 else [0.299, 0.587, 0.114])
     for number, image in enumerate(images.double().numpy() / 255):
         pixels = np.clip(image * factors[0, number], 0, 1)
@@ -107,6 +111,21 @@ def test_jitter_follows_its_definition_in_loops(channels):
             grey = np.tensordot(weights, pixels, 1)
             pixels = np.clip(grey + factors[2, number] * (pixels - grey), 0, 1)
         np.testing.assert_allclose(made[number].numpy(), pixels, atol=1e-5)
+
+
+def test_one_strength_for_all_three_draws_the_factors_that_a_single_number_did():
+    """Bit for bit: what is random in a training does not hang on how its settings are written."""
+    images = pictures(200, side=4)
+    made = augment(images, 4, Augment(padding=0, flip=False, rotation=0, jitter=tiny.jitter(0.2, 0.2, 0.2)), seeded(3))
+    generator = seeded(3)
+    torch.randint(1, (200, 1), generator=generator), torch.randint(1, (200, 1), generator=generator)
+    factors = 1 + 0.2 * (2 * torch.rand(3, 200, 1, 1, 1, generator=generator) - 1)
+    pixels = (images / 255 * factors[0]).clamp(0, 1)
+    weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+    mean = (pixels * weights).sum(1, keepdim=True).mean((1, 2, 3), keepdim=True)
+    pixels = torch.lerp(mean, pixels, factors[1]).clamp(0, 1)
+    pixels = torch.lerp((pixels * weights).sum(1, keepdim=True), pixels, factors[2]).clamp(0, 1)
+    assert torch.equal(made, pixels)
 
 
 def slant(images):
@@ -120,7 +139,7 @@ def slant(images):
 def test_rotation_turns_by_every_angle_up_to_the_limit():
     bars = torch.zeros(300, 1, 31, 31, dtype=torch.uint8)
     bars[:, :, 14:17, 4:27] = 255
-    made = augment(bars, 31, Augment(padding=0, flip=False, rotation=20, jitter=0.0), seeded())
+    made = augment(bars, 31, Augment(padding=0, flip=False, rotation=20, jitter=STILL), seeded())
     angles = slant(made)
     assert angles.abs().max() < 20.5
     assert angles.min() < -18
@@ -131,14 +150,16 @@ def test_rotation_turns_by_every_angle_up_to_the_limit():
 
 def test_rotation_leaves_the_middle_and_blackens_the_corners():
     white = torch.full((50, 3, 21, 21), 255, dtype=torch.uint8)
-    made = augment(white, 21, Augment(padding=0, flip=False, rotation=45, jitter=0.0), seeded())
+    made = augment(white, 21, Augment(padding=0, flip=False, rotation=45, jitter=STILL), seeded())
     torch.testing.assert_close(made[:, :, 8:13, 8:13], torch.ones(50, 3, 5, 5))
     assert (made[:, :, 0, 0] < 1).float().mean() > 0.8
     assert made.min() >= 0
 
 
 def test_jitter_takes_what_rotation_makes():
-    made = augment(pictures(), 10, Augment(padding=0, flip=False, rotation=20, jitter=0.4), seeded())
+    made = augment(
+        pictures(), 10, Augment(padding=0, flip=False, rotation=20, jitter=tiny.jitter(0.4, 0.4, 0.4)), seeded()
+    )
     assert 0 <= made.min() < made.max() <= 1
 
 
@@ -180,7 +201,7 @@ def test_images_stay_with_their_labels():
 
 
 def test_same_seed_same_bits_and_another_seed_others():
-    everything = Augment(padding=2, flip=True, rotation=10, jitter=0.3)
+    everything = Augment(padding=2, flip=True, rotation=10, jitter=tiny.jitter(0.3, 0.3, 0.3))
     first, again, other = (torch.cat([images for images, _ in epoch(seed, everything)]) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

@@ -11,6 +11,7 @@ from tiny import run
 from rem.errors import RemError
 from rem.figures import fig4, fig6
 from rem.figures.distributions import coupling_distributions, level_counts
+from rem.trees.quantizer import edges
 
 
 def couplings(path, class_mean, names=None, **of):
@@ -18,6 +19,7 @@ def couplings(path, class_mean, names=None, **of):
         file["class_mean"] = np.asarray(class_mean, dtype=np.float32)
         file.attrs["class_names"] = names or [str(label) for label in range(len(class_mean))]
         file.attrs["run"] = run(**of).model_dump_json()
+        file.attrs["cells"] = False
     return path
 
 
@@ -37,12 +39,12 @@ def class_mean():
 def test_level_counts_by_hand():
     # K = 5: centres 0, .25, .5, .75, 1 and edges .125, .375, .625, .875
     class_mean = np.array([[0.0, 0.12, 0.13, 0.37, 0.38, 1.0], [0.5, 0.5, 0.62, 0.63, 0.87, 0.88], [np.nan] * 6])
-    assert level_counts(class_mean, 5).tolist() == [[2, 2, 1, 0, 1], [0, 0, 3, 2, 1], [0, 0, 0, 0, 0]]
+    assert level_counts(class_mean, edges(5)).tolist() == [[2, 2, 1, 0, 1], [0, 0, 3, 2, 1], [0, 0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("levels", [2, 11, 128])
 def test_every_capsule_is_counted_once(class_mean, levels):
-    counts = level_counts(class_mean, levels)
+    counts = level_counts(class_mean, edges(levels))
     assert counts.shape == (3, levels)
     assert (counts.sum(axis=1) == 40).all()
 
@@ -51,23 +53,26 @@ def test_every_capsule_is_counted_once(class_mean, levels):
 def test_no_occupied_level_is_beyond_the_axis(class_mean, levels):
     class_mean[2, 0] = 0.9
     series = {"one": class_mean / 2, "other": class_mean}
-    figure = coupling_distributions(series, ("b", "r"), levels, "abc", "title")
+    figure = coupling_distributions(series, ("b", "r"), edges(levels), "abc", "title")
     shown = [panel for panel in figure.axes if panel.get_visible()]
     assert [panel.get_title() for panel in shown] == ["a", "b", "c"]
-    for panel, *counts in zip(shown, *(level_counts(mean, levels) for mean in series.values()), strict=True):
+    for panel, *counts in zip(shown, *(level_counts(mean, edges(levels)) for mean in series.values()), strict=True):
         for stairs, expected in zip(panel.patches, counts, strict=True):
-            values, edges, _ = stairs.get_data()
+            values, ends, _ = stairs.get_data()
             np.testing.assert_array_equal(values, expected)
-            assert (edges[0], edges[-1]) == (0, 1)
+            assert (ends[0], ends[-1]) == (0, 1)
             left, right = panel.get_xlim()
-            assert left < edges[np.flatnonzero(values)[0]]
-            assert edges[np.flatnonzero(values)[-1] + 1] < right
-    assert ("no capsule is beyond" in figure.get_supxlabel()) == (level_counts(class_mean, levels)[:, -1].sum() == 0)
+            assert left < ends[np.flatnonzero(values)[0]]
+            assert ends[np.flatnonzero(values)[-1] + 1] < right
+    beyond = level_counts(class_mean, edges(levels))[:, -1].sum()
+    assert ("no capsule is beyond" in figure.get_supxlabel()) == (beyond == 0)
 
 
 def test_a_class_nobody_predicts_is_named_above_the_bars(class_mean):
     class_mean[1] = np.nan
-    figure = coupling_distributions({"one": class_mean, "two": np.nan * class_mean}, ("b", "r"), 11, "abc", "title")
+    figure = coupling_distributions(
+        {"one": class_mean, "two": np.nan * class_mean}, ("b", "r"), edges(11), "abc", "title"
+    )
     texts = [[text.get_text() for text in panel.texts] for panel in figure.axes]
     assert texts == [["no image predicted\ntwo"], ["no image predicted"], ["no image predicted\ntwo"]]
     figure.draw_without_rendering()

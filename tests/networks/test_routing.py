@@ -238,10 +238,24 @@ def test_routing_with_the_networks_weights_agrees_with_the_reference(
     assert_equal(found, np.array([one.poses for one in expected]))
 
 
-def test_poses_at_many_levels_at_once_are_those_of_routing_at_each():
+def test_centred_logits_of_couplings_are_those_of_the_logits_they_are_made_of():
+    weight, poses, bias = random_tensor(9, 3, 5, 4), random_tensor(1, 9, 4, seed=1), 0.3 * random_tensor(3, 5, seed=2)
+    _, couplings = routing.route(weight, poses, bias, 3)
+    logits = reference.route(reference.votes(weight.numpy(), poses[0].numpy()), bias.numpy(), 3).logits
+    assert np.ptp(logits) > 1
+    assert_equal(routing.centred_logits(couplings)[0], logits - logits.mean(axis=0))
+
+
+def test_centred_logits_of_couplings_that_are_0_are_finite():
+    couplings = torch.tensor([1.0, 0.0]).view(1, 2, 1)
+    assert routing.centred_logits(couplings).isfinite().all()
+
+
+@pytest.mark.parametrize("cells", [False, True])
+def test_poses_at_many_levels_at_once_are_those_of_routing_at_each(cells: bool):
     weight, poses, bias = random_tensor(9, 3, 5, 4), random_tensor(4, 9, 4, seed=1), 0.3 * random_tensor(3, 5, seed=2)
     _, couplings = routing.route(weight, poses, bias, 3)
     levels = torch.tensor([2, 3, 11, 128])
-    found = quantized_poses(couplings, votes(weight, poses), bias, levels)  # (L, B, J, D)
+    found = quantized_poses(couplings, votes(weight, poses), bias, levels, cells)  # (L, B, J, D)
     for one, level in zip(found, levels.tolist(), strict=True):
-        torch.testing.assert_close(one, routing.route(weight, poses, bias, 3, quantizing(level))[0])
+        torch.testing.assert_close(one, routing.route(weight, poses, bias, 3, quantizing(level, cells))[0])

@@ -9,7 +9,7 @@ import torch
 from prunable import loss_of, tiny_network
 
 from rem.errors import RemError
-from rem.pruning.lobster import lobster, weight_decay
+from rem.pruning.lobster import insensitivity, lobster, weight_decay
 
 
 def test_lobster_agrees_with_the_reference():
@@ -54,10 +54,19 @@ def test_a_penalty_of_zero_changes_nothing():
     assert parameter.tolist() == [1.0, -3.0]
 
 
-def test_a_missing_gradient_is_an_error_and_not_a_silent_skip():
+@pytest.mark.parametrize("function", [lambda parameters: lobster(parameters, 0.1), insensitivity])
+def test_a_missing_gradient_is_an_error_and_not_a_silent_skip(function):
     parameter = torch.nn.Parameter(torch.ones(3))
     with pytest.raises(RemError):
-        lobster([parameter], 0.1)
+        function([parameter])
+
+
+def test_insensitivity_is_the_mean_over_all_weights_however_they_are_laid_out():
+    parameters = [torch.nn.Parameter(torch.ones(shape)) for shape in ((3, 1), (1,))]
+    parameters[0].grad = torch.tensor([[0.0], [-0.5], [2.0]])  # 1, 1/2, 0
+    parameters[1].grad = torch.tensor([0.25])  # 3/4
+    assert float(insensitivity(iter(parameters))) == (1 + 0.5 + 0 + 0.75) / 4
+    assert parameters[0].grad.flatten().tolist() == [0, -0.5, 2]
 
 
 def test_biases_and_routing_bias_decay_like_weights():

@@ -189,7 +189,7 @@ def test_a_control_is_rem_without_one_of_its_parts(overlays, dataset):
     rem = config.run(dataset, "rem", 43)
     without = {
         "penalty": {"extent": "none"},
-        "magnitude": {"penalty": 0, "extent": "follow", "follows": "rem"},
+        "magnitude": {"penalty": 0, "dose": None, "extent": "follow", "follows": "rem"},
         "weight-decay": {"extent": "none", "regularizer": "weight-decay"},
         "rem-votes": {"layers": ["class"]},
     }
@@ -222,6 +222,34 @@ def test_an_experiment_that_lacks_the_variant_followed_is_refused(values):
     assert refusal(values) == "config: in experiment main, magnitude follows rem; add that to its variants."
 
 
+@pytest.mark.parametrize(("penalty", "dose"), [(0.1, 4.3), (None, None), (0, 0)])
+def test_a_penalty_or_a_dose_is_given_and_not_both(values, penalty, dose):
+    values["variants"]["rem"]["pruning"] |= {"penalty": penalty, "dose": dose}
+    assert refusal(values) == (
+        "config, run of dataset mnist, variant rem: "
+        f"pruning.penalty is {penalty if penalty is None else float(penalty)} and pruning.dose is "
+        f"{dose if dose is None else float(dose)}; give one of them a number and set the other to null."
+    )
+
+
+def test_dose_response_has_every_dose_without_zeros_as_rem_and_as_rems_zeros_alone():
+    config = tiny.shipped_config()
+    found = {}
+    for run in config.runs(["dose-response"]):
+        followed = config.run("mnist", run.pruning.follows, run.seed) if run.pruning.follows else run
+        found.setdefault(run.pruning.extent, set()).add(followed.pruning.dose)
+        assert (run.pruning.penalty, run.pruning.dose) == (
+            (0, None) if run.pruning.follows else (None, run.pruning.dose)
+        )
+    assert found == {"none": {0, 0.5, 1, 2, 4.3}, "search": {0, 0.5, 1, 2, 4.3}, "follow": {0.5, 1, 2, 4.3}}
+
+
+def test_a_network_pruned_by_a_dose_is_rem_and_one_of_no_dose_is_not(values):
+    for dose, is_rem in ((4.3, True), (0, False)):
+        values["variants"]["rem"]["pruning"] |= {"penalty": None, "dose": dose}
+        assert parse(Config, values, "config").run("mnist", "rem", 42).pruning.is_rem == is_rem
+
+
 # The quantizer's levels
 
 
@@ -238,8 +266,9 @@ def test_published_levels_above_the_maximum_are_refused(values):
     assert refusal(values) == "config: quantizer.authors_of.shapes-20 is 128, above quantizer.maximum 11; raise that."
 
 
-def test_published_levels_are_of_known_datasets(values):
-    put(values, "quantizer.authors_of", {"shapes-2": 12})
+@pytest.mark.parametrize(("key", "value"), [("authors_of", {"shapes-2": 12}), ("cells", ["shapes-2"])])
+def test_what_the_quantizer_of_a_dataset_is_names_a_known_one(values, key, value):
+    put(values, f"quantizer.{key}", value)
     assert refusal(values).startswith("config: unknown dataset 'shapes-2'; the config has ")
 
 
@@ -259,9 +288,19 @@ def test_another_selected_experiment_may_choose_a_datasets_levels_and_one_not_se
     assert parse(Config, values, "config").selected()
 
 
-def test_the_papers_config_knows_the_authors_k_of_tiny_imagenet():
+def test_the_papers_config_knows_the_authors_quantizer_of_tiny_imagenet():
     quantizer = tiny.shipped_config("paper").quantizer
     assert (quantizer.authors, quantizer.authors_of) == (11, {"tiny-imagenet": 128})
+    assert quantizer.cells == ["tiny-imagenet"]
+
+
+def test_the_papers_config_guards_expanded_mnist_and_normalizes_cifar10_as_the_published_code():
+    config = tiny.shipped_config("paper")
+    assert config.run("expanded-mnist", "rem", 42).pruning.guard == 50
+    assert config.run("mnist", "rem", 42).pruning.guard is None
+    cifar10 = config.run("cifar10", "rem", 42)
+    assert cifar10.data.std == [0.2023, 0.1994, 0.2010]
+    assert cifar10.augment.jitter.model_dump() == {"brightness": 0.25, "contrast": 0.8, "saturation": 0.0}
 
 
 # Shipped configs
@@ -275,7 +314,8 @@ def test_shipped_configs_resolve(overlays):
         expected = itertools.product(experiment.datasets, experiment.variants, experiment.seeds)
         assert keys(config.runs([name])) == list(expected)
     for run in config.runs(config.experiments):
-        assert (run.pruning is None) == (run.checkpoint == "best") == run.variant.startswith("baseline")
+        unpruned = run.variant.startswith("baseline") or run.variant.endswith(("iteration", "iterations"))
+        assert (run.pruning is None) == (run.checkpoint == "best") == unpruned
         assert len(run.data.mean) == len(run.data.std) == run.data.channels
 
 
@@ -350,14 +390,15 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
             "datasets, variants",
         ),
         ("experiments.main.colour", "datasets, variants, seeds"),
-        ("quantizer.colour", "maximum, tolerance, skip_edges, authors, authors_of, variants"),
+        ("quantizer.colour", "maximum, tolerance, skip_edges, authors, authors_of, cells, variants"),
         ("figures.colour", "dataset, seed, every"),
         ("defaults.colour", "dataset, variant, seed, stands_for, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, rotation, jitter"),
+        ("defaults.augment.jitter.colour", "brightness, contrast, saturation"),
         ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
         ("defaults.training.colour", "epochs, patience, batch_size"),
         ("datasets.shapes.data.colour", "source, folder, classes"),
-        ("variants.rem.pruning.colour", "regularizer, penalty, penalty_decay, extent, start"),
+        ("variants.rem.pruning.colour", "regularizer, penalty, dose, penalty_decay, extent, start, guard"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_valid_ones(values, path, valid):
@@ -398,13 +439,16 @@ def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value)
         ("defaults.data.channels", 2),
         ("defaults.data.classes", 1),
         ("defaults.data.view", "zoom"),
-        ("defaults.augment.jitter", 1.0),
+        ("defaults.augment.jitter", 0.2),
+        ("defaults.augment.jitter.contrast", 1.0),
         ("defaults.augment.padding", -1),
         ("defaults.network.routing_iterations", 0),
         ("defaults.training.learning_rate", 0),
         ("defaults.training.learning_rate_decay", 1.1),
         ("defaults.training.epochs", "many"),
         ("variants.rem.pruning.penalty", -1),
+        ("variants.rem.pruning.dose", -1),
+        ("variants.rem.pruning.guard", 101),
         ("variants.rem.pruning.penalty_decay", 0),
         ("variants.rem.pruning.regularizer", "dropout"),
         ("variants.rem.pruning.extent", "guess"),
@@ -486,7 +530,7 @@ def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
         read_run(tmp_path / "run.yaml")
     assert str(raised.value) == (
         f"{tmp_path / 'run.yaml'}: unknown key pruning.penalti; the keys valid there are "
-        "regularizer, penalty, penalty_decay, extent, start, resolution, follows, layers."
+        "regularizer, penalty, dose, penalty_decay, extent, start, guard, resolution, follows, layers."
     )
 
 

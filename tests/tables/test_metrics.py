@@ -22,6 +22,8 @@ def couplings(path, split, scale=1.0, **attributes):
         losses={2: 0.5 * scale, 3: 0.4 * scale},
         strongest=[0.25 * scale, 0.5 * scale],
         sparsity=SHARES,
+        near_uniform_share=0.75 * scale,
+        dose=1.5,
         **{"checkpoint": "last", "split": split, "epoch": 9, "accuracy": 70 * scale, "loss": 0.3 * scale} | attributes,
     )
 
@@ -67,6 +69,7 @@ def levels(path):
             "shared": [False, True, False] * 2,
             "band": [False, True, True] * 2,
             "authors": [True, False, False] * 2,
+            "cells": True,
         }
     )
     rows.to_csv(path, index=False)
@@ -130,12 +133,21 @@ def test_accuracies_and_losses_are_those_of_the_couplings_files(table, split, sc
     assert value(table, "accuracy", **at) == 70 * scale
     assert value(table, "loss", **at) == pytest.approx(0.3 * scale)
     assert value(table, "strongest_coupling", **at) == pytest.approx(0.375 * scale)
+    assert value(table, "near_uniform_share", **at) == 0.75 * scale
     assert [value(table, "accuracy", levels=k, **at) for k in (2, 3)] == [50 * scale, 60 * scale]
     assert [value(table, "loss", levels=k, **at) for k in (2, 3)] == pytest.approx([0.5 * scale, 0.4 * scale])
 
 
-def test_epoch_and_sparsities_belong_to_the_network_and_come_once(table):
+def test_the_dose_of_an_imported_network_is_not_known(tmp_path):
+    files = [couplings(tmp_path / "test.h5", "test", epoch=0)], [entropies(tmp_path / "e.csv")]
+    swept = [sweep(tmp_path / "s.csv")]
+    write_metrics(*files, swept, [levels(tmp_path / "l.csv")], tmp_path / "metrics.csv")
+    assert "dose" not in pd.read_csv(tmp_path / "metrics.csv")["metric"].tolist()
+
+
+def test_epoch_dose_and_sparsities_belong_to_the_network_and_come_once(table):
     assert value(table, "epoch", **NETWORK) == 9
+    assert value(table, "dose", **NETWORK) == 1.5
     assert value(table, "sparsity", **NETWORK) == 25
     for name in ("convolution", "primary", "class", "class_blocks"):
         assert value(table, f"sparsity_{name}", **NETWORK) == pytest.approx(100 * SHARES[name])
@@ -164,7 +176,8 @@ def test_lowest_levels_are_a_networks_and_shared_and_published_levels_the_datase
     assert value(table, "lowest_levels", split="val", **NETWORK) == 3
     assert value(table, "shared_levels", dataset="thirds", split="val") == 3
     assert value(table, "authors_levels", dataset="thirds", split="val") == 2
-    assert table["metric"].isin(["shared_levels", "authors_levels"]).sum() == 2
+    assert value(table, "cells", dataset="thirds", split="val") == 1
+    assert table["metric"].isin(["shared_levels", "authors_levels", "cells"]).sum() == 3
 
 
 def test_the_band_and_what_was_measured_over_it(table):
@@ -185,11 +198,11 @@ def test_what_depends_on_a_split_or_on_k_is_so_described(table):
 
 
 def test_there_is_no_other_row_and_none_twice(table):
-    of_couplings = 2 * (3 + 2 * 2)
-    of_network = 1 + len(SHARES)
+    of_couplings = 2 * (4 + 2 * 2)
+    of_network = 2 + len(SHARES)
     of_entropies = 11 * (3 + 1)
     of_sweep = 2 + 5  # means over the band; at K = 4, which no table of entropies has
-    assert len(table) == of_couplings + of_network + of_entropies + of_sweep + 2 + 2 + 2
+    assert len(table) == of_couplings + of_network + of_entropies + of_sweep + 2 + 3 + 2
     assert not table.duplicated(COLUMNS[:-1]).any()
 
 

@@ -10,7 +10,7 @@ from measurements import made_results, metrics, run_yaml
 from rem.errors import RemError
 from rem.tables.measurements import read_results
 from rem.tables.paper import CONTROLS, TABLES, transfer_note, write_controls, write_tables
-from rem.tables.table import numbers, readable, write_table
+from rem.tables.table import caption, numbers, read_table, readable, write_table
 
 CONFIG = Path(__file__).parents[2] / "config"
 SUFFIXES = (".csv", ".md", ".tex")
@@ -52,7 +52,28 @@ def test_table_4_quantizes_only_where_it_says_so(results):
     assert frame["levels"].isna().tolist() == [True, True] + [False] * 4
     assert frame["accuracy_mean"].tolist() == [97, 97, 95, 94, 95, 94]
     assert frame["sparsity_median"].tolist() == [0, 60] * 3
+    assert frame["dose_median"].tolist() == [0, 1.34] * 3
     assert frame["checkpoint"].tolist() == ["best", "last"] * 3
+
+
+def test_the_range_of_the_sparsity_stands_beside_its_median_where_seeds_differ(results, tmp_path):
+    frame = table(results, 4)
+    assert frame[["sparsity_min", "sparsity_max"]].values.tolist() == [[0, 0], [60, 70]] * 3
+    assert (
+        readable(declared(4), frame, results.names)["Sparsity (%)"].tolist() == ["0.00", "60.00 (60.00 to 70.00)"] * 3
+    )
+    write_table(declared(4), results, "mnist", tmp_path)
+    for suffix in (".md", ".tex"):
+        assert "60.00 (60.00 to 70.00)" in (tmp_path / f"table4{suffix}").read_text(encoding="utf-8")
+    read = read_table(declared(4), tmp_path / "table4.csv")
+    assert read["sparsity_max"].tolist() == [0, 70] * 3
+
+
+def test_the_caption_says_where_the_levels_are_cells(results):
+    frame, in_cells = table(results, 4), dataclasses.replace(results, in_cells=frozenset(["mnist"]))
+    assert "cells" not in caption(declared(4), frame, results)
+    told = "authors' K = 11, the K levels being cells [k/K, (k + 1)/K)"
+    assert told in caption(declared(4), frame, in_cells)
 
 
 def test_table_5_names_both_spreads_of_the_entropy(results):
@@ -202,13 +223,14 @@ def test_networks_with_a_decoder_have_a_table_of_their_own():
 
 
 def test_controls_stand_beside_the_paper_s_networks(tmp_path):
-    names = ("accuracy", "keys", "uniform_share", "strongest_coupling", "sparsity_class_blocks")
+    names = ("accuracy", "keys", "uniform_share", "near_uniform_share", "strongest_coupling", "sparsity_class_blocks")
     variants = ("rem", "penalty", "rem-votes")
     results = measured(*[("mnist", variant, "last", "test") for variant in variants], metrics=names)
     frame = numbers(CONTROLS, results, "")
     assert frame["model"].tolist() == ["CapsNet+REM", "penalty", "rem-votes"] * 2
-    for column in ("keys_median", "uniform_share_mean", "strongest_coupling_mean", "sparsity_class_blocks_mean"):
-        assert frame[column].tolist() == [2] * 6
+    for name in names[2:]:
+        assert frame[f"{name}_mean"].tolist() == [2] * 6
+    assert frame["keys_median"].tolist() == [2] * 6
     write_table(CONTROLS, results, "", tmp_path)
     assert "| mnist     | penalty     | 7   | 2.00 ± 1.41" in (tmp_path / "table_controls.md").read_text(
         encoding="utf-8"

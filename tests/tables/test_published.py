@@ -87,7 +87,7 @@ def test_keys_are_medians_and_sparsity_has_no_levels(comparison):
     keys = comparison.query("table == 5 and row == 'CapsNet+REM' and column == '#1' and levels == 7")
     assert keys[["ours", "ours_ceiling"]].values.tolist() == [[8, 50]]
     sparsity = comparison.query("table == 5 and row == 'CapsNet+REM' and column == 'Sparsity'")
-    assert sparsity["ours"].tolist() == [60]
+    assert sparsity[["ours", "ours_min", "ours_max"]].values.tolist() == [[60, 60, 70]]
     assert sparsity["levels"].isna().all()
 
 
@@ -156,3 +156,5 @@ def test_written_comparison(comparison, tmp_path):
     assert "config `trial`" in text
     assert "8.64 ± 1.15 (classes) **(suspect)**" in text
     assert "nan" not in text.lower()
+    assert "60.00 (60.00 to 70.00)" in text
+    assert "Ours divide by n - 1; the authors' code divides by n" in text.replace("\n", " ")

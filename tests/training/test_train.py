@@ -35,6 +35,9 @@ COLUMNS = [
     "validation_accuracy",
     "threshold",
     "sparsity",
+    "dose",
+    "insensitive",
+    "logit_spread",
 ]
 
 
@@ -137,6 +140,43 @@ def test_the_history_has_a_row_an_epoch(undisturbed, variant):
     assert rows["learning_rate"].tolist() == pytest.approx([0.02 * 0.9**epoch for epoch in range(5)])
     penalty = 0.1 if variant == "rem" else 0.0
     assert rows["penalty"].tolist() == pytest.approx([penalty * 0.9**epoch for epoch in range(5)])
+    assert rows["dose"].tolist() == pytest.approx((3 * rows["penalty"]).cumsum().tolist())  # 40 images in 16s: 3 steps
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_history_has_the_spread_of_the_logits_of_all_validation_images(undisturbed, data, variant):
+    rows = history(undisturbed[variant]).set_index("epoch")
+    for path in kept(undisturbed[variant]):
+        model, run, epoch = load_checkpoint(path, CPU)
+        images = normalize(centre(read_split(data, "val").images, run.data.size), run.data.mean, run.data.std)
+        with torch.no_grad():
+            logits = model(images)[2].double().log()  # (N, J, I), but for a number that all classes share
+        spread = (logits - logits.mean(dim=1, keepdim=True)).std(correction=0)
+        assert 0 < float(spread) == pytest.approx(rows.loc[epoch, "logit_spread"], rel=1e-5)
+
+
+def test_the_spread_of_the_logits_without_routing_is_0(data):
+    training = Trainer(tiny.run(network={"routing_iterations": 1}), data, CPU)
+    training.run_epoch()
+    assert training.history[0]["logit_spread"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_insensitive_is_the_mean_over_every_16th_step_of_what_the_loss_does_not_feel(data, monkeypatch, variant):
+    training, steps = Trainer(tiny.run(variant, training={"batch_size": 2}), data, CPU), []  # 20 steps
+
+    def step(rate):
+        gradients = torch.cat([parameter.grad.flatten() for parameter in weights_and_biases])
+        steps.append(float((1 - gradients.abs()).clamp(min=0).double().mean()))
+        original(rate)
+
+    original = training.optimizer.step
+    weights_and_biases = [value for name, value in training.model.named_parameters() if "decoder" not in name]
+    monkeypatch.setattr(training.optimizer, "step", step)
+    training.run_epoch()
+    assert len(steps) == 20
+    assert training.history[0]["insensitive"] == pytest.approx((steps[0] + steps[16]) / 2, abs=1e-6)
+    assert steps[0] != steps[16]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -346,7 +386,7 @@ def scripted(monkeypatch, losses, correct=None) -> None:
 
     def evaluate(self):
         loss, count = next(remaining)
-        return torch.full((24,), float(loss)), torch.arange(24) < count
+        return torch.full((24,), float(loss)), torch.arange(24) < count, 0.0
 
     monkeypatch.setattr(Trainer, "_evaluate", evaluate)
 
@@ -608,6 +648,32 @@ def test_no_weight_is_pruned_before_the_epoch_where_pruning_starts(data):
     sparsities = [row["sparsity"] for row in training.history]
     assert sparsities[:2] == [0, 0]
     assert sparsities[3] > 0
+
+
+@pytest.mark.parametrize(("guard", "pruned"), [(None, True), (0.0, True), (30.0, True), (100.0, False)])
+def test_nothing_is_pruned_below_the_guards_accuracy(data, guard, pruned):
+    training = Trainer(control(guard=guard), data, CPU)
+    training.run_epoch()  # to 42 % before it is pruned
+    row = training.history[0]
+    assert ((row["sparsity"] > 0), (row["threshold"] > 0)) == (pruned, pruned)
+    assert row["penalty"] > 0  # the weights shrink all the same
+
+
+def test_the_guard_looks_at_the_network_as_it_is_before_it_is_pruned(data, monkeypatch):
+    scripted(monkeypatch, [3, 2, 2, 1], [11, 24, 13, 24])  # of 24: before the first threshold, after it, and so on
+    training = Trainer(control(guard=50.0), data, CPU)
+    training.run_epoch()
+    assert training.history[0]["threshold"] == 0
+    training.run_epoch()
+    assert training.history[1]["threshold"] > 0
+
+
+def test_a_run_of_a_dose_is_that_of_the_penalty_it_comes_to(data, tmp_path):
+    decays = sum(0.9**epoch for epoch in range(5))
+    train(control(penalty=None, dose=3 * 0.1 * decays), data, tmp_path, CPU)
+    rows = history(tmp_path)
+    assert rows["penalty"].tolist() == pytest.approx([0.1 * 0.9**epoch for epoch in range(5)])
+    assert rows["dose"].iloc[-1] == pytest.approx(3 * 0.1 * decays)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -39,24 +39,26 @@ def network(run: Run, never: int | None = None):
     return model
 
 
-def extracted(folder: Path, run: Run, split: str = "test", never: int | None = None, counts=tiny.COUNTS):
+def extracted(
+    folder: Path, run: Run, split: str = "test", never: int | None = None, counts=tiny.COUNTS, cells: bool = False
+):
     """The arrays and the attributes of the file that `extract` writes."""
     prepared = tiny.write_prepared(folder / "prepared.h5", counts)
     save_checkpoint(folder / "best.pt", network(run, never).state_dict(), run, 3)
-    extract(folder / "best.pt", prepared, split, MAXIMUM, folder / "couplings.h5", CPU)
+    extract(folder / "best.pt", prepared, split, MAXIMUM, folder / "couplings.h5", CPU, cells)
     arrays = {}
     with h5py.File(folder / "couplings.h5") as file:
         file.visititems(lambda name, item: arrays.update({name: item[:]}) if isinstance(item, h5py.Dataset) else None)
         return arrays, dict(file.attrs)
 
 
-def in_memory(folder: Path, run: Run, split: str = "test", never: int | None = None, levels: int | None = None):
-    """The labels, and the lengths and couplings of all images in one batch."""
+def in_memory(folder: Path, run: Run, split: str = "test", never: int | None = None, quantizer: tuple | None = None):
+    """The labels, and the lengths and couplings of all images in one batch; `quantizer` is K and `cells`, if any."""
     data, images = run.data, read_split(folder / "prepared.h5", split)
     with torch.no_grad():
         pixels = normalize(centre(images.images, data.size), data.mean, data.std)
         lengths, _, couplings = network(run, never)(
-            pixels, None if levels is None else lambda couplings: quantize(couplings, levels)
+            pixels, None if quantizer is None else lambda couplings: quantize(couplings, *quantizer)
         )
     return images.labels, lengths, couplings
 
@@ -76,6 +78,18 @@ def test_the_couplings_are_the_networks_of_the_predicted_class(tmp_path, split):
     assert arrays["strongest"] == pytest.approx(couplings.numpy().max(axis=1).mean(axis=1), abs=1e-6)
 
 
+def test_the_near_uniform_share_counts_couplings_within_a_hundredth_of_a_jth(tmp_path):
+    arrays, attributes = extracted(tmp_path, tiny.run(), "train")
+    near = np.abs(arrays["couplings"] - np.float32(1 / 3)) <= 0.01
+    assert 0 < attributes["near_uniform_share"] == near.mean() < 1
+
+
+def test_the_dose_is_that_of_the_epochs_that_the_checkpoint_has_behind_it(tmp_path):
+    _, attributes = extracted(tmp_path, tiny.run("rem"))  # of 40 images in 16s, after epoch 3
+    assert attributes["dose"] == pytest.approx(3 * 0.1 * (1 + 0.9 + 0.81))
+    assert extracted(tmp_path, tiny.run())[1]["dose"] == 0
+
+
 def test_class_mean_is_the_mean_over_the_images_predicted_as_the_class(tmp_path):
     arrays, _ = extracted(tmp_path, tiny.run(), "train")
     _, lengths, couplings = in_memory(tmp_path, tiny.run(), "train")
@@ -86,12 +100,15 @@ def test_class_mean_is_the_mean_over_the_images_predicted_as_the_class(tmp_path)
         assert arrays["class_mean"][label] == pytest.approx(own.mean(axis=0), abs=1e-6)
 
 
-def test_accuracy_and_loss_are_those_of_the_network_quantized_at_each_k(tmp_path):
-    arrays, attributes = extracted(tmp_path, tiny.run(), "train")
+@pytest.mark.parametrize("cells", [False, True])
+def test_accuracy_and_loss_are_those_of_the_network_quantized_at_each_k(tmp_path, cells):
+    arrays, attributes = extracted(tmp_path, tiny.run(), "train", cells=cells)
+    assert attributes["cells"] == cells
     assert arrays["sweep/levels"].tolist() == list(LEVELS)
     measured = []
     for levels in [*LEVELS, None]:
-        labels, lengths, _ = in_memory(tmp_path, tiny.run(), "train", levels=levels)
+        quantizer = None if levels is None else (levels, cells)
+        labels, lengths, _ = in_memory(tmp_path, tiny.run(), "train", quantizer=quantizer)
         accuracy = 100 * float((lengths.argmax(dim=1) == labels).double().mean())
         measured.append((accuracy, float(margin_loss(lengths, labels))))
     accuracies, losses = zip(*measured, strict=True)
@@ -106,7 +123,7 @@ def test_images_lost_and_gained_by_quantization_are_those_of_each_image(tmp_path
     right = lengths.argmax(dim=1) == labels
     expected = []
     for levels in LEVELS:
-        _, lengths, _ = in_memory(tmp_path, tiny.run(), "train", levels=levels)
+        _, lengths, _ = in_memory(tmp_path, tiny.run(), "train", quantizer=(levels,))
         quantized = lengths.argmax(dim=1) == labels
         expected.append([int((right & ~quantized).sum()), int((quantized & ~right).sum())])
     assert np.stack([arrays["sweep/lost"], arrays["sweep/gained"]], axis=1).tolist() == expected

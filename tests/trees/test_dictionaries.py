@@ -166,6 +166,20 @@ def test_the_uniform_share_counts_couplings_in_the_level_of_a_jth(written):
     assert at(written[0], 2, 0)["uniform_share"] == pytest.approx(4 / 8)  # level 0: 0.0, 0.1, 0.2, 0.2
 
 
+def test_what_is_made_of_couplings_goes_by_the_quantizer_that_they_name(tmp_path):
+    """Two cells are [0, 1/2) and [1/2, 1]: 0.5 is in the upper one, and 1/3 in the lower."""
+    source = tiny.write_couplings(tmp_path / "a.h5", tiny.run(), COUPLINGS, PREDICTED, cells=True)
+    write_entropies([source], [2], tmp_path / "dictionaries", tmp_path / "entropy.csv")
+    with h5py.File(tmp_path / "dictionaries/a.h5") as file:
+        assert file["levels2/class2/keys"][:].tolist() == [[1, 0]]
+    assert at(pd.read_csv(tmp_path / "entropy.csv"), 2, 2)["uniform_share"] == 0.5
+    write_sweep(source, tmp_path / "sweep.csv")
+    sweep = pd.read_csv(tmp_path / "sweep.csv").query("levels == 2")
+    assert sweep["uniform_share"].item() == pytest.approx((4 / 8 + 1 / 2) / 2)
+    write_trajectory([source], 2, [2], tmp_path / "trajectory.csv")
+    assert pd.read_csv(tmp_path / "trajectory.csv")["keys"].item() == sweep["keys"].item()
+
+
 def test_each_file_has_its_own_dictionary_and_rows(tmp_path):
     sources = [
         tiny.write_couplings(tmp_path / f"{checkpoint}.val.h5", tiny.run(), COUPLINGS, PREDICTED, checkpoint=checkpoint)

@@ -78,14 +78,14 @@ def test_every_k_of_every_network_has_a_row(tmp_path):
     second = network(tmp_path, "rem-7", {2: 0, 3: (0, 1)}, 95.0, losses={2: 0.3, 3: 0.1}, checkpoint="last")
     table = chosen(tmp_path, [first, second])
     columns = "dataset variant seed checkpoint levels accuracy unquantized loss lost gained edge_distance"
-    columns += " edge_at_uniform holds lowest shared band authors"
+    columns += " edge_at_uniform cells holds lowest shared band authors"
     assert list(table.columns) == columns.split()
     distances = [pytest.approx(1 / 6), pytest.approx(1 / 12)]  # edges at 1/2; at 1/4 and 3/4; 1/J = 1/3
     assert table.values.tolist() == [
-        ["thirds", "baseline", 1, "best", 2, 80, 90, 0.4, 10, 0, distances[0], False, *[False] * 5],
-        ["thirds", "baseline", 1, "best", 3, 90, 90, 0.2, 1, 1, distances[1], False, *[True] * 5],
-        ["thirds", "rem", 7, "last", 2, 95, 95, 0.3, 0, 0, distances[0], False, True, True, *[False] * 3],
-        ["thirds", "rem", 7, "last", 3, 96, 95, 0.1, 0, 1, distances[1], False, True, False, *[True] * 3],
+        ["thirds", "baseline", 1, "best", 2, 80, 90, 0.4, 10, 0, distances[0], *[False] * 7],
+        ["thirds", "baseline", 1, "best", 3, 90, 90, 0.2, 1, 1, distances[1], False, False, *[True] * 5],
+        ["thirds", "rem", 7, "last", 2, 95, 95, 0.3, 0, 0, distances[0], False, False, True, True, *[False] * 3],
+        ["thirds", "rem", 7, "last", 3, 96, 95, 0.1, 0, 1, distances[1], False, False, True, False, *[True] * 3],
     ]
 
 
@@ -116,11 +116,14 @@ def test_a_k_with_an_edge_on_a_jth_can_be_passed_over(tmp_path):
         assert table.loc[table["lowest"], "levels"].tolist() == [lowest]
 
 
-@pytest.mark.parametrize("classes", [3, 4, 10])
+@pytest.mark.parametrize("classes", [2, 3, 4, 10, 200])
 def test_the_edge_distance_by_looking_at_every_edge(classes):
-    for levels in range(2, 40):
-        edges = [Fraction(2 * k + 1, 2 * (levels - 1)) for k in range(levels - 1)]
-        assert edge_distance(levels, classes) == min(abs(edge - Fraction(1, classes)) for edge in edges), levels
+    for levels in range(2, 257):
+        centres = [Fraction(2 * k + 1, 2 * (levels - 1)) for k in range(levels - 1)]
+        cells = [Fraction(k, levels) for k in range(1, levels)]
+        for edges, kind in ((centres, False), (cells, True)):
+            nearest = min(abs(edge - Fraction(1, classes)) for edge in edges)
+            assert edge_distance(levels, classes, kind) == nearest, (levels, kind)
 
 
 def test_an_edge_on_a_jth_is_flagged(tmp_path):
@@ -130,6 +133,16 @@ def test_an_edge_on_a_jth_is_flagged(tmp_path):
         accuracies = dict.fromkeys(range(2, 12), 90.0)
         table = chosen(tmp_path, [tiny.write_couplings(tmp_path / "a.h5", run, accuracies=accuracies, accuracy=90.0)])
         assert table.loc[table["edge_at_uniform"], "levels"].tolist() == flagged
+
+
+def test_an_edge_between_cells_is_flagged_where_the_file_says_that_the_quantizer_has_them(tmp_path):
+    run = tiny.run(data={"classes": 4})
+    accuracies = dict.fromkeys(range(2, 13), 90.0)
+    path = tiny.write_couplings(tmp_path / "a.h5", run, accuracies=accuracies, accuracy=90.0, cells=True)
+    table = chosen(tmp_path, [path], skip_edges=True)
+    assert table["cells"].all()
+    assert table.loc[table["edge_at_uniform"], "levels"].tolist() == [4, 8, 12]  # k/K = 1/4
+    assert table.loc[table["lowest"], "levels"].tolist() == [2]
 
 
 def test_no_good_k_is_one_sentence_and_no_file(tmp_path):

@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
 
 
 def probed(folder: Path, levels=(5,), band=tuple(BAND), splits=("test",), checkpoint="best"):
-    probe(folder / f"{checkpoint}.pt", folder / "prepared.h5", splits, levels, band, folder / "probe.csv", CPU)
+    probe(folder / f"{checkpoint}.pt", folder / "prepared.h5", splits, levels, band, False, folder / "probe.csv", CPU)
     return pd.read_csv(folder / "probe.csv", dtype={"setting": str}).fillna({"levels": 0})
 
 

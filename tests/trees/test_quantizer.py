@@ -100,6 +100,56 @@ def test_the_error_is_at_most_half_a_level(coupling: float, levels: int):
     assert error <= 0.5 / (levels - 1) + 1e-12
 
 
+# Cells in the place of centres
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_cell_holds_what_lies_from_its_lower_edge_to_below_its_upper_one(levels: int, dtype: type):
+    x = np.random.default_rng(levels).random(300).astype(dtype)
+    x = x[np.abs(x * levels % 1 - 0.5) < 0.49]  # off the edges
+    expected = [max(k for k in range(levels) if k / levels <= c) for c in x.tolist()]
+    for values in (x, torch.tensor(x)):
+        found = quantizer.keys(values, levels, cells=True)
+        assert np.asarray(found).tolist() == expected
+        assert np.asarray(found).dtype == np.uint8
+        middles = np.asarray(quantizer.quantize(values, levels, cells=True))
+        assert middles == pytest.approx((np.array(expected) + 0.5) / levels, abs=1e-7)
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_an_edge_between_cells_belongs_to_the_upper_one_and_1_to_the_last(levels: int):
+    edges = np.arange(levels + 1) / levels
+    exact = edges[(edges * levels) == np.arange(levels + 1)]
+    found = quantizer.keys(exact, levels, cells=True).tolist()
+    assert found == [min(k, levels - 1) for k in np.rint(exact * levels).astype(int).tolist()]
+    assert quantizer.keys(np.array([0.0, 1.0]), levels, cells=True).tolist() == [0, levels - 1]
+    assert quantizer.keys(np.float32(1.0), levels, cells=True) == levels - 1
+
+
+def test_the_cells_of_tiny_imagenet_put_a_200th_into_the_first_of_128():
+    assert quantizer.keys(np.float32(1 / 200), 128, cells=True) == 0  # [0, .0078): .005 is well inside
+    assert quantizer.keys(np.float32(1 / 200), 128) == 1  # from .0039 to .0118
+
+
+@pytest.mark.parametrize("cells", [False, True])
+@pytest.mark.parametrize("levels", LEVELS)
+def test_the_key_of_a_coupling_is_the_number_of_the_edges_below_it(levels: int, cells: bool):
+    x, edges = couplings_off_the_edges(levels), quantizer.edges(levels, cells)
+    x = x[np.abs(x[:, None] - edges[1:-1]).min(axis=1) > 1e-9]
+    assert len(edges) == levels + 1
+    assert (edges[0], edges[-1]) == (0, 1)
+    assert quantizer.keys(x, levels, cells).tolist() == np.searchsorted(edges[1:-1], x).tolist()
+
+
+@pytest.mark.parametrize("cells", [False, True])
+def test_the_centres_are_numerators_over_one_denominator(cells: bool):
+    x, levels = torch.rand(5, 1, 7, generator=torch.Generator().manual_seed(0)), torch.tensor([[2], [11], [128]])
+    numerators, denominators = quantizer.fraction(x, levels, cells)
+    for row, level in enumerate(levels.flatten().tolist()):
+        assert torch.equal((numerators / denominators)[:, row], quantizer.quantize(x[:, 0], level, cells))
+
+
 def test_six_levels_have_an_edge_on_a_tenth_and_eleven_have_not():
     assert edge_distance(6, 10) == 0
     assert edge_distance(11, 10) == Fraction(1, 20)

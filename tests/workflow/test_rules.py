@@ -46,6 +46,7 @@ def test_a_figure_has_the_code_of_its_own_command():
     common = (tiny.ROOT / "workflow/rules/common.smk").read_text(encoding="utf-8")
     assert code_of("figure") == ["figure_code"]
     assert 'def figure_code(wildcards):\n    return code(f"figure {wildcards.figure}")\n' in common
-    assert code_of("controls_figure") == ['code("figure controls")']
     assert "rem figure {params.which} " in rules()["figure"]
-    assert 'which="controls",' in rules()["controls_figure"]
+    for which in ("controls", "dose_response"):
+        assert code_of(f"{which}_figure") == [f'code("figure {which}")']
+        assert f'which="{which}",' in rules()[f"{which}_figure"]

@@ -248,6 +248,19 @@ def test_the_controls_are_trained_and_measured_like_all_others_but_not_by_all(fr
     assert planned(fresh)["train"] == RUNS
 
 
+def test_what_is_made_of_the_controls_can_be_made_of_any_experiment(fresh):
+    jobs = planned(fresh, "results/smoke/dose-response/table_controls.md")
+    assert (jobs["controls_table"], jobs["experiment_metrics"]) == (1, 1)
+
+
+def test_an_experiment_that_the_config_lacks_is_one_sentence(fresh):
+    environment = os.environ | {"PYTHONPATH": str(fresh)}
+    command = ["snakemake", "--configfile", "config/paper.yaml", "--cores", "2", "--dry-run", "--", "dose_response"]
+    done = subprocess.run(command, cwd=fresh, env=environment, text=True, capture_output=True)
+    assert done.returncode != 0
+    assert "the config has no experiment named dose-response; add one to `experiments`." in done.stdout + done.stderr
+
+
 def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
     folder = copied(tmp_path / "baseline alone")
     config = folder / "config/smoke.yaml"
@@ -323,3 +336,18 @@ def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(p
     if browser.CHROMIUM:
         found = browser.found_in(report, 375, tmp_path)
         assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (9, 0, [], 0)
+
+
+def test_dose_response_makes_its_table_regression_and_figure_and_is_not_made_by_all(project):
+    done = snakemake(project, "--", "dose_response")
+    assert done.returncode == 0, done.stdout
+    assert planned(project, "--", "dose_response") == {}
+    folder = project / "results/smoke/dose-response"
+    table = pd.read_csv(folder / "dose_response.csv")
+    assert list(zip(table["kind"], table["dose"].round(6), strict=True)) == [
+        ("shrunk", 0), ("shrunk", 4.3), ("zeros", 4.3), ("REM", 0), ("REM", 4.3)
+    ]  # fmt: skip
+    assert (table["logit_spread"] > 0).all()
+    assert table["sparsity"].iloc[2] == pytest.approx(table["sparsity"].iloc[4], abs=0.1)
+    assert set(pd.read_csv(folder / "regression.csv")["networks"]) == {5}
+    assert trace([folder / "dose_response.svg", folder / "regression.csv"]).faults == {}

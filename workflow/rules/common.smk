@@ -25,9 +25,8 @@ def keyed(runs):
 
 try:
     CONFIG = sections.parse(Config, config, "config")
-    # Of the targets `all` and `controls`, and of every experiment: those are what the rules can make.
+    # Of the target `all`, and of every experiment: those are what the rules can make.
     RUNS = keyed(CONFIG.selected())
-    CONTROLS = keyed(CONFIG.runs(["controls"] if "controls" in CONFIG.experiments else []))
     ALL_RUNS = RUNS | keyed(CONFIG.runs(CONFIG.experiments))
     # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
     FILES = {
@@ -64,6 +63,7 @@ wildcard_constraints:
     dataset="|".join({dataset for dataset, _, _ in ALL_RUNS}),
     variant="|".join({variant for _, variant, _ in ALL_RUNS}),
     seed="|".join({seed for _, _, seed in ALL_RUNS}),
+    experiment="|".join(CONFIG.experiments),
     figure="[a-z0-9_]+",
     source="|".join([*sources.SOURCES, *weights.WEIGHTS]),
     file="[^/]+",
@@ -125,13 +125,14 @@ def tested_dictionaries(wildcards, runs=RUNS):
     )
 
 
-def controls_dictionaries(wildcards):
-    return tested_dictionaries(wildcards, CONTROLS)
-
-
 def stems(wildcards, output):
     """The names that output files have but for their last suffix."""
     return [os.path.basename(file).rpartition(".")[0] for file in output]
+
+
+def output_stem(wildcards, output):
+    """The first output file without its suffix."""
+    return os.path.splitext(output[0])[0]
 
 
 def input_folder(wildcards, input):
@@ -240,6 +241,11 @@ def checkpoint_couplings(wildcards):
 
 def authors_levels(wildcards):
     return CONFIG.quantizer.authors_of.get(wildcards.dataset, CONFIG.quantizer.authors)
+
+
+def cells_option(wildcards):
+    """Of a dataset whose quantizer has cells in the place of centres."""
+    return "--cells" if wildcards.dataset in CONFIG.quantizer.cells else ""
 
 
 def figure_run(variant):
@@ -357,12 +363,62 @@ def equivariance_option(wildcards, input):
     return ["--equivariance", *input.equivariance] if input.equivariance else []
 
 
+def experiment_runs(wildcards):
+    return keyed(CONFIG.runs([wildcards.experiment]))
+
+
+def experiment_couplings(wildcards):
+    return couplings_files(experiment_runs(wildcards))
+
+
+def experiment_entropies(wildcards):
+    return entropy_files(experiment_runs(wildcards))
+
+
+def experiment_sweeps(wildcards):
+    return sweep_files(experiment_runs(wildcards))
+
+
+def experiment_dictionaries(wildcards):
+    return tested_dictionaries(wildcards, experiment_runs(wildcards))
+
+
+def experiment_images(wildcards):
+    return images_files(wildcards.experiment, experiment_runs(wildcards))
+
+
+def experiment_levels(wildcards):
+    return levels_files(experiment_runs(wildcards))
+
+
+def experiment_settings(wildcards):
+    return run_files("models", "run.yaml", experiment_runs(wildcards))
+
+
+def experiment_histories(wildcards):
+    return run_files("models", "history.csv", experiment_runs(wildcards))
+
+
+def input_words(wildcards, input):
+    """The input files as `rem figure` is given them, where it takes them without options."""
+    return list(input)
+
+
+def experiment_files(experiment, files):
+    """The files that the target of an experiment is made of."""
+    if experiment not in CONFIG.experiments:
+        raise WorkflowError(f"the config has no experiment named {experiment}; add one to `experiments`.")
+    return [f"results/{CONFIG.name}/{experiment}/{file}" for file in files]
+
+
 def controls_files(wildcards):
-    if not CONTROLS:
-        raise WorkflowError("the config has no experiment named controls; add one to `experiments`.")
-    files = [f"table_controls.{suffix}" for suffix in ("csv", "md", "tex")]
-    files += ["metrics.csv", "claims.csv", "claims.md", "controls.png", "controls.svg"]
-    return expand("results/{name}/controls/{file}", name=CONFIG.name, file=files)
+    tables = expand("{table}.{suffix}", table=["table_controls"], suffix=["csv", "md", "tex"])
+    return experiment_files("controls", [*tables, "claims.csv", "claims.md", "controls.png", "controls.svg"])
+
+
+def dose_response_files(wildcards):
+    tables = expand("{table}.{suffix}", table=["dose_response", "regression"], suffix=["csv", "md", "tex"])
+    return experiment_files("dose-response", [*tables, "dose_response.png", "dose_response.svg"])
 
 
 def probe_files(wildcards):

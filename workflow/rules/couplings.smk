@@ -26,6 +26,7 @@ rule extract_couplings:
         folder="results/{name}/couplings/{dataset}/{variant}/seed{seed}",
         files=stems,
         levels=CONFIG.quantizer.maximum,
+        cells=cells_option,
         device=CONFIG.device,
     shell:
         """
@@ -34,6 +35,7 @@ rule extract_couplings:
             --files {params.files:q} \
             --data {input.data:q} \
             --maximum-levels {params.levels} \
+            {params.cells} \
             --device {params.device} \
             --threads {threads} \
             >{log:q} 2>&1
@@ -78,6 +80,7 @@ rule extract_trajectory:
     params:
         code=code("couplings"),
         levels=CONFIG.quantizer.maximum,
+        cells=cells_option,
         device=CONFIG.device,
     shell:
         """
@@ -86,6 +89,7 @@ rule extract_trajectory:
             --files '*.test' \
             --data {input.data:q} \
             --maximum-levels {params.levels} \
+            {params.cells} \
             --device {params.device} \
             --threads {threads} \
             >{log:q} 2>&1

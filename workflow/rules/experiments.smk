@@ -1,0 +1,141 @@
+# Experiments whose results are files of their own, results/<name>/<experiment>/. Two have a target: `controls`, which part
+# of REM does the work, and `dose_response`, whether its shrinkage or its zeros do. What a rule here makes of one of
+# them, it makes of any.
+
+
+use rule metrics as experiment_metrics with:
+    input:
+        couplings=experiment_couplings,
+        entropies=experiment_entropies,
+        sweeps=experiment_sweeps,
+        levels=experiment_levels,
+    output:
+        "results/{name}/{experiment}/metrics.csv",
+    log:
+        "results/{name}/logs/{experiment}/metrics.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/metrics.tsv"
+
+
+rule controls_table:
+    input:
+        metrics="results/{name}/{experiment}/metrics.csv",
+        runs=experiment_settings,
+    output:
+        expand("results/{{name}}/{{experiment}}/table_controls.{suffix}", suffix=["csv", "md", "tex"]),
+    log:
+        "results/{name}/logs/{experiment}/table.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/table.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("controls"),
+        folder=input_folder,
+    shell:
+        """
+        rem controls {params.folder:q} \
+            --metrics {input.metrics:q} \
+            --runs {input.runs:q} \
+            >{log:q} 2>&1
+        """
+
+
+use rule resample as experiment_resample with:
+    input:
+        dictionaries=experiment_dictionaries,
+    output:
+        "results/{name}/{experiment}/images/{dataset}.csv",
+    log:
+        "results/{name}/logs/{experiment}/resample-{dataset}.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/resample-{dataset}.tsv"
+
+
+use rule claims as controls_claims with:
+    input:
+        metrics="results/{name}/{experiment}/metrics.csv",
+        runs=experiment_settings,
+        images=experiment_images,
+        trajectory=[],
+        equivariance=[],
+        accuracies=[],
+        probes=[],
+    output:
+        expand("results/{{name}}/{{experiment}}/claims.{suffix}", suffix=["csv", "md"]),
+    log:
+        "results/{name}/logs/{experiment}/claims.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/claims.tsv"
+    params:
+        folder=input_folder,
+        dataset=CONFIG.figures.dataset,
+        trajectory=[],
+        equivariance=[],
+        accuracies=[],
+        probes=[],
+
+
+use rule figure as controls_figure with:
+    input:
+        metrics="results/{name}/{experiment}/metrics.csv",
+        runs=experiment_settings,
+    output:
+        "results/{name}/{experiment}/controls.png",
+        "results/{name}/{experiment}/controls.svg",
+    log:
+        "results/{name}/logs/{experiment}/figure.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/figure.tsv"
+    params:
+        code=code("figure controls"),
+        which="controls",
+        stem=output_stem,
+        words=input_words,
+
+
+rule dose_response_table:
+    input:
+        metrics="results/{name}/{experiment}/metrics.csv",
+        runs=experiment_settings,
+        histories=experiment_histories,
+    output:
+        expand(
+            "results/{{name}}/{{experiment}}/{table}.{suffix}",
+            table=["dose_response", "regression"],
+            suffix=["csv", "md", "tex"],
+        ),
+    log:
+        "results/{name}/logs/{experiment}/dose_response.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/dose_response.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("dose-response"),
+        folder=input_folder,
+    shell:
+        """
+        rem dose-response {params.folder:q} \
+            --metrics {input.metrics:q} \
+            --runs {input.runs:q} \
+            --histories {input.histories:q} \
+            >{log:q} 2>&1
+        """
+
+
+use rule figure as dose_response_figure with:
+    input:
+        "results/{name}/{experiment}/dose_response.csv",
+    output:
+        "results/{name}/{experiment}/dose_response.png",
+        "results/{name}/{experiment}/dose_response.svg",
+    log:
+        "results/{name}/logs/{experiment}/dose_response_figure.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/dose_response_figure.tsv"
+    params:
+        code=code("figure dose_response"),
+        which="dose_response",
+        stem=output_stem,
+        words=input_words,
