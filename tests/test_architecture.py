@@ -32,7 +32,8 @@ FLOORS = [  # from the ground; a room imports from its own floor's rooms only it
 PURE = {  # equations: they know no files and no config
     *("networks.routing", "networks.capsnet", "networks.backbone", "networks.decoder", "networks.losses"),
     *("pruning.dose", "pruning.lobster", "pruning.masks", "pruning.threshold"),
-    *("trees.quantizer", "trees.entropy", "reconstruction.equivariance", "data.augment"),
+    *("trees.quantizer", "trees.entropy", "trees.interventions", "trees.strength"),
+    *("reconstruction.equivariance", "data.augment"),
 }
 LENGTH = 300
 
