@@ -9,7 +9,7 @@ from rem.errors import RemError
 from rem.tables.names import MODELS
 from rem.tables.quantities import METRICS
 
-SHOWN = ("accuracy", "entropy", "sparsity")
+SHOWN = ("accuracy", "entropy", "band_entropy", "sparsity")
 
 
 def headline(summary: Path, config_name: str) -> str:
@@ -41,4 +41,4 @@ def headline(summary: Path, config_name: str) -> str:
 
 
 def _number(network: dict[str, float], metric: str) -> str:
-    return f"{network[metric]:{METRICS[metric].spec}}"
+    return f"{network[metric]:{METRICS[metric].spec}}" if metric in network else "-"

@@ -59,8 +59,8 @@ METRICS = {
     "lower_bound": Metric("lower bound"),
     "uniform_share": Metric("share in the level of 1/J", told=".3f"),
     "near_uniform_share": Metric("share within .01 of 1/J", told=".3f", sweep=False),
-    "band_entropy": Metric("entropy, mean over the band of K", "bits", ceiling="entropy_ceiling", **OVER_BAND),
-    "band_keys": Metric("keys, mean over the band of K", **COUNT, ceiling="images", **OVER_BAND),
+    "band_entropy": Metric("entropy over the band", "bits", ceiling="entropy_ceiling", **OVER_BAND),
+    "band_keys": Metric("keys over the band", **COUNT, ceiling="images", **OVER_BAND),
     "strongest_coupling": Metric("mean max_j c", spec=".3f", told=".3f", sweep=False),
     # Of claims alone.
     "polarization": Metric("polarization", told=".3f"),

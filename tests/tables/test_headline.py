@@ -7,7 +7,7 @@ import pytest
 from rem.errors import RemError
 from rem.tables.headline import headline
 
-NETWORK = {"accuracy": 98.0933, "entropy": 7.2111, "sparsity": 0.0}
+NETWORK = {"accuracy": 98.0933, "entropy": 7.2111, "band_entropy": 7.143, "sparsity": 0.0}
 
 
 def test_a_row_a_network_and_where_to_look_next(tmp_path):
@@ -23,11 +23,12 @@ def test_a_row_a_network_and_where_to_look_next(tmp_path):
         "(%)",
         "entropy",
         "(bits)",
+        *("entropy", "over", "the", "band", "(bits)"),
         "sparsity",
         "(%)",
     ]
-    assert lines[2].split() == ["digits", "7", "3", "CapsNet+Q", "98.09", "7.21", "0.00"]
-    assert lines[3].split() == ["digits", "7", "3", "CapsNet+REM", "98.09", "7.21", "52.55"]
+    assert lines[2].split() == ["digits", "7", "3", "CapsNet+Q", "98.09", "7.21", "7.14", "0.00"]
+    assert lines[3].split() == ["digits", "7", "3", "CapsNet+REM", "98.09", "7.21", "7.14", "52.55"]
     assert "results/trial/tables/claims.md" in lines[4]
 
 
@@ -43,3 +44,11 @@ def test_what_is_no_summary_is_one_sentence(tmp_path):
     for path in (tmp_path / "summary.json", tmp_path / "none.json"):
         with pytest.raises(RemError, match=r"is no summary of a run .*make it again \(rem tables\)\.$"):
             headline(path, "trial")
+
+
+def test_what_was_not_measured_is_a_dash(tmp_path):
+    without = {metric: value for metric, value in NETWORK.items() if metric != "band_entropy"}
+    (tmp_path / "summary.json").write_text(
+        json.dumps({"a": {"levels": 7, "seeds": 1, "rem": without}}), encoding="utf-8"
+    )
+    assert headline(tmp_path / "summary.json", "trial").splitlines()[2].split()[-2:] == ["-", "0.00"]
