@@ -16,17 +16,18 @@ from rem.tables.resample import ACCURACIES, ENTROPIES
 from rem.tables.statistics import holm, paired_test
 from rem.trees.entropy import KNOWN
 
-COMPARED = ("entropy", "entropy_chao_shen", "accuracy", "keys")
+COMPARED = ("band_entropy", "band_keys", "entropy", "entropy_chao_shen", "accuracy", "keys")
+TESTED = ("band_entropy", "entropy")  # whose p are corrected for their number
 MEASURED = ["seeds", "difference", "std", "low", "high", "t", "p", "p_holm", "effect_size"]
 COLUMNS = ["dataset", "split", "baseline", "baseline_checkpoint", "variant", "variant_checkpoint", "levels", "metric"]
 COLUMNS += [*MEASURED, "images_low", "images_high"]
 NO_PAIR = "No two networks of these runs make a pair."
 CAPTION = """\
 Differences between networks of the same seed: mean of (model - reference) over the seeds that both have, at the \
-checkpoints that their tables show; K is blank where couplings are not quantized. ±: standard deviation of the \
-differences; interval: 95%, of Student's t; p: paired t-test, two-sided; Holm: p corrected for the {tests} tests of an \
-entropy (Eq. 9) in this table; d_z: mean over standard deviation of the differences (Cohen). Blank where fewer than \
-two seeds, or differences that are all the same, leave nothing to test.
+checkpoints that their tables show; K is blank where couplings are not quantized, and of means over the band of K. ±: \
+standard deviation of the differences; interval: 95%, of Student's t; p: paired t-test, two-sided; Holm: p corrected \
+for the {tests} tests of an entropy (Eq. 9) in this table; d_z: mean over standard deviation of the differences \
+(Cohen). Blank where fewer than two seeds, or differences that are all the same, leave nothing to test.
 
 Images: the 95% interval of the same difference where not the seeds but the test images are drawn anew, the same ones \
 for both networks and all seeds (basic bootstrap, {accuracies:,} replicates of an accuracy, {entropies} of an entropy, \
@@ -66,7 +67,7 @@ def compare_pairs(results: Results) -> pd.DataFrame:
         ],
         columns=COLUMNS,
     ).astype({"levels": "Int64"})
-    tested = (table["metric"] == "entropy") & table["p"].notna()
+    tested = table["metric"].isin(TESTED) & table["p"].notna()
     table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy(float))
     return table
 
@@ -83,6 +84,8 @@ def _rows(
 ) -> Iterator[dict[str, object]]:
     networks = [(variant, results.checkpoint(dataset, variant)) for variant in pair]
     for metric in COMPARED:
+        if levels is not None and not METRICS[metric].sweep:  # it has no K
+            continue
         values = [results.over_seeds(dataset, *network, levels, metric, split=split) for network in networks]
         differences = (values[1] - values[0]).dropna()  # by seed
         if not differences.empty:

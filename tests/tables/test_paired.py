@@ -8,7 +8,10 @@ from scipy import stats
 
 from rem.tables.measurements import OVER_IMAGES, Results, read_results
 from rem.tables.paired import COLUMNS, COMPARED, compare_pairs, paired_test, write_paired
+from rem.tables.quantities import METRICS
 from rem.tables.statistics import holm
+
+MEANS = {"baseline": 7.0, "rem": 4.0}
 
 
 def results(values, shared=7, authors=11):
@@ -103,12 +106,20 @@ def test_datasets_splits_levels_and_metrics_are_not_mixed():
         for split in ("test", "transfer")
         for levels in (7, 11)
         for metric in COMPARED
+        if METRICS[metric].sweep
     ):
         values[dataset, split, "baseline", levels, metric] = {42: 0.0, 43: 0.0}
         values[dataset, split, "rem", levels, metric] = {42: number, 43: number + 1.0}
     table = compare_pairs(results(values))
     assert table["difference"].tolist() == [number + 0.5 for number in range(32)]
     assert table[["dataset", "split", "levels", "metric"]].drop_duplicates().shape == (32, 4)
+
+
+def test_a_mean_over_the_band_is_compared_once():
+    values = {("mnist", "test", variant, 0, "band_entropy"): {1: bits, 2: bits + 1} for variant, bits in MEANS.items()}
+    table = compare_pairs(results(values))
+    assert table[["metric", "difference"]].values.tolist() == [["band_entropy", -3.0]]
+    assert table["levels"].isna().all()
 
 
 def test_accuracies_are_compared_without_quantization_too():
