@@ -13,7 +13,19 @@ import pandas as pd
 from rem.claims.rules import FAILS, HOLDS
 from rem.claims.write import Line, read_claims, told
 from rem.errors import RemError
-from rem.figures import fig4, fig5, fig6, fig7, fig8, overview, parse_tree, sweep, transfer
+from rem.figures import (
+    fig4,
+    fig5,
+    fig6,
+    fig7,
+    fig8,
+    frontier,
+    interventions,
+    overview,
+    parse_tree,
+    sweep,
+    transfer,
+)
 from rem.files.atomic import whole
 from rem.files.notes import note_read
 from rem.files.trace import Trace, revision_told, steps, trace, versions_told
@@ -25,7 +37,8 @@ from rem.tables.names import images_of
 from rem.tables.paper import TABLES
 from rem.tables.table import caption, read_table, readable
 
-FIGURES = (overview, sweep, fig4, fig5, fig6, fig7, transfer, fig8, parse_tree)  # in the order in which they are shown
+# In the order in which they are shown.
+FIGURES = (overview, sweep, frontier, interventions, fig4, fig5, fig6, fig7, transfer, fig8, parse_tree)
 CAPTIONS = {module.__name__.rpartition(".")[2]: module.CAPTION for module in FIGURES}
 LEFT_OUT = ["± classes", "Note"]  # of the columns of paper_vs_ours.md, which has room for them
 PAIRED = "CapsNet+REM against CapsNet+Q over the seeds"

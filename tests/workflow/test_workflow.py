@@ -18,6 +18,7 @@ from rem.files.trace import record_file, trace
 
 ROOT = Path(__file__).parents[2]
 RUNS = 2 * 2 * 2 + 2 + 2 + 2  # of the experiments main, decoder, affine and deep
+FIGURES = ("parse_tree", "sweep", "overview", "transfer", "frontier", "interventions")  # beside the paper's
 
 
 def snakemake(folder, *arguments, **environment):
@@ -72,7 +73,7 @@ def test_every_table_and_figure_is_there(project):
     for name in (*(f"table{which}" for which in [*range(2, 8), "_decoder"]), "paper_vs_ours", "claims"):
         assert (results / "tables" / f"{name}.csv").stat().st_size > 0
         assert (results / "tables" / f"{name}.md").stat().st_size > 0
-    for name in (*(f"fig{which}" for which in range(4, 9)), "parse_tree", "sweep", "overview", "transfer"):
+    for name in (*(f"fig{which}" for which in range(4, 9)), *FIGURES):
         assert (results / "figures" / f"{name}.png").stat().st_size > 0
         assert (results / "figures" / f"{name}.svg").stat().st_size > 0
 
@@ -110,7 +111,7 @@ def test_other_levels_are_reported_without_training(project, edited, old, new):
     edited("config/smoke.yaml", old, new)
     assert planned(project) == {  # neither Figure 8 nor the parse tree shows levels
         "choose_levels": 4, "entropy": RUNS, "entropy_transfer": 2, "trajectory": 1, "metrics": 1, "resample": 4,
-        "tables": 1, "paired": 1, "claims": 1, "figure": 6,
+        "probe": 12, "probes": 1, "tables": 1, "paired": 1, "claims": 1, "figure": 8,
     }  # fmt: skip
 
 
@@ -269,7 +270,13 @@ def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
         encoding="utf-8",
     )
     done = snakemake(folder, "--dry-run")
-    assert set(re.findall(r"figures/(\w+)\.png", done.stdout)) == {"fig4", "sweep", "overview"}
+    assert set(re.findall(r"figures/(\w+)\.png", done.stdout)) == {
+        "fig4",
+        "sweep",
+        "overview",
+        "frontier",
+        "interventions",
+    }
     assert "trajectory" not in done.stdout
 
 
@@ -335,7 +342,7 @@ def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(p
     assert trace([report]).faults == {}
     if browser.CHROMIUM:
         found = browser.found_in(report, 375, tmp_path)
-        assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (9, 0, [], 0)
+        assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (11, 0, [], 0)
 
 
 def test_dose_response_makes_its_table_regression_and_figure_and_is_not_made_by_all(project):
