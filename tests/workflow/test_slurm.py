@@ -18,6 +18,7 @@ from benchmarks.copies import copied
 
 PROFILE = ["--workflow-profile", "profiles/slurm"]
 ON_DEVICE = {"train", "extract_couplings", "extract_transfer", "extract_trajectory", "stack_decoder", "perturb"}
+ON_DEVICE |= {"accuracies", "probe"}
 LOCAL = {"all", "fetch", "data_settings", "run_settings", "stacked_decoder_settings"}
 POLL = ["--slurm-init-seconds-before-status-checks", "2", "--slurm-status-command", "squeue", "--latency-wait", "5"]
 
