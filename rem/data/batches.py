@@ -16,7 +16,9 @@ from rem.data.augment import augment, centre, normalize, send
 from rem.data.streams import Stream
 from rem.errors import RemError
 from rem.files.hdf5 import open_hdf5
-from rem.settings.run import Augment, Data, Run
+from rem.settings.run import Augment, Data, Jitter, Run
+
+UNCHANGED = Augment(padding=0, flip=False, rotation=0.0, jitter=Jitter(brightness=0.0, contrast=0.0, saturation=0.0))
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,10 @@ def stream_training_batches(
         return
     drawn = np.random.SeedSequence((data.split_seed, Stream.TRAIN_PLACES_ONCE))
     generator = torch.Generator().manual_seed(int(drawn.generate_state(1)[0]))
-    still = Augment(padding=0, flip=False, rotation=0.0, jitter=0.0)
     with open_hdf5(path) as file:
         group = find_split(file, "train")
         for start in range(0, len(group["labels"]), batch_size):
             rows = slice(start, start + batch_size)
             images, labels = (torch.from_numpy(group[name][rows]) for name in ("images", "labels"))
-            placed = augment(images.to(device), data.size, still, generator)
+            placed = augment(images.to(device), data.size, UNCHANGED, generator)
             yield normalize(placed, data.mean, data.std), labels.long().to(device)

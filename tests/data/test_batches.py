@@ -7,7 +7,14 @@ import tiny
 import torch
 
 from rem.data.augment import augment, centre, normalize, reconstruction_targets
-from rem.data.batches import Split, epoch_batches, eval_batches, read_split, stream_batches
+from rem.data.batches import (
+    Split,
+    epoch_batches,
+    eval_batches,
+    read_split,
+    stream_batches,
+    stream_training_batches,
+)
 from rem.errors import RemError
 from rem.settings.run import Augment
 
@@ -226,3 +233,20 @@ def test_streamed_batches_are_those_of_the_loaded_split(tmp_path, batch_size):
         assert all(torch.equal(one, other) for one, other in zip(made, wanted, strict=True))
     with pytest.raises(RemError, match="no split 'val', only transfer"):
         next(stream_batches(tmp_path / "a.h5", "val", batch_size, *settings, "cpu"))
+
+
+@pytest.mark.parametrize("view", ["crop", "place"])
+def test_training_images_outside_training_are_all_there_in_order_and_the_same_each_time(tmp_path, view):
+    size = tiny.SIZE if view == "crop" else tiny.STORED + 5
+    data = tiny.run(data={"view": view, "size": size}).data
+    path = tiny.write_prepared(tmp_path / "prepared.h5")
+    once, again = (list(stream_training_batches(path, data, 7, "cpu")) for _ in range(2))
+    assert all(torch.equal(images, others) for (images, _), (others, _) in zip(once, again, strict=True))
+    assert torch.equal(torch.cat([labels for _, labels in once]), read_split(path, "train").labels)
+    images = torch.cat([images for images, _ in once])
+    assert images.shape[-2:] == (size, size)
+    if view == "place":  # each whole, somewhere on the black canvas
+        stored = read_split(path, "train").images
+        black = normalize(torch.zeros(1, 1, 1, 1, dtype=torch.uint8), data.mean, data.std).item()
+        assert (images != black).sum() == (stored > 0).sum()
+        assert len({tuple((image[0] != black).nonzero()[0].tolist()) for image in images}) > 1
