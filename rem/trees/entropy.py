@@ -4,7 +4,6 @@ R. Renzulli, E. Tartaglione, M. Grangetto: REM: Routing Entropy Minimization for
 https://arxiv.org/abs/2204.01298.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,13 +50,15 @@ def dictionary(keys: "np.ndarray | torch.Tensor") -> Dictionary:
 def digests(keys: np.ndarray) -> np.ndarray:
     """A 64-bit hash of every key, (N,) uint64, by which keys are counted without being kept.
 
-    Among n different keys any two share a hash with a probability below n^2 / 2^65: one in 10^11 for 10,000.
+    It is the sum of the key's numbers, each times a random odd one, modulo 2^64. Two different keys share it with a
+    probability of at most 2^-56, for they differ by less than 2^8 somewhere: any two of n keys with one below
+    n^2 / 2^57, which is one in 10^9 for 10,000.
 
     Args:
         keys: (N, I) uint8, a row per image.
     """
-    rows = np.ascontiguousarray(keys, dtype=np.uint8)
-    return np.frombuffer(b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in rows), np.uint64)
+    factors = np.random.default_rng(0).integers(2**63, size=keys.shape[1], dtype=np.uint64) * 2 + 1  # odd
+    return (keys * factors).sum(axis=1, dtype=np.uint64)
 
 
 def entropy(counts: np.ndarray) -> float:

@@ -90,9 +90,11 @@ class Probing:
         self._temper(self._count(("temperature", "1", None), lengths, labels, right), couplings, predicted)
         self._delete(primary, couplings, made["intervention", "uniform", None], predicted, labels, right)
         for t in ITERATIONS:
-            poses, couplings_t = route(model.weight, primary, model.routing_bias, t)
-            setting = self._count(("iterations", str(t), None), poses.norm(dim=-1), labels, right)
-            self._strengths(setting, couplings_t)
+            found, at_t = lengths, couplings
+            if t != model.iterations:
+                poses, at_t = route(model.weight, primary, model.routing_bias, t)
+                found = poses.norm(dim=-1)
+            self._strengths(self._count(("iterations", str(t), None), found, labels, right), at_t)
         self._compare_keys(own_column(couplings, predicted), lengths, predicted, labels, right)
         self.done += len(labels)
 
