@@ -4,6 +4,7 @@ R. Renzulli, E. Tartaglione, M. Grangetto: REM: Routing Entropy Minimization for
 https://arxiv.org/abs/2204.01298.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,8 +58,13 @@ def digests(keys: np.ndarray) -> np.ndarray:
     Args:
         keys: (N, I) uint8, a row per image.
     """
-    factors = np.random.default_rng(0).integers(2**63, size=keys.shape[1], dtype=np.uint64) * 2 + 1  # odd
-    return (keys * factors).sum(axis=1, dtype=np.uint64)
+    return (keys * _factors(keys.shape[1])).sum(axis=1, dtype=np.uint64)
+
+
+@functools.cache
+def _factors(capsules: int) -> np.ndarray:
+    """Random odd numbers, the same in every process."""
+    return np.random.default_rng(0).integers(2**63, size=capsules, dtype=np.uint64) * 2 + 1
 
 
 def entropy(counts: np.ndarray) -> float:

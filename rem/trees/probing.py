@@ -170,8 +170,9 @@ class Probing:
         rows = slice(self.done, self.done + len(predicted))
         column, labels = own_column(couplings, predicted).cpu().numpy(), predicted.cpu().numpy()
         self.hashes[place, 0, rows] = labels
-        for at, level in enumerate(self.levels, start=1):
-            self.hashes[place, at, rows] = entropy.digests(quantizer.keys(column, level, self.cells))
+        every = np.array(self.levels, column.dtype).reshape(-1, 1, 1)
+        keys = quantizer.keys(column, every, self.cells)  # (L, B, I)
+        self.hashes[place, 1:, rows] = entropy.digests(keys.reshape(-1, keys.shape[2])).reshape(len(keys), -1)
 
     def _delete(
         self, primary: Tensor, couplings: Tensor, uniform: Tensor, predicted: Tensor, labels: Tensor, right: Tensor

@@ -59,7 +59,7 @@ def edges(levels: int, cells: bool = False) -> np.ndarray:
     return k / levels if cells else ((k - 0.5) / (levels - 1)).clip(0, 1)
 
 
-def keys(couplings: Array, levels: int, cells: bool = False) -> Array:
+def keys(couplings: Array, levels: int | Array, cells: bool = False) -> Array:
     """The k of Eq. 7 as uint8, for K up to 256: of couplings (N, I), a row is the key of an image's parse tree.
 
     Takes and gives a NumPy array or a tensor, of any shape; with `cells`, k is the number of the cell.

@@ -48,11 +48,11 @@ def hashed_keys(
 def _rows(couplings: Path) -> Iterator[dict[str, object]]:
     with open_hdf5(couplings) as source:
         run, where = run_of(source), row_of(source)
-        levels, accuracy = source["sweep/levels"][:], source["sweep/accuracy"][:]
+        levels, accuracy = source["sweep/levels"][:].tolist(), source["sweep/accuracy"][:]
         predicted, classes, cells = source["predicted"][:], run.data.classes, source.attrs["cells"]
         digests, uniform = hashed_keys(source["couplings"], levels, classes, cells)
     members = [np.flatnonzero(predicted == label) for label in range(classes)]
-    for level, percent, words, shares in zip(levels.tolist(), accuracy, digests, uniform, strict=True):
+    for level, percent, words, shares in zip(levels, accuracy, digests, uniform, strict=True):
         counts = [np.unique(words[images], return_counts=True)[1] for images in members]
         yield where | {
             "levels": level,

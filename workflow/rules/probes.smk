@@ -37,8 +37,8 @@ rule probe:
 
 rule probes:
     input:
-        probes=probe_files,
         metrics="results/{name}/metrics.csv",
+        probes=probe_files,
         runs=run_files("models", "run.yaml", PROBED),
     output:
         "results/{name}/probes.csv",
@@ -52,7 +52,7 @@ rule probes:
         "../../environment.yml"
     params:
         code=code("probes"),
-        folder="results/{name}",
+        folder=input_folder,
     shell:
         """
         rem probes {params.folder:q} \
