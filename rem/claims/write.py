@@ -185,7 +185,7 @@ def _told(finding: Finding) -> str:
     over_images = f", images [{finding.images_low:+{spec}}, {finding.images_high:+{spec}}]"
     images = "" if pd.isna(finding.images_low) else over_images
     note = f" ({finding.note})" if finding.note else ""
-    name = finding.metric.removeprefix("band_")
+    name = finding.metric.removeprefix("band_") if metric.over_band else metric.label
     return (
         f"{data}{levels}: {name} {finding.reference:{spec}}{unit} ({finding.against}), "
         f"{finding.value:{spec}}{unit} ({finding.network}); {finding.difference:+{spec}}{interval}{images}, "
