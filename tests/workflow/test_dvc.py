@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from benchmarks.copies import PARTS, copied
+from rem.tables.summary import SUMMED_UP
 
 DVC = ("dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore")
 STAGES = ["data", "models", "couplings", "entropies", "tables"]
@@ -160,7 +161,7 @@ def test_an_experiment_with_other_levels_is_compared_without_training(clone):
     names = (
         "seeds",
         "levels",
-        *(f"{one}.{name}" for one in ("baseline", "rem") for name in ("accuracy", "entropy", "sparsity")),
+        *(f"{one}.{name}" for one in ("baseline", "rem") for name in SUMMED_UP),
     )
     assert set(changed["results/mini/tables/summary.json"]) == {f"mnist.{name}" for name in names}
     assert "quantizer.tolerance" in run(clone, "dvc", "exp", "show", "--only-changed", "--no-pager")
@@ -171,7 +172,7 @@ def test_plots_show_figures_and_the_curves_of_their_networks(clone):
     page = (clone / "dvc_plots/index.html").read_text(encoding="utf-8")
     for part in ("validation_loss", "entropy", "baseline/seed42/sweep/best.test.csv", "rem/seed42/history.csv"):
         assert part in page
-    assert len(list((clone / "dvc_plots/static").glob("*.png"))) == 2
+    assert len(list((clone / "dvc_plots/static").glob("*.png"))) == 3
 
 
 def test_another_config_in_the_same_tree_leaves_the_first_as_it_is(clone):

@@ -76,7 +76,9 @@ def test_a_second_run_is_refused_and_the_first_one_stops_at_once_when_it_is_told
 
 
 def test_a_command_that_is_interrupted_says_how_to_go_on(prepared, tmp_path):
-    (tmp_path / "run.yaml").write_text(to_yaml(tiny.run("rem", training={"epochs": 10_000})), encoding="utf-8")
+    (tmp_path / "run.yaml").write_text(
+        to_yaml(tiny.run("rem", training={"epochs": 10_000, "patience": 10_000})), encoding="utf-8"
+    )
     command = [sys.executable, "-m", "rem", "train", tmp_path / "run.yaml", "--data", prepared, "--device", "cpu"]
     with subprocess.Popen(command, cwd=tiny.ROOT, text=True, stderr=subprocess.PIPE) as process:
         wait_for(tmp_path / "state.pt")

@@ -208,7 +208,7 @@ def test_the_command_of_the_readme_means_what_it_says_and_so_do_its_likes(fresh,
     done = subprocess.run([*command, *words.split()], cwd=fresh, env=environment, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     total = int(re.search(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE)[1])
-    assert total == (2 if "mnist.h5" in words else 267)  # a file and its settings, or everything
+    assert total == (2 if "mnist.h5" in words else 330)  # a file and its settings, or everything
 
 
 def test_a_configfile_that_is_not_there_is_one_sentence(fresh):
@@ -335,7 +335,7 @@ def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(p
     assert done.returncode == 0, done.stdout
     report = project / "results/smoke/report.html"
     text = report.read_text(encoding="utf-8")
-    assert text.count("data:image/svg+xml;base64,") == 9
+    assert text.count("data:image/svg+xml;base64,") == 11
     assert f"{RUNS} networks on 4 datasets" in text
     assert "was traced back to the raw data when this file was" in text
     assert planned(project, "--", "report_html") == {}
