@@ -41,12 +41,10 @@ class Evidence:
         decides: bool = True,
     ) -> list[Finding]:
         """The comparison at the shared K, which decides unless told otherwise, and beside it at the authors' one."""
-        images = self.results.names.transfer(dataset) if split == "transfer" else None
-        data = images.name if images else dataset
         found = []
         for levels in self.results.reported(dataset):
             counts = decides and levels == self.results.shared[dataset]
-            found += compare(self.results, dataset, metric, network, against, rule, levels, counts, split, data)
+            found += compare(self.results, dataset, metric, network, against, rule, levels, counts, split)
         return found
 
     def over_band(
@@ -61,16 +59,14 @@ class Evidence:
         decides: bool = True,
     ) -> list[Finding]:
         """The comparison of means over the band, which decides unless told otherwise; beside it those at single K."""
-        images = self.results.names.transfer(dataset) if split == "transfer" else None
-        data, averaged = images.name if images else dataset, f"band_{metric}"
-        found = compare(self.results, dataset, averaged, network, against, rule, None, decides, split, data)
+        found = compare(self.results, dataset, f"band_{metric}", network, against, rule, None, decides, split)
         found = [self._with_signs(finding, metric, network, against) for finding in found]
         return found + self.at_levels(dataset, metric, network, against, rule, split, decides=False)
 
     def _with_signs(self, finding: Finding, metric: str, network: Compared, against: Compared) -> Finding:
         """Told at how many K of the band the difference has the sign of that of the means."""
         results, dataset = self.results, finding.dataset
-        pair = [(of.variant, of.checkpoint or results.checkpoint(dataset, of.variant)) for of in (network, against)]
+        pair = [of.state(results, dataset) for of in (network, against)]
         differences = [
             float(
                 np.subtract(*(results.over_seeds(dataset, *of, k, metric, split=finding.split).mean() for of in pair))

@@ -38,6 +38,16 @@ class Compared:
         name = names.model(self.variant, dataset, quantized)
         return name + (f" ({self.checkpoint})" if self.checkpoint else "")
 
+    def state(self, results: Results, dataset: str) -> tuple[str, str | None]:
+        """The variant and the checkpoint."""
+        return self.variant, self.checkpoint or results.checkpoint(dataset, self.variant)
+
+
+def data_of(results: Results, dataset: str, split: str) -> str:
+    """Whose images a finding is of: the dataset's, or on the transfer split those of its further source."""
+    images = results.names.transfer(dataset) if split == "transfer" else None
+    return images.name if images else dataset
+
 
 class Judged(NamedTuple):
     """By what a finding is judged: the interval of its difference at any level, and the rule that reads it."""
@@ -99,14 +109,13 @@ def compare(
     levels: int | None,
     decides: bool = True,
     split: str = "test",
-    data: str | None = None,
 ) -> list[Finding]:
     """What the difference of two networks of the same seed says; nothing where no seed has both measurements.
 
     An entropy or a number of keys at its ceiling is a lower bound of the true one: where the lower of the two is
     there nothing is decided, nor where either is that two networks are the same.
     """
-    pair = [(of.variant, of.checkpoint or results.checkpoint(dataset, of.variant)) for of in (network, against)]
+    pair = [of.state(results, dataset) for of in (network, against)]
     values, references = (results.over_seeds(dataset, *of, levels, metric, split=split) for of in pair)
     described = METRICS[metric]
     quantized = levels is not None or described.over_band
@@ -126,7 +135,7 @@ def compare(
         elif any(reached):
             note = f"{names[reached.index(True)]} is at the ceiling: the true difference is larger"
             finding = _bounded(finding, different if rule is same else rule, note)
-    return [replace(finding, decides=decides, levels=levels, split=split, data=data or dataset)]
+    return [replace(finding, decides=decides, levels=levels, split=split, data=data_of(results, dataset, split))]
 
 
 def _bounded(finding: Finding, rule: Rule, note: str) -> Finding:

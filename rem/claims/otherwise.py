@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rem.claims.evidence import BASELINE, REM, VARIANTS, Evidence
-from rem.claims.findings import Compared, Finding, Judged, at_ceiling, compare, over_runs
+from rem.claims.findings import Compared, Finding, Judged, at_ceiling, compare, data_of, over_runs
 from rem.claims.rules import (
     ALPHA,
     BY_CHANCE,
@@ -257,7 +257,6 @@ def _at_equal_accuracy(evidence: Evidence) -> list[Finding]:
             low, high = means[["low", "high"]].mean()
             note = f"meaned over the test accuracies that both pass through, {low:.1f} to {high:.1f} %"
             note += f"; {one.note}" if one.note else ""
-            images = names.transfer(dataset)
-            shown = {"split": "transfer", "data": images.name if images else dataset}
+            shown = {"split": "transfer", "data": data_of(evidence.results, dataset, "transfer")}
             found.append(replace(one, decides=False, note=note, **shown))
     return found

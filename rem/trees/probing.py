@@ -104,7 +104,7 @@ class Probing:
         same, other = self._donors(couplings, predicted)
         found = {("temperature", f"{tau:g}", None): temper(couplings, tau) for tau in TAUS if tau != 1}
         fixed = {
-            ("uniform", None): temper(couplings, math.inf),
+            ("uniform", None): found["temperature", "inf", None],
             ("class-mean", None): trees.class_mean.expand(of_all),
             ("overall-mean", None): trees.overall_mean.expand(of_all),
             ("same-class", None): same,
