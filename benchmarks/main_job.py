@@ -26,7 +26,6 @@ MODULES = {  # what a rule's command imports before it begins to work
     "perturb": "rem.reconstruction.perturb",
     "entropy": "rem.trees.dictionaries",
     "entropy_transfer": "rem.trees.dictionaries",
-    "sweep": "rem.trees.dictionaries",
 }
 
 

@@ -9,7 +9,8 @@ from rem.claims.evidence import BASELINE, REM, Evidence
 from rem.claims.findings import Compared, Finding, compare, over_runs
 from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower, undecidable
 from rem.tables.measurements import main_dataset, others
-from rem.tables.probes import UNCHANGED, Probes, at
+from rem.tables.probes import Probes, at
+from rem.trees.probe_kinds import UNCHANGED
 
 STATIC = ("intervention", "class-mean")
 

@@ -96,7 +96,7 @@ def parse_tree(stem: Path, data: Path, baseline: Path, rem: Path, image: int | N
 
 @command(
     STEM,
-    argument("tables", nargs="+", help="CSVs of rem sweep, one a run"),
+    argument("tables", nargs="+", help="sweep/<file>.csv of rem entropy, one a run"),
     argument("--levels", nargs="*", default=[], help="levels.csv of every dataset"),
     argument("--runs", nargs="*", default=[], help="run.yaml of every run"),
     name="figure sweep",

@@ -18,7 +18,7 @@ NAME = argument("--name", type=str, required=True, help="the config's name, to b
     argument("target", help="the CSV to write"),
     argument("--couplings", nargs="+", required=True, help="files of rem couplings"),
     argument("--entropies", nargs="+", required=True, help="CSVs of rem entropy"),
-    argument("--sweeps", nargs="+", required=True, help="CSVs of rem sweep"),
+    argument("--sweeps", nargs="+", required=True, help="its CSVs of every K, sweep/<file>.csv"),
     argument("--levels", nargs="+", required=True, help="CSVs of rem choose-levels"),
 )
 def metrics(target: Path, couplings: list[Path], entropies: list[Path], sweeps: list[Path], levels: list[Path]) -> None:

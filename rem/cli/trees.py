@@ -62,22 +62,18 @@ def choose_levels(target: Path, couplings: list[Path], tolerance: float, skip_ed
     argument("--folder", required=True, help="where to write the dictionaries"),
     COUPLINGS,
     LEVELS,
+    argument("--swept", type=str, nargs="*", default=[], help="<checkpoint>.<split> of couplings to sweep over K too"),
 )
-def entropy(target: Path, folder: Path, couplings: list[Path], levels: Path) -> None:
-    """Write the dictionaries and entropies of couplings, at the shared K and at the authors' one."""
+def entropy(target: Path, folder: Path, couplings: list[Path], levels: Path, swept: list[str]) -> None:
+    """Write dictionaries and entropies at the shared K and the authors' one, and sweep/<file>.csv at every K."""
     from rem.trees.dictionaries import write_entropies
     from rem.trees.levels import reported_levels
-
-    write_entropies(couplings, reported_levels(levels), folder, target)
-
-
-@command(argument("folder", help="where to write"), COUPLINGS)
-def sweep(folder: Path, couplings: list[Path]) -> None:
-    """Write accuracy and entropy at every K, a CSV for each file of couplings, under its name."""
     from rem.trees.sweep import write_sweep
 
     for path in couplings:
-        write_sweep(path, folder / f"{path.stem}.csv")
+        if path.stem in swept:
+            write_sweep(path, folder / "sweep" / f"{path.stem}.csv")
+    write_entropies(couplings, reported_levels(levels), folder, target)
 
 
 @command(

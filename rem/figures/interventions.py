@@ -14,8 +14,9 @@ from matplotlib.patches import Patch
 from rem.figures.style import COLUMN, PAGE, UNREACHABLE, Look, looks, mark, panel_title, save_figure
 from rem.settings.run import read_run
 from rem.tables.names import Names
-from rem.tables.probes import INTERVENTIONS, MARGIN, Probes, read_probes
+from rem.tables.probes import MARGIN, Probes, read_probes
 from rem.tables.statistics import paired_test
+from rem.trees.probe_kinds import INTERVENTIONS
 
 CAPTION = (
     "Points of accuracy that other couplings in the last iteration cost, on the same test images: means over seeds "

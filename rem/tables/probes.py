@@ -12,15 +12,11 @@ from rem.files.atomic import whole
 from rem.files.csv import read_csv
 from rem.tables.measurements import Results, read_results
 from rem.tables.statistics import paired_test
+from rem.trees.probe_kinds import COLUMNS, DELETED, DELETIONS, INTERVENTIONS, UNCHANGED
 
-DELETED = 0.2  # of the primary capsules, by the probe `deletion`
 MARGIN = 0.5  # points of accuracy; a smaller loss counts as none
-COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "probe", "setting", "levels", "metric", "value"]
 CELL = ["dataset", "split", "variant", "checkpoint", "probe", "setting", "levels", "metric"]
-UNCHANGED = ("temperature", "1")
 ANY = 0  # in `levels`, where there is none
-INTERVENTIONS = ("uniform", "class-mean", "modal-key", "overall-mean", "same-class", "other-class", "one-hot")
-DELETIONS = ("strongest", "agreeing", "random")
 SHOWN_TAUS = ("0.5", "1", "2", "3", "inf")
 
 

@@ -17,11 +17,10 @@ from rem.networks.build import build
 from rem.networks.capsnet import CapsNet
 from rem.settings.run import Run
 from rem.training.checkpoints import load_checkpoint
+from rem.trees.probe_kinds import COLUMNS
 from rem.trees.probing import Probing, row
 from rem.trees.strength import polarization, strongest_coupling
 from rem.trees.training_trees import training_trees
-
-COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "probe", "setting", "levels", "metric", "value"]
 
 
 def probe(
@@ -36,7 +35,7 @@ def probe(
 ) -> None:
     """Write what other couplings in the last iteration would make of a network, as a CSV with `COLUMNS`.
 
-    `probe` and `setting` say what was done, as `rem.trees.probing` describes; `metric` is one of:
+    `probe` and `setting` say what was done, as `rem.trees.probe_kinds` describes; `metric` is one of:
         `accuracy` in %, `loss`; `images`, and of them `lost`, which the network as it is classifies rightly and the
         setting does not, and `gained`, the reverse;
         `strongest_coupling`, `polarization`, `coupling_spread` (how far c_ij lie from 1/J, root mean square) and

@@ -10,7 +10,8 @@ from rem.claims.findings import decided
 from rem.claims.paper import CLAIMS
 from rem.claims.rules import FAILS, HOLDS, MISSING, UNDECIDED
 from rem.claims.write import told
-from rem.tables.probes import COLUMNS, Probes
+from rem.tables.probes import Probes
+from rem.trees.probe_kinds import COLUMNS
 
 NOISE = (-0.05, 0.0, 0.05)
 LINE = {"0.5": (6.0, 98.0), "1": (4.0, 97.0), "2": (2.0, 96.0), "inf": (0.0, 95.0)}  # tau to bits and accuracy

@@ -244,16 +244,15 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
 
     entropies = tmp_path / "entropy.csv"
     trees = ["--folder", tmp_path / "dictionaries", "--couplings", files / "last.test.h5"]
-    assert rem("entropy", entropies, *trees, "--levels", levels) == 0
+    assert rem("entropy", entropies, *trees, "--levels", levels, "--swept", "last.test") == 0
     shared = chosen.loc[chosen["shared"], "levels"].item()
     assert pd.read_csv(entropies)["levels"].unique().tolist() == [shared, 6]
-    assert [path.name for path in (tmp_path / "dictionaries").glob("[!.]*")] == ["last.test.h5"]
-
-    assert rem("sweep", tmp_path / "sweep", "--couplings", files / "last.test.h5") == 0
-    assert pd.read_csv(tmp_path / "sweep/last.test.csv")["levels"].tolist() == [2, 3, 4, 5, 6]
+    assert [path.name for path in (tmp_path / "dictionaries").glob("[!.]*.*")] == ["last.test.h5"]
+    sweep = tmp_path / "dictionaries/sweep/last.test.csv"
+    assert pd.read_csv(sweep)["levels"].tolist() == [2, 3, 4, 5, 6]
 
     inputs = ["--couplings", files / "last.test.h5", "--entropies", entropies, "--levels", levels]
-    inputs += ["--sweeps", tmp_path / "sweep/last.test.csv"]
+    inputs += ["--sweeps", sweep]
     assert rem("metrics", tmp_path / "metrics.csv", *inputs) == 0
     assert {"accuracy", "entropy", "sparsity", "shared_levels"} <= set(pd.read_csv(tmp_path / "metrics.csv")["metric"])
 

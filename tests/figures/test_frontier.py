@@ -10,7 +10,8 @@ from rem.figures.frontier import frontier
 from rem.figures.interventions import interventions
 from rem.figures.style import save_figure
 from rem.tables.names import Names
-from rem.tables.probes import COLUMNS, INTERVENTIONS, MARGIN, Probes
+from rem.tables.probes import MARGIN, Probes
+from rem.trees.probe_kinds import COLUMNS, INTERVENTIONS
 
 TAUS = {"0.5": 6.0, "1": 4.0, "inf": 0.0}  # to entropy
 NAMES = Names([settings("mnist", variant, 42) for variant in ("baseline", "rem")])

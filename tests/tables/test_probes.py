@@ -7,7 +7,8 @@ from measurements import metrics, run_yaml
 from scipy import stats
 
 from rem.errors import RemError
-from rem.tables.probes import COLUMNS, UNCHANGED, at, paired_images, read_probes, write_probes
+from rem.tables.probes import at, paired_images, read_probes, write_probes
+from rem.trees.probe_kinds import COLUMNS, UNCHANGED
 
 LOST = {42: 3, 43: 4, 44: 8}
 TAUS = (0.5, 1.0, 2.0)

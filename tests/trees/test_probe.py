@@ -15,8 +15,8 @@ import torch
 from rem.data.batches import load_split
 from rem.networks.build import build
 from rem.training.checkpoints import save_checkpoint
-from rem.trees.probe import COLUMNS, probe
-from rem.trees.probing import TAUS
+from rem.trees.probe import probe
+from rem.trees.probe_kinds import COLUMNS, TAUS
 
 CPU = torch.device("cpu")
 BAND = [3, 5, 8]

@@ -208,7 +208,7 @@ def test_the_command_of_the_readme_means_what_it_says_and_so_do_its_likes(fresh,
     done = subprocess.run([*command, *words.split()], cwd=fresh, env=environment, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     total = int(re.search(r"^total +(\d+)$", done.stdout + done.stderr, re.MULTILINE)[1])
-    assert total == (2 if "mnist.h5" in words else 330)  # a file and its settings, or everything
+    assert total == (2 if "mnist.h5" in words else 278)  # a file and its settings, or everything
 
 
 def test_a_configfile_that_is_not_there_is_one_sentence(fresh):

@@ -130,6 +130,11 @@ def stems(wildcards, output):
     return [os.path.basename(file).rpartition(".")[0] for file in output]
 
 
+def swept(wildcards, output):
+    """The names of those couplings that are swept over every K."""
+    return stems(wildcards, output.sweeps)
+
+
 def output_stem(wildcards, output):
     """The first output file without its suffix."""
     return os.path.splitext(output[0])[0]

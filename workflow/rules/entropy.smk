@@ -35,6 +35,7 @@ rule entropy:
     output:
         table="results/{name}/entropies/{dataset}/{variant}/seed{seed}/entropy.csv",
         dictionaries=expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS),
+        sweeps=expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/sweep/{file}.csv", file=TESTED),
     log:
         "results/{name}/logs/entropy/{dataset}-{variant}-seed{seed}.log",
     benchmark:
@@ -44,12 +45,14 @@ rule entropy:
     params:
         code=code("entropy"),
         folder="results/{name}/entropies/{dataset}/{variant}/seed{seed}",
+        swept=swept,
     shell:
         """
         rem entropy {output.table:q} \
             --folder {params.folder:q} \
             --couplings {input.couplings:q} \
             --levels {input.levels:q} \
+            --swept {params.swept:q} \
             >{log:q} 2>&1
         """
 
@@ -61,42 +64,11 @@ use rule entropy as entropy_transfer with:
     output:
         table="results/{name}/entropies/{dataset}/{variant}/seed{seed}/entropy_transfer.csv",
         dictionaries=expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
+        sweeps=expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/sweep/{file}.csv", file=TRANSFER),
     log:
         "results/{name}/logs/entropy_transfer/{dataset}-{variant}-seed{seed}.log",
     benchmark:
         "results/{name}/benchmarks/entropy_transfer/{dataset}-{variant}-seed{seed}.tsv"
-
-
-rule sweep:
-    input:
-        couplings=expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TESTED),
-    output:
-        expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/sweep/{file}.csv", file=TESTED),
-    log:
-        "results/{name}/logs/sweep/{dataset}-{variant}-seed{seed}.log",
-    benchmark:
-        "results/{name}/benchmarks/sweep/{dataset}-{variant}-seed{seed}.tsv"
-    conda:
-        "../../environment.yml"
-    params:
-        code=code("sweep"),
-        folder="results/{name}/entropies/{dataset}/{variant}/seed{seed}/sweep",
-    shell:
-        """
-        rem sweep {params.folder:q} --couplings {input.couplings:q} \
-            >{log:q} 2>&1
-        """
-
-
-use rule sweep as sweep_transfer with:
-    input:
-        couplings=expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
-    output:
-        expand("results/{{name}}/entropies/{{dataset}}/{{variant}}/seed{{seed}}/sweep/{file}.csv", file=TRANSFER),
-    log:
-        "results/{name}/logs/sweep_transfer/{dataset}-{variant}-seed{seed}.log",
-    benchmark:
-        "results/{name}/benchmarks/sweep_transfer/{dataset}-{variant}-seed{seed}.tsv"
 
 
 rule trajectory:
