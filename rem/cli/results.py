@@ -171,6 +171,26 @@ def trace(file: Path) -> None:
     print("all of them are as recorded")
 
 
+@command(argument("target", help="the folder to write"), argument("results", help="results/<name>"))
+def publish(target: Path, results: Path) -> None:
+    """Copy what a run has to show to a small folder: tables, figures, numbers and provenance. See `rem verify`."""
+    from rem.report.publish import publish
+
+    publish(results, target)
+
+
+@command(
+    argument("published", help="a folder of rem publish"), argument("results", help="the folder to hold against it")
+)
+def verify(published: Path, results: Path) -> None:
+    """Tell whether a run agrees with published results, within the spread over seeds."""
+    from rem.tables.reproduction import compare, refuse_what_differs, verdict_told
+
+    found = compare(published, results)
+    print(verdict_told(found))
+    refuse_what_differs(found)
+
+
 @command()
 def schema() -> None:
     """Print the JSON schema of the config, which says what every key means."""

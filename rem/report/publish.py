@@ -1,0 +1,93 @@
+"""A run's results as a small folder to commit: what tables and figures show, the numbers behind, and where from."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from rem.errors import RemError
+from rem.files.trace import Trace, steps, trace
+from rem.settings.run import read_run
+from rem.tables.measurements import read_metrics, read_results
+from rem.tables.reproduction import published
+
+CHOSEN = ("tables/*.csv", "tables/*.md", "figures/*.png")
+LEFT_OUT = (
+    "probes.csv",
+    "parse_tree.png",
+)  # large, with its means in probes.md; an image that no figure of the paper has
+MOST = 3_000_000  # bytes
+PROVENANCE = "provenance.csv"  # by which a published folder is known
+
+
+def publish(results: Path, target: Path) -> None:
+    """Copy what a run has to show from `results/<name>` to a folder.
+
+    It holds `tables/` as CSV and Markdown, `figures/` as PNG, `metrics.csv` with the rows that tables show, so that
+    `rem verify` can hold another run against it, and `provenance.csv`: how many files each command made, by which
+    revision, on what machine. A published folder that is there already is replaced.
+
+    Args:
+        results: the folder of the run.
+        target: the folder to write.
+
+    Raises:
+        RemError: a file is not what it was made of, or was made by a tree that no revision holds; the whole is larger
+            than `MOST`; or the target holds something else.
+    """
+    files = [path for pattern in CHOSEN for path in sorted(results.glob(pattern)) if path.name not in LEFT_OUT]
+    if not files:
+        raise RemError(f"{results} has no tables and figures; run the workflow to its end first.")
+    found = trace([results / "metrics.csv", *files])
+    _refuse_unclean(found)
+    if target.exists() and not (target / PROVENANCE).is_file():
+        raise RemError(f"{target} is there and no published folder (it has no {PROVENANCE}); name another one.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}") as scratch:
+        made = Path(scratch) / target.name
+        for path in files:
+            copy = made / path.relative_to(results)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        _published(results).to_csv(made / "metrics.csv", index=False)
+        _provenance(found).to_csv(made / PROVENANCE, index=False)
+        _refuse_large(made)
+        if target.exists():
+            target.rename(Path(scratch) / "before")
+        made.rename(target)
+
+
+def _published(results: Path) -> pd.DataFrame:
+    """The rows of `metrics.csv` to publish; of the runs that lie there, tables show those that have rows in it."""
+    metrics = read_metrics(results / "metrics.csv")
+    measured = set(metrics[["dataset", "variant", "seed"]].itertuples(index=False, name=None))
+    found = {path: read_run(path) for path in sorted(results.glob("models/*/*/*/run.yaml"))}
+    runs = [path for path, run in found.items() if (run.dataset, run.variant, run.seed) in measured]
+    return published(metrics, read_results(results / "metrics.csv", runs))
+
+
+def _refuse_unclean(found: Trace) -> None:
+    if found.faults:
+        raise RemError(next(iter(found.faults.values())))
+    for path, record in found.records.items():
+        revision = record["provenance"]["revision"]
+        if revision == "unknown" or revision.endswith("+"):
+            raise RemError(
+                f"{path} was made by revision {revision}, which nobody can look up; commit, and make it again."
+            )
+
+
+def _provenance(found: Trace) -> pd.DataFrame:
+    columns = {"name": "command", "made": "files"}
+    return pd.DataFrame(steps(found))[["name", "revision", "machine", "runs", "made"]].rename(columns=columns)
+
+
+def _refuse_large(folder: Path) -> None:
+    sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    if sum(sizes.values()) > MOST:
+        largest = max(sizes, key=sizes.__getitem__)
+        raise RemError(
+            f"what is to be published has {sum(sizes.values()):,} bytes, more than {MOST:,}; the largest file is "
+            f"{largest.relative_to(folder)}, of {sizes[largest]:,}."
+        )

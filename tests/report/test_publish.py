@@ -1,0 +1,88 @@
+"""What a run has to show, as a small folder: complete, of a known revision, and never in another folder's place."""
+
+import json
+
+import measurements
+import pandas as pd
+import pytest
+
+from rem.errors import RemError
+from rem.files.atomic import whole
+from rem.files.trace import record_file, recorded
+from rem.report.publish import publish
+from rem.tables.reproduction import compare
+
+
+@pytest.fixture
+def results(tmp_path):
+    """The results of runs, measured, and their tables and figures made by a clean revision."""
+    folder = tmp_path / "results/sample"
+    for dataset, variant, seed in measurements.RUNS:
+        settings = folder / f"models/{dataset}/{variant}/seed{seed}/run.yaml"
+        settings.parent.mkdir(parents=True)
+        measurements.run_yaml(tmp_path, dataset, variant, seed).rename(settings)
+    metrics = measurements.metrics(tmp_path).read_text(encoding="utf-8")
+    made = ("tables/table4.csv", "tables/table4.md", "tables/table4.tex", "tables/probes.csv", "figures/fig6.png")
+    made += ("figures/fig6.svg", "figures/parse_tree.png")
+    for name in ("metrics.csv", *made):
+        with recorded(["rem", "make"]), whole(folder / name) as partial:
+            partial.write_text(metrics if name == "metrics.csv" else "shown", encoding="utf-8")
+        revise(folder / name, "f" * 40)
+    return folder
+
+
+def revise(path, revision):
+    record = json.loads(record_file(path).read_text(encoding="utf-8"))
+    record["provenance"]["revision"] = revision
+    record_file(path).write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_tables_figures_numbers_and_provenance_are_copied_and_no_more(results, tmp_path):
+    target = tmp_path / "docs/sample"
+    for _ in range(2):  # what was published before is replaced
+        publish(results, target)
+        files = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+        assert files == {"metrics.csv", "provenance.csv", "tables/table4.csv", "tables/table4.md", "figures/fig6.png"}
+        assert [path.name for path in target.parent.iterdir()] == ["sample"]
+    assert set(compare(target, results)["verdict"]) == {"same"}
+    assert pd.read_csv(target / "provenance.csv").to_dict("records") == [
+        {"command": "rem make", "revision": "f" * 40, "machine": machine(results), "runs": 1, "files": 4}
+    ]
+
+
+def machine(results):
+    provenance = json.loads(record_file(results / "metrics.csv").read_text(encoding="utf-8"))["provenance"]
+    return ", ".join(provenance[name] for name in ("machine", "processor") if name in provenance)
+
+
+@pytest.mark.parametrize("revision", ["unknown", "f" * 40 + "+"])
+def test_what_no_revision_holds_is_refused(results, tmp_path, revision):
+    revise(results / "tables/table4.md", revision)
+    with pytest.raises(RemError, match=r"table4\.md was made by revision .*, which nobody can look up; commit, and"):
+        publish(results, tmp_path / "published")
+    assert not (tmp_path / "published").exists()
+
+
+def test_a_file_that_has_changed_since_is_refused(results, tmp_path):
+    (results / "tables/table4.csv").write_text("changed", encoding="utf-8")
+    with pytest.raises(RemError, match=r"table4\.csv has changed since `rem make` made it"):
+        publish(results, tmp_path / "published")
+
+
+def test_a_folder_of_something_else_is_not_replaced(results, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/page.md").write_text("mine", encoding="utf-8")
+    with pytest.raises(RemError, match="is there and no published folder"):
+        publish(results, tmp_path / "docs")
+    assert (tmp_path / "docs/page.md").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_run_that_is_not_done_is_one_sentence(tmp_path):
+    with pytest.raises(RemError, match="has no tables and figures; run the workflow to its end first"):
+        publish(tmp_path, tmp_path / "published")
+
+
+def test_too_much_to_commit_is_refused_by_its_largest_file(results, tmp_path, monkeypatch):
+    monkeypatch.setattr("rem.report.publish.MOST", 100)
+    with pytest.raises(RemError, match=r"more than 100; the largest file is metrics\.csv, of "):
+        publish(results, tmp_path / "published")
