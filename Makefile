@@ -5,10 +5,14 @@ CORES ?= $(shell nproc)
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce report test test-slurm bench lint environment clean
+.PHONY: reproduce laptop report test test-slurm bench lint environment clean
 
 reproduce: environment  ## the main job: results/sample/
 	snakemake --cores $(CORES) --resources gpu=1 all
+
+laptop: environment  ## the paper's data in full, small networks, hours: results/laptop/
+	rem estimate config/config.yaml config/laptop.yaml --cores $(CORES)
+	snakemake --cores $(CORES) --resources gpu=1 --configfile config/laptop.yaml
 
 report: environment  ## the main job as one file to read: results/sample/report.html
 	snakemake --cores $(CORES) --resources gpu=1 report_html

@@ -1,5 +1,6 @@
 """Commands that make networks: trained here, trained elsewhere, with a decoder on top."""
 
+import os
 from pathlib import Path
 
 from rem.cli.command import COMPUTING, argument, command
@@ -45,6 +46,21 @@ def accuracies(target: Path, epochs: Path, data: Path, device: str, threads: int
     from rem.training.device import choose_device
 
     write_accuracies(epochs, data, target, choose_device(device, threads))
+
+
+@command(
+    argument("config", nargs="+", help="each laid over those before; config/config.yaml is the first"),
+    argument("--cores", type=int, required=True, help="as Snakemake will have"),
+    argument("--mirror", type=str, default=os.environ.get("REM_MIRROR"), help="as of rem fetch"),
+)
+def estimate(config: list[Path], cores: int, mirror: str | None) -> None:
+    """Print what a config has still to fetch and to train, and how long that will take here."""
+    from rem.settings.config import read_config
+    from rem.training.device import choose_device
+    from rem.training.estimate import told
+
+    settings = read_config(config)
+    print(told(settings, cores, mirror or settings.mirror, choose_device(settings.device, 1)))
 
 
 @command(

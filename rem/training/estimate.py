@@ -1,0 +1,137 @@
+"""What a config will fetch and how long its trainings will take here, told before anything starts.
+
+A few steps of every kind of network are timed on random images. An epoch is so many of them as its training images
+need, one pass over the validation images, and where the run searches for a threshold `SEARCH` passes more.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from tabulate import tabulate
+from torch import Tensor
+
+from rem.data.sources import data_files, find_source
+from rem.files.download import address
+from rem.networks.build import build
+from rem.networks.losses import margin_loss
+from rem.networks.weights import WEIGHTS, weights_file
+from rem.pruning.dose import steps_per_epoch
+from rem.settings.config import Config
+from rem.settings.run import Run
+from rem.training.adam import Adam
+
+TIMED = 3  # steps, after one that is not
+SEARCH = 5  # passes over the validation images that a search takes
+
+
+class Cost(NamedTuple):
+    """Seconds of a step of training, and of a pass of one batch through the network."""
+
+    step: float
+    forward: float
+
+
+def told(config: Config, cores: int, mirror: str | None, device: torch.device) -> str:
+    """What is still to fetch and to train of the config's target `all`, for a terminal.
+
+    Args:
+        config: the config.
+        cores: trainings that run side by side.
+        mirror: folder or URL prefix that takes the place of the official addresses.
+        device: to train on.
+    """
+    lines = list(_to_fetch(config, mirror))
+    runs = [run for run in config.selected() if not _models(config, run).joinpath("last.pt").is_file()]
+    lines.append(f"to train: {len(runs)} of {len(config.selected())} networks")
+    kinds = Counter((run.dataset, run.variant) for run in runs)
+    rows, hours, unknown = [], 0.0, []
+    for (dataset, variant), networks in kinds.items():
+        run = next(run for run in runs if (run.dataset, run.variant) == (dataset, variant))
+        seconds = training_seconds(run, device)
+        if seconds is None:
+            unknown.append(dataset)
+            continue
+        hours += networks * seconds / 3600
+        rows.append([dataset, variant, networks, run.training.epochs, f"{seconds / 60:.1f}"])
+    if rows:
+        lines.append(tabulate(rows, ["dataset", "variant", "networks", "epochs", "minutes a network"]))
+        jobs = min(cores, len(runs)) if device.type == "cpu" else 1
+        lines.append(f"about {hours / jobs:.1f} hours of training, {jobs} at a time; the steps behind it come on top.")
+    if unknown:
+        lines.append(f"not told before the images are there: {', '.join(dict.fromkeys(unknown))}.")
+    lines.append("Stop it at any time; the same command goes on where it stopped.")
+    return "\n".join(lines)
+
+
+def training_seconds(run: Run, device: torch.device) -> float | None:
+    """How long one network will train, all its epochs; None where its number of images is not known."""
+    images = _training_images(run)
+    if images is None:
+        return None
+    cost = _cost(run, device)
+    validation = run.data.validation if isinstance(run.data.validation, int) else 0
+    searches = bool(run.pruning and run.pruning.extent == "search")
+    passes = 1 + SEARCH * searches
+    epoch = steps_per_epoch(run, images - validation) * cost.step
+    epoch += passes * validation / run.training.batch_size * cost.forward
+    return run.training.epochs * epoch
+
+
+def _training_images(run: Run) -> int | None:
+    """Those of the source, validation images among them."""
+    return run.data.generate[0] if run.data.generate else find_source(run.data.source).count
+
+
+def _cost(run: Run, device: torch.device) -> Cost:
+    model, data = build(run, device), run.data
+    optimizer = Adam(model.parameters())
+    images = torch.randn(run.training.batch_size, data.channels, data.size, data.size, device=device)
+    labels = torch.randint(data.classes, (len(images),), device=device)
+
+    def step() -> Tensor:
+        lengths, poses, _ = model(images)
+        loss = margin_loss(lengths, labels)
+        if run.decoder:
+            loss = loss + 0 * model.decoder(poses, labels).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step(run.training.learning_rate)
+        return loss.detach()
+
+    with torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16"):
+        steps = _seconds(step)
+        with torch.no_grad():
+            return Cost(steps, _seconds(lambda: model(images)[0]))
+
+
+def _seconds(of: Callable[[], Tensor]) -> float:
+    """The mean time of `TIMED` calls; the sum of what they give is read, so that a GPU has done them."""
+    float(of().sum())
+    start = time.perf_counter()
+    for _ in range(TIMED):
+        made = of()
+    float(made.sum())
+    return (time.perf_counter() - start) / TIMED
+
+
+def _models(config: Config, run: Run) -> Path:
+    return Path(f"results/{config.name}/models/{run.dataset}/{run.variant}/seed{run.seed}")
+
+
+def _to_fetch(config: Config, mirror: str | None) -> Iterator[str]:
+    """A line for every source of which a file is not there yet."""
+    files: dict[str, None] = {}
+    for run in config.selected():
+        files |= dict.fromkeys(data_files(run.data.source, run.data.folder, run.data.transfer))
+        if run.network.weights == "pretrained":
+            files[weights_file(run.network.backbone)] = None
+    missing = Counter(Path(file).parent for file in files if not Path(file).exists())
+    for folder, count in missing.items():
+        name = folder.name
+        official = WEIGHTS[name].url if name in WEIGHTS else find_source(name).url
+        files_of = f"{count} {'file' if count == 1 else 'files'} of {name}"
+        yield f"to fetch: {files_of} from {address(official, name, '', mirror)}"
