@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from rem.trees.couplings import extract
 from rem.trees.dictionaries import write_entropies
 from rem.trees.levels import choose_levels
 from rem.trees.sweep import write_sweep
+
+# A shell starts what it runs in the background with interrupts ignored, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = ("test_workflow.py", "test_dvc.py", "test_interruptions.py", "test_slurm.py")
 
