@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from rem.cli import data, figures, results, training, trees  # noqa: F401  (each declares its commands)
 from rem.cli.command import parser
-from rem.errors import RemError, unwritable
+from rem.errors import AGAIN, FEWER, RemError, out_of_memory, unwritable
 
 
 def main() -> int:
@@ -33,7 +33,10 @@ def main() -> int:
             raise
         print(f"rem: {error.filename or 'a file'} cannot be written: {reason}.", file=sys.stderr)
         return 1
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
+        if out_of_memory(error) and not str(error).startswith("CUDA"):
+            print(f"rem: memory ran out; {FEWER}, or lower training.batch_size, {AGAIN}.", file=sys.stderr)
+            return 1
         if not str(error).startswith(("CUDA", "cuDNN")):
             raise
         reason = str(error).split("\n")[0].rstrip(".")

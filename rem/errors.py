@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from pathlib import Path
 
 
 def first_line(error: Exception) -> str:
@@ -18,6 +19,19 @@ UNWRITABLE = {
 }
 
 
+AGAIN = "then give the same command again"
+FEWER = "run fewer jobs at once (--cores)"
+UNREADABLE_NOW = {  # of a file that may well be whole; of other errors the disk is at fault
+    errno.ENOENT: "bring it back",
+    errno.EAGAIN: "close the program that has it open for writing",
+    errno.EACCES: "make it readable",
+    errno.EPERM: "make it readable",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.ENOMEM: FEWER,
+}
+
+
 class RemError(Exception):
     """A mistake the user can mend: one sentence that says what is wrong, where, and what to do.
 
@@ -29,10 +43,32 @@ class RemError(Exception):
     """
 
 
+def unreadable(path: Path, error: Exception, damaged: str, remedy: str) -> RemError:
+    """What is to be said of an error by which a file could not be read.
+
+    Only where its content is at fault, and not memory, permissions, locks or the disk, it is called `damaged`, and the
+    `remedy` may cost the file.
+    """
+    if out_of_memory(error):
+        return RemError(f"memory ran out while {path} was read; {FEWER}, {AGAIN}. The file is as it was.")
+    number = error.errno if isinstance(error, OSError) else None
+    if number not in (None, errno.EINVAL):  # which is a place in a file that has been cut short
+        advice = UNREADABLE_NOW.get(number, "see that its disk works")
+        return RemError(f"{path} cannot be read now ({os.strerror(number).lower()}); {advice}, {AGAIN}.")
+    return RemError(f"{path} {damaged} ({first_line(error)}); {remedy}.")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, that of the processor or of a GPU."""
+    return isinstance(error, MemoryError) or bool(
+        isinstance(error, RuntimeError) and re.search(r"out of memory|(not enough|can't allocate) memory", str(error))
+    )
+
+
 def unwritable(error: OSError) -> str | None:
     """What is to be said of an error by which a file could not be written, if it is one."""
     found = re.search(r"errno (?:= )?(\d+)", str(error), re.IGNORECASE)  # HDF5 and shutil set no number
     number = int(found[1]) if found else None
     if number not in UNWRITABLE:
         return None
-    return f"{os.strerror(number).lower()}; {UNWRITABLE[number]}, then give the same command again"
+    return f"{os.strerror(number).lower()}; {UNWRITABLE[number]}, {AGAIN}"

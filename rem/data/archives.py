@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rem.errors import RemError, first_line
+from rem.errors import RemError, first_line, unreadable
 from rem.files.folders import find_files, is_hidden
 from rem.files.notes import note_read
 
@@ -64,7 +64,7 @@ def open_files(path: Path) -> Files:
     try:
         return _open_zip(path) if zipfile.is_zipfile(path) else _open_tar(path)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise RemError(f"{path} is no whole .zip or .tar.gz ({first_line(error)}); get it again.") from error
+        raise unreadable(path, error, "is no whole .zip or .tar.gz", "get it again") from error
 
 
 def _open_zip(path: Path) -> Files:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from rem.errors import RemError, first_line
+from rem.errors import RemError, unreadable
 from rem.files.folders import find_files
 
 
@@ -63,6 +63,4 @@ def checksum(path: Path, algorithm: str, unpacked: bool) -> str:
         with gzip.open(path) if unpacked else open(path, "rb") as file:
             return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
     except (OSError, EOFError, zlib.error) as error:
-        raise RemError(
-            f"{path} cannot be read for its checksum ({first_line(error)}); delete it and fetch it again."
-        ) from error
+        raise unreadable(path, error, "cannot be read for its checksum", "delete it and fetch it again") from error

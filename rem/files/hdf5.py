@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from rem.errors import RemError
+from rem.errors import RemError, unreadable
 from rem.files.atomic import whole
 from rem.files.notes import note_read
 
@@ -77,8 +77,11 @@ def open_hdf5(path: Path) -> Iterator["h5py.File"]:
     A file of `whole_hdf5` is read through first and must have the digest that it was given. One without user block
     comes from elsewhere and is taken as it is.
 
+    Where the disk has locks, a file that another program has open for writing is refused; where it has none, the digest
+    has to do.
+
     Raises:
-        RemError: the file is missing, damaged or not HDF5.
+        RemError: the file is missing, damaged, not HDF5 or cannot be read now.
     """
     import h5py
 
@@ -86,13 +89,11 @@ def open_hdf5(path: Path) -> Iterator["h5py.File"]:
         raise RemError(f"{path} is missing; run the command that makes it.")
     try:
         note_read(path)
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", locking="best-effort")
         if file.userblock_size:
             _check_seal(path)
-    except OSError as error:
-        reason = str(error).strip().split("\n")[0]
-        raise RemError(
-            f"{path} is not a readable HDF5 file ({reason}); delete it and run the command that makes it again."
-        ) from error
+    except (OSError, MemoryError) as error:
+        remedy = "delete it and run the command that makes it again"
+        raise unreadable(path, error, "is not a readable HDF5 file", remedy) from error
     with file:
         yield file

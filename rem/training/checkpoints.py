@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from rem.errors import RemError
+from rem.errors import RemError, unreadable
 from rem.files.atomic import whole
 from rem.files.digests import checksum
 from rem.files.notes import note_read
@@ -19,7 +19,7 @@ from rem.networks.capsnet import CapsNet
 from rem.networks.weights import WEIGHTS, weights_file
 from rem.settings.run import Run
 
-UNREADABLE = (OSError, RuntimeError, EOFError, LookupError, ValueError)
+UNREADABLE = (OSError, MemoryError, RuntimeError, EOFError, LookupError, ValueError)
 UNREADABLE += (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 
 
@@ -87,9 +87,9 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Che
         model = build(run, device)
         model.load_state_dict(content["model"])
         return Checkpoint(model.eval(), run, content["epoch"])
-    except (LookupError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise RemError(f"{path} holds no network of this version ({reason}); delete it and train again.") from error
+    except (MemoryError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        remedy = "read it by the version that wrote it, or train the network again"
+        raise unreadable(path, error, "holds no network of this version", remedy) from error
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
@@ -112,8 +112,7 @@ def load_tensors(path: Path, device: torch.device) -> dict[str, Any]:
         _check_sums(path)
         return torch.load(path, map_location=device, weights_only=True)
     except UNREADABLE as error:
-        reason = str(error).strip().split("\n")[0]
-        raise RemError(f"{path} is not a whole checkpoint ({reason}); delete it and train again.") from error
+        raise unreadable(path, error, "is not a whole checkpoint", "delete it and train again") from error
 
 
 def _check_sums(path: Path) -> None:

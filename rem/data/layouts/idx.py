@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rem.data.contents import AGAIN, Labelled
-from rem.errors import RemError
+from rem.errors import RemError, unreadable
 from rem.files.atomic import whole
 from rem.files.notes import note_read
 
@@ -30,7 +30,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         note_read(path)
         content = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
-        raise RemError(f"{path} cannot be unpacked ({error}); delete it and fetch it again.") from error
+        raise unreadable(path, error, "cannot be unpacked", "delete it and fetch it again") from error
     start = 4 + 4 * dimensions
     if len(content) < start or content[:4] != bytes((0, 0, UINT8, dimensions)):
         raise RemError(f"{path} is not an IDX file of {dimensions} dimensions; delete it and fetch it again.")
