@@ -76,6 +76,7 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "backbone": None,
             "weights": None,
             "input_size": None,
+            "views": None,
             "convolution_channels": 2,
             "primary_types": 2,
             "primary_dimensions": 3,

@@ -36,6 +36,23 @@ def train(
 
 
 @command(
+    argument("settings", help="YAML of what feature maps depend on, as the workflow writes it"),
+    argument("target", help="the HDF5 file to write, which then is the --data of that dataset's networks"),
+    argument("--backbone-weights", required=True, help="as of rem train"),
+    *COMPUTING,
+)
+def features(settings: Path, target: Path, backbone_weights: Path, data: Path, device: str, threads: int) -> None:
+    """Compute once what a frozen backbone makes of a dataset's images, for network.views."""
+    from rem.settings.run import Features
+    from rem.settings.sections import parse, read_yaml
+    from rem.training.device import choose_device
+    from rem.training.features import write_features
+
+    read = parse(Features, read_yaml(settings), str(settings))
+    write_features(read, data, backbone_weights, target, choose_device(device, threads))
+
+
+@command(
     argument("target", help="the CSV to write"),
     argument("--epochs", required=True, help="folder of the networks that rem train --keep-every has kept"),
     *COMPUTING,

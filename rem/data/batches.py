@@ -23,9 +23,9 @@ UNCHANGED = Augment(padding=0, flip=False, rotation=0.0, jitter=Jitter(brightnes
 
 @dataclass(frozen=True)
 class Split:
-    """The images and labels of a split."""
+    """The images and labels of a split; in the images' place it may have their feature maps, V views of each."""
 
-    images: Tensor  # (N, C, H, W) uint8
+    images: Tensor  # (N, C, H, W) uint8, or (N, V, C, M, M) float16, the image as it is first
     labels: Tensor  # (N,) int64
 
     def __len__(self) -> int:
@@ -44,7 +44,12 @@ def read_split(path: Path, split: str) -> Split:
     """
     with open_hdf5(path) as file:
         group = find_split(file, split)
-        return Split(torch.from_numpy(group["images"][:]), torch.from_numpy(group["labels"][:]).long())
+        labels = torch.from_numpy(group["labels"][:]).long()
+        if "features" not in group:
+            return Split(torch.from_numpy(group["images"][:]), labels)
+        kept = group["features"]  # larger than memory may be: read where it is looked at
+        mapped = np.memmap(path, kept.dtype, "c", kept.id.get_offset(), kept.shape)
+        return Split(torch.from_numpy(mapped), labels)
 
 
 def load_split(path: str | Path, split: str, run: Run) -> tuple[Tensor, Tensor]:
@@ -88,6 +93,10 @@ def epoch_batches(
     """One epoch of training batches in random order, the last one smaller: float32 (B, C, size, size), int64 (B,)."""
     order = torch.randperm(len(split), generator=generator)
     for index in send(order, split.images.device).split(batch_size):
+        if split.images.ndim == 5:
+            views = torch.randint(split.images.shape[1], (len(index),), generator=generator)
+            yield split.images[index, send(views, index.device)].float(), split.labels[index]
+            continue
         images = augment(split.images[index], size, settings, generator)
         yield normalize(images, mean, std), split.labels[index]
 
@@ -97,7 +106,10 @@ def eval_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The middle of every image, in order: float32 (B, C, size, size), int64 (B,)."""
     for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
-        yield normalize(centre(images, size), mean, std), labels
+        if images.ndim == 5:
+            yield images[:, 0].float(), labels
+        else:
+            yield normalize(centre(images, size), mean, std), labels
 
 
 def stream_batches(
@@ -118,7 +130,8 @@ def stream_batches(
         group = find_split(file, split)
         for start in range(0, len(group["labels"]), batch_size):
             rows = slice(start, start + batch_size)
-            images, labels = (torch.from_numpy(group[name][rows]) for name in ("images", "labels"))
+            images = group["features"][rows, :1] if "features" in group else group["images"][rows]
+            images, labels = torch.from_numpy(images), torch.from_numpy(group["labels"][rows])
             yield from eval_batches(Split(images, labels.long()).to(device), batch_size, size, mean, std)
 
 

@@ -16,3 +16,4 @@ class Stream(IntEnum):
     TEST_PLACES = 4
     TEST_DRAW = 5  # of `data.test`, from images that have no test part
     TRAIN_PLACES_ONCE = 6  # of the training images, where they are looked at outside training
+    FEATURE_VIEWS = 7  # changes of the training images whose feature maps are kept

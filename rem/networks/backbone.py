@@ -53,8 +53,12 @@ class Backbone(nn.Module):
         return -(-seen // SHRINKS) + 2 * PADDING
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, S, S), or grey ones (B, 1, S, S) thrice, to their padded feature maps (B, 512, M, M)."""
+        """What `features` takes, or the maps that it returned, to padded feature maps (B, 512, M, M)."""
+        features = images if images.shape[1] == self.channels else self.features(images)
+        return F.pad(features, (PADDING,) * 4)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images (B, 3, S, S), or grey ones (B, 1, S, S) thrice, to their feature maps (B, 512, S / 32, S / 32)."""
         if self.input_size is not None:
             images = F.interpolate(images, size=(self.input_size, self.input_size), mode="bilinear")
-        features = self.stages(images.expand(-1, 3, -1, -1))  # (B, 512, S / 32, S / 32)
-        return F.pad(features, (PADDING,) * 4)
+        return self.stages(images.expand(-1, 3, -1, -1))

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from rem.errors import RemError
-from rem.settings.run import Run, StackedDecoder
+from rem.settings.run import Features, Run, StackedDecoder
 from rem.settings.sections import Name, Section, parse, read_yaml
 
 
@@ -137,6 +137,13 @@ class Config(Section):
                         f"config: in experiment {name}, {run.variant} follows {run.pruning.follows}; "
                         "add that to its variants."
                     )
+        kept: dict[str, Features] = {}
+        for run in found.values():
+            if run.features and kept.setdefault(run.dataset, run.features) != run.features:
+                raise RemError(
+                    f"config: variants of dataset {run.dataset} differ in data, augment or backbone, but network.views "
+                    "keeps one file of feature maps for all; make these alike."
+                )
         return list(found.values())
 
     def selected(self) -> list[Run]:

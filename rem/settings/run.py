@@ -96,6 +96,12 @@ class Network(Section):
         ge=33,
         description="Side, in pixels, to which the network scales its images before the backbone; null: not at all.",
     )
+    views: int | None = Field(
+        ge=1,
+        description="Feature maps of each training image that a pretrained backbone computes once and keeps: of the "
+        "image as it is, and of views - 1 random changes of it. Null: an image is changed anew and passes through the "
+        "backbone in every epoch.",
+    )
     convolution_channels: int | None = Field(
         ge=1, description="Channels of the first 9x9 convolution; null exactly where a backbone replaces it."
     )
@@ -110,6 +116,8 @@ class Network(Section):
             raise ValueError("network.weights and network.input_size are a backbone's; set them to null, or name one")
         if self.backbone is not None and self.weights is None:
             raise ValueError("network.weights is null, but a backbone needs them; set pretrained or none")
+        if self.views is not None and self.weights != "pretrained":
+            raise ValueError("network.views is for a backbone with weights pretrained, which is frozen; set it to null")
         if (self.backbone is None) == (self.convolution_channels is None):
             raise ValueError(
                 "network.backbone takes the first convolution's place; one of it and convolution_channels must be null"
@@ -215,6 +223,16 @@ class Pruning(Section):
         return shrinks and self.extent == "search" and set(self.layers) == set(get_args(Layer))
 
 
+class Features(Section):
+    """What the feature maps of a dataset depend on."""
+
+    data: Data
+    augment: Augment
+    backbone: str
+    input_size: int | None
+    views: int
+
+
 class Run(Section):
     """All that the training of one network depends on."""
 
@@ -242,6 +260,35 @@ class Run(Section):
                 f"augment.padding is {self.augment.padding}, but data.view place pads by itself; set it to 0"
             )
         return self
+
+    @model_validator(mode="after")
+    def _views_lose_no_augmentation(self) -> Self:
+        views, changes = self.network.views, self.augment
+        changed = self.data.view == "crop" or changes.padding or changes.flip or changes.rotation
+        changed = bool(changed or any(changes.jitter.model_dump().values()))
+        if views is None:
+            return self
+        if views == 1 and changed:
+            raise ValueError("network.views is 1, which leaves nothing of augment; raise it, or switch augment off")
+        if views > 1 and not changed:
+            raise ValueError(f"network.views is {views}, but augment changes nothing, so all are the same; set it to 1")
+        if self.decoder or self.data.view == "place":
+            raise ValueError("network.views has no pixels for a decoder or data.view place; set network.views to null")
+        return self
+
+    @property
+    def features(self) -> Features | None:
+        """What its cached feature maps depend on; None: it has none."""
+        network = self.network
+        if network.views is None:
+            return None
+        return Features(
+            data=self.data,
+            augment=self.augment,
+            backbone=network.backbone,
+            input_size=network.input_size,
+            views=network.views,
+        )
 
     @property
     def decoder_on(self) -> Literal["baseline", "rem"] | None:

@@ -14,6 +14,7 @@ from rem.files.atomic import whole
 from rem.files.digests import checksum
 from rem.files.notes import note_read
 from rem.files.provenance import provenance
+from rem.networks.backbone import Backbone
 from rem.networks.build import build
 from rem.networks.capsnet import CapsNet
 from rem.networks.weights import WEIGHTS, weights_file
@@ -47,17 +48,22 @@ def load_backbone(model: CapsNet, run: Run, path: Path | None) -> None:
         if path is not None:
             raise RemError(f"network.weights is {run.network.weights or 'null'}: leave {path} out, or set pretrained.")
         return
-    official = WEIGHTS[name]
     if path is None:
         raise RemError(
             f"network.weights is pretrained, but no weights are given: get them with `rem fetch {name} "
             f"{weights_file(name)}` and name the file as --backbone-weights, or set network.weights to none."
         )
+    load_stages(model.backbone, name, path)
+
+
+def load_stages(backbone: Backbone, name: str, path: Path) -> None:
+    """Give a backbone the ImageNet weights of its name; raises RemError where `path` is not their file."""
+    official = WEIGHTS[name]
     if checksum(path, "sha256", unpacked=False) != official.digest:
         raise RemError(f"{path} is not {official.file} ({official.digest}); delete it and fetch it again.")
     note_read(path)
-    weights = load_tensors(path, next(model.parameters()).device)
-    model.backbone.stages.load_state_dict({key: value for key, value in weights.items() if not key.startswith("fc.")})
+    weights = load_tensors(path, next(backbone.parameters()).device)
+    backbone.stages.load_state_dict({key: value for key, value in weights.items() if not key.startswith("fc.")})
 
 
 def save_checkpoint(path: Path, weights: dict[str, Any], run: Run, epoch: int, **further: str) -> None:

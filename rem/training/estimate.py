@@ -16,6 +16,7 @@ from torch import Tensor
 
 from rem.data.sources import data_files, find_source
 from rem.files.download import address
+from rem.networks.backbone import PADDING
 from rem.networks.build import build
 from rem.networks.losses import margin_loss
 from rem.networks.weights import WEIGHTS, weights_file
@@ -89,7 +90,10 @@ def _training_images(run: Run) -> int | None:
 def _cost(run: Run, device: torch.device) -> Cost:
     model, data = build(run, device), run.data
     optimizer = Adam(model.parameters())
-    images = torch.randn(run.training.batch_size, data.channels, data.size, data.size, device=device)
+    shape = data.channels, data.size, data.size
+    if run.features:
+        shape = model.backbone.channels, *2 * [model.backbone.side(data.size) - 2 * PADDING]
+    images = torch.randn(run.training.batch_size, *shape, device=device)
     labels = torch.randint(data.classes, (len(images),), device=device)
 
     def step() -> Tensor:

@@ -27,6 +27,7 @@ from rem.pruning.threshold import search_threshold, threshold_for_sparsity
 from rem.settings.run import Run
 from rem.training.adam import Adam
 from rem.training.checkpoints import load_backbone
+from rem.training.features import require_features
 
 SENSED_EVERY = 16  # steps between those at which the sensitivity is measured, from the first of each epoch
 
@@ -52,6 +53,7 @@ class Trainer:
     ) -> None:
         self.run = run
         self.followed = followed
+        require_features(prepared, run)
         self.train = read_split(prepared, "train").to(device)
         self.validation = read_split(prepared, "val").to(device)
         torch.manual_seed(run.seed)

@@ -161,6 +161,22 @@ def data_of(wildcards):
     return next(run.data for run in ALL_RUNS.values() if run.dataset == wildcards.dataset)
 
 
+def network_data(wildcards):
+    """What a run's network reads: images, or their feature maps where it keeps those."""
+    kind = ".features.h5" if run_of(wildcards).features else ".h5"
+    return f"data/prepared/{wildcards.name}/{wildcards.dataset}{kind}"
+
+
+def features_settings_text(wildcards):
+    kept = (run.features for run in ALL_RUNS.values() if run.dataset == wildcards.dataset)
+    return sections.to_yaml(next(features for features in kept if features))
+
+
+def features_weights(wildcards):
+    kept = (run for run in ALL_RUNS.values() if run.dataset == wildcards.dataset and run.features)
+    return weights.weights_file(next(kept).network.backbone)
+
+
 def folder_state(wildcards):
     """What changes with images of an own folder or CSV, into which Snakemake does not look."""
     data = data_of(wildcards)

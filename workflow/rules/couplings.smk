@@ -7,7 +7,7 @@ rule extract_couplings:
             "results/{{name}}/models/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.pt",
             checkpoint=["first", "best", "last"],
         ),
-        data="data/prepared/{name}/{dataset}.h5",
+        data=network_data,
     output:
         expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS),
     log:
@@ -48,7 +48,7 @@ use rule extract_couplings as extract_transfer with:
             "results/{{name}}/models/{{dataset}}/{{variant}}/seed{{seed}}/{checkpoint}.pt",
             checkpoint=["early", "best", "last"],
         ),
-        data="data/prepared/{name}/{dataset}.h5",
+        data=network_data,
     output:
         expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
     log:
@@ -63,7 +63,7 @@ rule extract_trajectory:
     input:
         epochs=ancient("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
         history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
-        data="data/prepared/{name}/{dataset}.h5",
+        data=network_data,
     output:
         folder=directory("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
         checksums="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings.sha256",

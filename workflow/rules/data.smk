@@ -2,6 +2,7 @@
 
 
 localrules:
+    features_settings,
     fetch,  # a cluster's nodes seldom reach the network
 
 
@@ -54,5 +55,50 @@ rule prepare:
         """
         rem prepare {input.settings:q} {output:q} \
             --files {input.files:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule features_settings:
+    output:
+        "data/prepared/{name}/{dataset}.features.yaml",
+    log:
+        "results/{name}/logs/features_settings/{dataset}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        text=features_settings_text,
+    shell:
+        "printf %s {params.text:q} > {output:q} 2> {log:q}"
+
+
+rule features:
+    input:
+        settings="data/prepared/{name}/{dataset}.features.yaml",
+        data="data/prepared/{name}/{dataset}.h5",
+        backbone=features_weights,
+    output:
+        "data/prepared/{name}/{dataset}.features.h5",
+    log:
+        "results/{name}/logs/features/{dataset}.log",
+    benchmark:
+        "results/{name}/benchmarks/features/{dataset}.tsv"
+    priority: 1
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=gpu_slots,
+        gres=gpu_shards,
+    params:
+        code=code("features"),
+        device=CONFIG.device,
+    shell:
+        """
+        rem features {input.settings:q} {output:q} \
+            --backbone-weights {input.backbone:q} \
+            --data {input.data:q} \
+            --device {params.device} \
+            --threads {threads} \
             >{log:q} 2>&1
         """

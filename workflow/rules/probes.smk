@@ -4,7 +4,7 @@
 rule probe:
     input:
         checkpoint=shown_checkpoint,
-        data="data/prepared/{name}/{dataset}.h5",
+        data=network_data,
         levels="results/{name}/entropies/{dataset}/levels.csv",
     output:
         "results/{name}/probes/{dataset}/{variant}/seed{seed}.csv",

@@ -22,7 +22,7 @@ rule run_settings:
 rule train:
     input:
         run="results/{name}/models/{dataset}/{variant}/seed{seed}/run.yaml",
-        data="data/prepared/{name}/{dataset}.h5",
+        data=network_data,
         followed=followed_history,
         backbone=backbone_weights,
     output:
@@ -66,7 +66,7 @@ rule accuracies:
     input:
         epochs=ancient("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
         history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
-        data="data/prepared/{name}/{dataset}.h5",
+        data=network_data,
     output:
         "results/{name}/trajectory/{dataset}/{variant}/seed{seed}/accuracies.csv",
     log:
