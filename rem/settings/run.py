@@ -264,10 +264,10 @@ class Run(Section):
     @model_validator(mode="after")
     def _views_lose_no_augmentation(self) -> Self:
         views, changes = self.network.views, self.augment
-        changed = self.data.view == "crop" or changes.padding or changes.flip or changes.rotation
-        changed = bool(changed or any(changes.jitter.model_dump().values()))
         if views is None:
             return self
+        changed = self.data.view == "crop" or changes.padding or changes.flip or changes.rotation
+        changed = changed or any(changes.jitter.model_dump().values())
         if views == 1 and changed:
             raise ValueError("network.views is 1, which leaves nothing of augment; raise it, or switch augment off")
         if views > 1 and not changed:
@@ -282,13 +282,8 @@ class Run(Section):
         network = self.network
         if network.views is None:
             return None
-        return Features(
-            data=self.data,
-            augment=self.augment,
-            backbone=network.backbone,
-            input_size=network.input_size,
-            views=network.views,
-        )
+        kept = {"backbone", "input_size", "views"}
+        return Features(data=self.data, augment=self.augment, **network.model_dump(include=kept))
 
     @property
     def decoder_on(self) -> Literal["baseline", "rem"] | None:

@@ -395,7 +395,7 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
         ("defaults.colour", "dataset, variant, seed, stands_for, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, rotation, jitter"),
         ("defaults.augment.jitter.colour", "brightness, contrast, saturation"),
-        ("defaults.network.colour", "backbone, weights, input_size, convolution_channels, primary_types"),
+        ("defaults.network.colour", "backbone, weights, input_size, views, convolution_channels"),
         ("defaults.training.colour", "epochs, patience, batch_size"),
         ("datasets.shapes.data.colour", "source, folder, classes"),
         ("variants.rem.pruning.colour", "regularizer, penalty, dose, penalty_decay, extent, start, guard"),

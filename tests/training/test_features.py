@@ -134,3 +134,11 @@ def test_a_features_file_of_a_damaged_byte_is_refused(prepared, weights):
     content.tofile(kept)
     with pytest.raises(RemError, match="not what was written"):
         read_split(kept, "train")
+
+
+def test_variants_of_a_dataset_that_keep_other_feature_maps_are_refused():
+    config = tiny.shipped_config("laptop")
+    assert len(config.runs(["deep"])) == 4
+    config.datasets["tiny-imagenet"]["variants"] = {"rem": {"network": {"views": 3}}}
+    with pytest.raises(RemError, match="variants of dataset tiny-imagenet differ"):
+        config.runs(["deep"])
