@@ -57,6 +57,8 @@ def train(
     training = Trainer(run, prepared, device, sparsities, backbone_weights)
     files = [file for file in (prepared, followed, backbone_weights) if file]
     state_file, partial_epochs = StateFile(folder, run, files, device, keep_every), folder / "epochs.partial"
+    if run.features:
+        tqdm.write(f"kept views of each training image: {run.features.views}; augment draws no others", file=sys.stderr)
     if state := state_file.read():
         training.resume(state)
         tqdm.write(f"going on after epoch {training.epoch}", file=sys.stderr)

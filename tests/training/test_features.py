@@ -88,9 +88,13 @@ def test_the_same_settings_give_the_same_feature_maps(prepared, weights):
     assert torch.equal(once, again)
 
 
-def test_the_network_takes_images_too(prepared, weights, tmp_path):
+def test_the_log_tells_how_many_views_are_kept(prepared, weights, tmp_path, capsys):
+    train(run(1), cached(run(1), prepared, weights), tmp_path / "run", CPU, backbone_weights=weights)
+    assert "kept views of each training image: 1" in capsys.readouterr().err
+
+
+def test_the_network_takes_images_too(prepared, weights):
     kept = cached(run(1), prepared, weights)
-    train(run(1), kept, tmp_path / "run", CPU, backbone_weights=weights)
     model = Trainer(run(1), kept, CPU, backbone_weights=weights).model.eval()
     images = torch.randn(2, 1, tiny.STORED, tiny.STORED)
     with torch.no_grad():
