@@ -1,5 +1,6 @@
 """Where an artifact comes from: what is written beside its settings into every file of results."""
 
+import os
 import platform
 import re
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from functools import cache
 from importlib.metadata import requires, version
 from pathlib import Path
+
+# By these the environment, of a hook for one, names another repository.
+ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 
 
 @cache
@@ -23,11 +27,18 @@ def provenance() -> dict[str, str]:
 
 
 def _revision() -> str:
+    """That of the repository whose top folder holds the package: of one further up, the package may be no part."""
+    top = Path(__file__).resolve().parents[2]
     describe = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+    environment |= {"GIT_CEILING_DIRECTORIES": str(top.parent), "LC_ALL": "C"}
     try:
-        done = subprocess.run(describe, cwd=Path(__file__).parent, capture_output=True, encoding="utf-8", check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"  # an installed package has no repository around it
+        done = subprocess.run(describe, cwd=top, env=environment, capture_output=True, encoding="utf-8", check=True)
+    except subprocess.CalledProcessError as error:
+        refused = error.stderr.strip().partition("\n")[0]
+        return "unknown" if "not a git repository" in refused else f"unknown ({refused})"
+    except OSError:
+        return "unknown"  # there is no git
     return done.stdout.strip()
 
 

@@ -159,7 +159,7 @@ def steps(found: Trace) -> list[Step]:
 
 def revision_told(revision: str) -> str:
     """A revision, and whether the tree differed from it."""
-    if revision == "unknown":
+    if revision.startswith("unknown"):
         return revision
     return f"{revision.rstrip('+')}, {'the tree differed from it' if revision.endswith('+') else 'the tree was clean'}"
 

@@ -72,7 +72,7 @@ def _refuse_unclean(found: Trace) -> None:
         raise RemError(next(iter(found.faults.values())))
     for path, record in found.records.items():
         revision = record["provenance"]["revision"]
-        if revision == "unknown" or revision.endswith("+"):
+        if revision.startswith("unknown") or revision.endswith("+"):
             raise RemError(
                 f"{path} was made by revision {revision}, which nobody can look up; commit, and make it again."
             )

@@ -55,7 +55,7 @@ def machine(results):
     return ", ".join(provenance[name] for name in ("machine", "processor") if name in provenance)
 
 
-@pytest.mark.parametrize("revision", ["unknown", "f" * 40 + "+"])
+@pytest.mark.parametrize("revision", ["unknown", "unknown (fatal: detected dubious ownership)", "f" * 40 + "+"])
 def test_what_no_revision_holds_is_refused(results, tmp_path, revision):
     revise(results / "tables/table4.md", revision)
     with pytest.raises(RemError, match=r"table4\.md was made by revision .*, which nobody can look up; commit, and"):
