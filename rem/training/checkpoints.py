@@ -106,8 +106,8 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
         partial.write_bytes(packed.getbuffer())
 
 
-def load_tensors(path: Path, device: torch.device) -> dict[str, Any]:
-    """Read what `save` wrote, without executing any code in it.
+def load_tensors(path: Path, device: torch.device, remedy: str = "delete it and train again") -> dict[str, Any]:
+    """Read what `save` wrote, without executing any code in it; `remedy` is what to do where it is damaged.
 
     Raises:
         RemError: the file is missing, damaged or holds anything but tensors and plain values.
@@ -118,7 +118,7 @@ def load_tensors(path: Path, device: torch.device) -> dict[str, Any]:
         _check_sums(path)
         return torch.load(path, map_location=device, weights_only=True)
     except UNREADABLE as error:
-        raise unreadable(path, error, "is not a whole checkpoint", "delete it and train again") from error
+        raise unreadable(path, error, "is not a whole checkpoint", remedy) from error
 
 
 def _check_sums(path: Path) -> None:

@@ -49,7 +49,7 @@ def import_checkpoint(file: Path, run: Run, folder: Path, epoch: int) -> None:
         RemError: the file is no such state dict, or one for other images or classes; or the folder has networks.
     """
     if (folder / "last.pt").exists():
-        raise RemError(f"{folder} has a network already; delete it, or import under another variant or seed.")
+        raise RemError(f"{folder} has a network already; import under another variant or seed, or rename {folder}.")
     model, run = convert(unwrapped(_read(file), str(file)), run, str(file))
     origin = f"{file.name}, {checksum(file, 'sha256', unpacked=False)}"
     written = [folder / f"{name}.pt" for name in ("first", "best", "early", "last", f"epochs/epoch{epoch:04d}")]

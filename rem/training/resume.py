@@ -14,6 +14,8 @@ from rem.files import code
 from rem.settings.run import Run
 from rem.training.checkpoints import load_tensors, save_tensors
 
+LOST = "delete it to train anew from the first epoch: the epochs it held are lost"
+
 
 class StateFile:
     """`state.pt` in the folder of a run.
@@ -45,13 +47,13 @@ class StateFile:
         """
         if not self.path.exists():
             return None
-        state = load_tensors(self.path, self.device)
+        state = load_tensors(self.path, self.device, LOST)
         identity = state.get("identity", {})
         other = [name for name, value in self.identity.items() if identity.get(name) != value]
         if other == ["device"]:  # a GPU that has vanished, for one
             raise RemError(
                 f"{self.path} is of a training on {identity['device']}, not {self.device.type}; set device to "
-                f"{identity['device']} and see that it works, or delete {self.path} to train anew."
+                f"{identity['device']} and see that it works, or rename {self.path} to train anew."
             )
         if other:
             tqdm.write(f"{self.path} belongs to other {' and '.join(other)}: starting over", file=sys.stderr)

@@ -72,3 +72,11 @@ def test_a_training_whose_code_was_edited_meanwhile_is_not_taken_for_the_new_cod
     (package / "networks/build.py").write_text("# another\n", encoding="utf-8")
     with pytest.raises(RemError, match=r"was trained; undo the edit and give the same command again to keep"):
         file.require_same_code()
+
+
+def test_of_a_damaged_state_it_is_said_what_would_be_lost(kept, prepared, tmp_path):
+    kept.path.write_bytes(kept.path.read_bytes()[:-40])
+    with pytest.raises(
+        RemError, match=r"not a whole checkpoint \(.*\); .* from the first epoch: the epochs it held are lost"
+    ):
+        StateFile(tmp_path, tiny.run(), [prepared], CPU).read()
