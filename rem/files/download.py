@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from rem.errors import RemError, first_line
 from rem.files.atomic import whole
@@ -16,8 +17,17 @@ TIMEOUT = (20, 60)  # seconds to connect, seconds without a byte
 
 
 def address(official: str, name: str, file: str, mirror: str | None) -> str:
-    """Where to get a file: below its official URL prefix, or at `<mirror>/<name>/<file>` where there is a mirror."""
-    return official + file if mirror is None else f"{mirror.rstrip('/')}/{name}/{file}"
+    """Where to get a file: below its official URL prefix, or at `<mirror>/<name>/<file>` where there is a mirror.
+
+    A mirror may be a URL, `file://` too, or a folder, in which `~` is the user's own; an empty one is none.
+    """
+    if not mirror:
+        return official + file
+    if mirror.startswith("file://"):
+        mirror = unquote(urlsplit(mirror).path)
+    elif "://" not in mirror:
+        mirror = str(Path(mirror).expanduser())
+    return f"{mirror.rstrip('/')}/{name}/{file}"
 
 
 def download(address: str, target: Path, digest: str | None, unpacked: bool = False) -> None:

@@ -13,6 +13,7 @@ import pytest
 from rem.data.fetch import fetch
 from rem.data.sources import SOURCES, Source
 from rem.errors import RemError
+from rem.files.download import address
 
 BODY = bytes(range(256)) * 400
 
@@ -219,3 +220,18 @@ def test_unknown_names_list_the_known(tmp_path):
         fetch("mnist", "x", tmp_path / "x")
     with pytest.raises(RemError, match="'shapes' has nothing to download"):
         fetch("shapes", "x", tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("mirror", "found"),
+    [
+        (None, "https://a/f.gz"),
+        ("", "https://a/f.gz"),
+        ("~/data", "/home/me/data/mnist/f.gz"),
+        ("file:///home/my%20own", "/home/my own/mnist/f.gz"),
+        ("https://b/", "https://b/mnist/f.gz"),
+    ],
+)
+def test_a_mirror_is_a_folder_or_a_url_and_an_empty_one_is_none(monkeypatch, mirror, found):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert address("https://a/", "mnist", "f.gz", mirror) == found
