@@ -1,5 +1,6 @@
 """Typed sections of settings: checked when they are read, with one sentence where they are wrong."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -69,15 +70,44 @@ def _keys(kind: type[Section], path: list[str]) -> list[str]:
     return list(kind.model_fields)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as it is read by eye: what would be dropped or turned into another value is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for place, key in enumerate(keys):
+            if key.value in (earlier.value for earlier in keys[:place]):
+                raise yaml.MarkedYAMLError(problem=f"key {key.value} stands there twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        return _as_written(node, super().construct_yaml_int(node), r"[-+]?(0|[1-9][0-9_]*)")
+
+    def construct_yaml_bool(self, node: yaml.ScalarNode) -> bool:
+        return _as_written(node, super().construct_yaml_bool(node), r"(?i:true|false)")
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_constructor("tag:yaml.org,2002:bool", _Loader.construct_yaml_bool)
+
+
+def _as_written(node: yaml.ScalarNode, value: Any, form: str) -> Any:
+    """The value, if everybody reads it so: not 042, which is 34, nor 1:30, which is 90, nor yes, which is 1."""
+    if re.fullmatch(form, node.value):
+        return value
+    said = f"{node.value} would be read as {value}; write {str(value).lower()}, or '{node.value}' in quotes for a text"
+    raise yaml.MarkedYAMLError(problem=said, problem_mark=node.start_mark)
+
+
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file.
 
     Raises:
-        RemError: the file is missing or not YAML.
+        RemError: the file is missing or not YAML, has a key twice, or a value that YAML takes for another.
     """
     try:
         note_read(path)
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise RemError(f"{path} cannot be read as YAML: {reason}.") from error

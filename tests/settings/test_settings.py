@@ -620,3 +620,23 @@ def test_the_paper_config_is_the_protocol_and_nothing_of_the_sample(dataset, see
         assert (run.network.convolution_channels, run.network.routing_iterations) == (256, 3)
         assert run.network.primary_types == (64 if dataset == "cifar10" else 32)
     assert config.experiments["main"].seeds == [42, 43, 44, 45, 46]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("data: {a: 1}\nname: x\ndata: {b: 2}\n", "key data stands there twice"),
+        ("seeds: [042]\n", "042 would be read as 34"),
+        ("epochs: yes\n", "yes would be read as True"),
+        ("epochs: 1:30\n", "1:30 would be read as 90"),
+    ],
+)
+def test_what_yaml_would_drop_or_take_for_another_value_is_refused(tmp_path, content, said):
+    (tmp_path / "run.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(RemError, match=f"run.yaml cannot be read as YAML: {said}"):
+        read_yaml(tmp_path / "run.yaml")
+
+
+def test_a_text_in_quotes_is_that_text(tmp_path):
+    (tmp_path / "run.yaml").write_text("a: '042'\nb: 42\nc: true\n", encoding="utf-8")
+    assert read_yaml(tmp_path / "run.yaml") == {"a": "042", "b": 42, "c": True}
