@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -17,6 +18,14 @@ from rem.training import gpus
 for stream in (sys.stdout, sys.stderr):
     stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
+if (installed := Path(sections.__file__).resolve().parents[2]) != (beside := Path(workflow.basedir).resolve()):
+    raise WorkflowError(
+        f"the rem that Python finds is that of {installed}, not that of {beside}, whose Snakefile runs; "
+        f"run `pip install -e {beside}` in an environment of its own, or set PYTHONPATH={beside}."
+    )
+# The `rem` of the jobs may be the command of another checkout's environment: it is to run the code beside the Snakefile.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(beside), *filter(None, [os.environ.get("PYTHONPATH")])])
+
 
 def keyed(runs):
     """Runs by dataset, variant and seed, as wildcards name them."""
@@ -24,6 +33,8 @@ def keyed(runs):
 
 
 try:
+    for file in workflow.configfiles:  # Snakemake has read them, but of a key that stands there twice it drops one
+        sections.read_yaml(Path(file))
     CONFIG = sections.parse(Config, config, "config")
     # Of the target `all`, and of every experiment: those are what the rules can make.
     RUNS = keyed(CONFIG.selected())
@@ -343,6 +354,8 @@ FIGURES = figures()
 
 
 def figure_files(wildcards):
+    if wildcards.figure not in FIGURES:
+        raise WorkflowError(f"there is no figure {wildcards.figure}; this config has {', '.join(FIGURES)}.")
     return [file for files in FIGURES[wildcards.figure].values() for file in files]
 
 
