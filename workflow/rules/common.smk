@@ -24,7 +24,7 @@ if (installed := Path(sections.__file__).resolve().parents[2]) != (beside := Pat
         f"run `pip install -e {beside}` in an environment of its own, or set PYTHONPATH={beside}."
     )
 # The `rem` of the jobs may be the command of another checkout's environment: it is to run the code beside the Snakefile.
-os.environ["PYTHONPATH"] = os.pathsep.join([str(beside), *filter(None, [os.environ.get("PYTHONPATH")])])
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(beside), os.getenv("PYTHONPATH")])))
 
 
 def keyed(runs):
