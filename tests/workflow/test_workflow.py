@@ -211,6 +211,20 @@ def test_the_command_of_the_readme_means_what_it_says_and_so_do_its_likes(fresh,
     assert total == (2 if "mnist.h5" in words else 278)  # a file and its settings, or everything
 
 
+def test_a_figure_that_the_config_does_not_draw_is_one_sentence(fresh):
+    done = snakemake(fresh, "--dry-run", "results/smoke/figures/nothing.png")
+    assert done.returncode != 0
+    assert "there is no figure nothing; this config has sweep, " in done.stdout
+    assert "KeyError" not in done.stdout
+
+
+def test_jobs_run_the_code_beside_the_snakefile_whatever_checkout_python_knows(fresh, tmp_path):
+    another = copied(tmp_path / "another checkout")
+    (another / "rem/cli/data.py").write_text("raise SystemExit('the code of another checkout')", encoding="utf-8")
+    done = snakemake(fresh, "data/prepared/smoke/shapes.h5", PYTHONPATH=str(another))
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_configfile_that_is_not_there_is_one_sentence(fresh):
     environment = os.environ | {"PYTHONPATH": str(fresh)}
     command = ["snakemake", "--dry-run", "--cores", "2", "--configfile", "config/smok.yaml"]
