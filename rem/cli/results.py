@@ -158,6 +158,18 @@ def report(
     )
 
 
+@command(
+    argument("results", help="results/<name>"),
+    argument("--data", help="the folder of its prepared HDF5 files (default: data/prepared/<name>)"),
+    argument("--most", type=int, default=15_000_000, help="bytes that the page may have (default: 15 million)"),
+)
+def explore(results: Path, data: Path | None, most: int) -> None:
+    """Write a page in which a run's parse trees can be browsed, results/<name>/explorer.html."""
+    from rem.report.explorer.page import write_explorer
+
+    write_explorer(results, data or Path("data/prepared", results.name), results / "explorer.html", most)
+
+
 @command(argument("file", help="a file that a command of rem made"))
 def trace(file: Path) -> None:
     """Print where a file comes from, and check all it was made of, back to the raw data."""

@@ -1,0 +1,67 @@
+// The data of the page: blocks of base64 text, decoded when they are first asked for.
+
+export const content = JSON.parse(document.getElementById("content").textContent);
+
+const decoded = new Map();
+
+function bytesOf(number) {
+  const text = atob(document.getElementById(`block${number}`).textContent.trim());
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+async function inflated(number) {
+  const stream = new Blob([bytesOf(number)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function once(name, make) {
+  if (!decoded.has(name)) decoded.set(name, make());
+  return decoded.get(name);
+}
+
+// A dataset's images as pixels, its labels and the float32 cuts that `codes.py` made.
+export function loadDataset(dataset) {
+  return once(`dataset ${dataset.name}`, async () => {
+    const image = new Image();
+    image.src = `data:${dataset.sprite.type};base64,${document.getElementById(`block${dataset.sprite.block}`).textContent.trim()}`;
+    await image.decode();
+    const sheet = document.createElement("canvas");
+    [sheet.width, sheet.height] = [image.width, image.height];
+    const context = sheet.getContext("2d", { willReadFrequently: true });
+    context.drawImage(image, 0, 0);
+    return {
+      sheet,
+      context,
+      labels: new Uint16Array(bytesOf(dataset.labels).buffer),
+      cuts: new Float32Array(bytesOf(dataset.cuts).buffer),
+    };
+  });
+}
+
+// A network's codes (a capsule after another), predicted classes and lengths in hundredths.
+export function loadNetwork(network, dataset) {
+  return once(`network ${name(network)}`, async () => {
+    const halves = await inflated(network.codes);
+    const size = halves.length / 2;
+    const codes = new Uint16Array(size);
+    for (let at = 0; at < size; at++) codes[at] = halves[at] | (halves[size + at] << 8);
+    return {
+      codes,
+      capsules: size / dataset.images,
+      predicted: new Uint16Array(bytesOf(network.predicted).buffer),
+      lengths: await inflated(network.lengths),
+    };
+  });
+}
+
+// The votes (M, J, I, D) int8 and couplings (M, J, I) of the few images that have them.
+export function loadVotes(network) {
+  return once(`votes ${name(network)}`, async () => ({
+    votes: new Int8Array((await inflated(network.votes.votes)).buffer),
+    couplings: new Float32Array((await inflated(network.votes.couplings)).buffer),
+  }));
+}
+
+export const name = (network) => [network.dataset, network.variant, network.seed, network.checkpoint].join(" ");

@@ -1,0 +1,91 @@
+// Elements, pictures and colours that the views share.
+
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// The shares of a whole, of images and of seconds, for people.
+export const percent = (share) => `${(100 * share).toFixed(share === 1 || share === 0 ? 0 : 1)} %`;
+export const bits = (value) => `${value.toFixed(2)} bits`;
+export const counted = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
+
+function placeOf(dataset, image) {
+  return [(image % dataset.columns) * dataset.size, Math.floor(image / dataset.columns) * dataset.size];
+}
+
+export function picture(dataset, data, image, label) {
+  const made = element("canvas", { width: dataset.size, height: dataset.size, role: "img", "aria-label": label });
+  made.getContext("2d").drawImage(data.sheet, ...placeOf(dataset, image), dataset.size, dataset.size, 0, 0, dataset.size, dataset.size);
+  return made;
+}
+
+const MEANED = 200; // images of a key that its mean is taken of at the most
+
+// The mean of images, a picture of what a key stands for.
+export function meanPicture(dataset, data, images, label) {
+  const { size } = dataset;
+  const sums = new Float64Array(size * size * 4);
+  const taken = images.slice(0, MEANED);
+  for (const image of taken) {
+    const pixels = data.context.getImageData(...placeOf(dataset, image), size, size).data;
+    for (let at = 0; at < sums.length; at++) sums[at] += pixels[at];
+  }
+  const made = element("canvas", { width: size, height: size, role: "img", "aria-label": label });
+  const mean = new ImageData(Uint8ClampedArray.from(sums, (sum) => sum / taken.length), size, size);
+  made.getContext("2d").putImageData(mean, 0, 0);
+  return made;
+}
+
+const WEAK = [230, 97, 1]; // below 1/J
+const STRONG = [94, 60, 153]; // above
+
+// The colour of a coupling: none at 1/J, orange below and violet above; [r, g, b, opacity].
+export function colour(value, uniform, strongest) {
+  const over = value >= uniform;
+  const share = over ? (value - uniform) / Math.max(strongest - uniform, 1e-9) : (uniform - value) / uniform;
+  return [...(over ? STRONG : WEAK), Math.min(1, share) ** 0.7];
+}
+
+export const css = ([red, green, blue, opacity]) => `rgba(${red}, ${green}, ${blue}, ${opacity.toFixed(3)})`;
+
+// A tree as a small picture: a map of capsules beside another, one a type.
+export function smallTree(couplings, grid, uniform, label) {
+  const [types, rows, columns] = grid;
+  const across = Math.ceil(Math.sqrt(types));
+  const down = Math.ceil(types / across);
+  const made = element("canvas", {
+    width: across * (columns + 1) - 1,
+    height: down * (rows + 1) - 1,
+    role: "img",
+    class: "small-tree",
+    "aria-label": label,
+  });
+  const context = made.getContext("2d");
+  const strongest = Math.max(2 * uniform, ...couplings);
+  couplings.forEach((value, capsule) => {
+    const [type, rest] = [Math.floor(capsule / (rows * columns)), capsule % (rows * columns)];
+    const x = (type % across) * (columns + 1) + (rest % columns);
+    const y = Math.floor(type / across) * (rows + 1) + Math.floor(rest / columns);
+    context.fillStyle = "#fff";
+    context.fillRect(x, y, 1, 1);
+    context.fillStyle = css(colour(value, uniform, strongest));
+    context.fillRect(x, y, 1, 1);
+  });
+  return made;
+}

@@ -1,0 +1,54 @@
+"""The explorer as one HTML file: the template, its style, its modules and the data, all within."""
+
+import json
+import re
+from pathlib import Path
+
+import jinja2
+
+from rem.errors import RemError
+from rem.files.atomic import whole
+from rem.report.explorer.collect import collect
+
+HERE = Path(__file__).parent
+MODULES = ("data", "trees", "state", "draw", "dictionary", "tree", "wrong", "compare", "main")  # imports lead upwards
+MOST = 15_000_000  # bytes of the page
+REST = 1_500_000  # of them for what is no block: numbers, names, the page itself
+
+
+def write_explorer(results: Path, prepared: Path, target: Path, most: int = MOST) -> None:
+    """Write the page.
+
+    Args:
+        results: the folder of a run, `results/<name>`.
+        prepared: the folder of its datasets' HDF5 files.
+        target: the HTML file.
+        most: bytes that it may have.
+
+    Raises:
+        RemError: as `rem.report.explorer.collect.collect`, or the page comes out larger than `most`.
+    """
+    found = collect(results, prepared, most - REST)
+    text = _environment().get_template("explorer.html.j2").render(
+        name=results.name,
+        style=(HERE / "style.css").read_text(encoding="utf-8"),
+        script=bundled(),
+        content=json.dumps(found.content, separators=(",", ":")).replace("<", "\\u003c"),
+        blocks=found.blocks,
+    )
+    if len(text.encode()) > most:
+        raise RemError(f"{target} would have {len(text.encode()):,} bytes, more than {most:,}; raise --most.")
+    with whole(target) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def bundled() -> str:
+    """The modules as one: the imports between them left out, for a page from the disk can import nothing."""
+    texts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in MODULES]
+    joined = [re.sub(r"^import [^;]*;\n|^export (?=\w)", "", text, flags=re.MULTILINE) for text in texts]
+    return "\n".join(joined)
+
+
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(HERE)
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)

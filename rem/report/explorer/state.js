@@ -1,0 +1,77 @@
+// What is shown. It lives in the address, so that a link shows what its sender saw.
+
+import { content } from "./data.js";
+
+const VIEWS = ["dictionary", "tree", "wrong", "compare"];
+
+export const state = {};
+
+export const datasetOf = () => content.datasets.find((one) => one.name === state.dataset);
+
+// The networks whose couplings the page carries.
+export const carried = (dataset = state.dataset) =>
+  content.networks.filter((one) => one.dataset === dataset && one.codes !== null);
+
+export const networkOf = () => find(state.variant, state.seed, state.checkpoint);
+
+export const find = (variant, seed, checkpoint) =>
+  carried().find((one) => one.variant === variant && one.seed === seed && one.checkpoint === checkpoint);
+
+const unique = (values) => [...new Set(values)];
+const among = (wanted, values) => (values.includes(wanted) ? wanted : values[0]);
+
+export const choices = {
+  dataset: () => content.datasets.map((one) => one.name).filter((dataset) => carried(dataset).length),
+  variant: () => unique(carried().map((one) => one.variant)),
+  seed: () => unique(carried().filter((one) => one.variant === state.variant).map((one) => one.seed)),
+  checkpoint: () =>
+    carried()
+      .filter((one) => one.variant === state.variant && one.seed === state.seed)
+      .map((one) => one.checkpoint),
+};
+
+const whole = (text, most) => {
+  const number = Number.parseInt(text, 10);
+  return Number.isNaN(number) ? null : Math.min(Math.max(number, 0), most);
+};
+
+// Read what the address says and put right what does not exist.
+export function read() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const get = (name) => given.get(name);
+  state.view = among(get("view"), VIEWS);
+  state.dataset = among(get("dataset") ?? content.first, choices.dataset());
+  const dataset = datasetOf();
+  state.variant = among(get("variant") ?? choices.variant().at(-1), choices.variant());
+  state.seed = among(Number(get("seed")), choices.seed());
+  state.checkpoint = among(get("checkpoint"), choices.checkpoint());
+  const levels = Number(get("k"));
+  state.k = dataset.shown.includes(levels) ? levels : dataset.shared;
+  state.image = whole(get("image"), dataset.images - 1);
+  state.class = whole(get("class"), dataset.classes.length - 1) ?? 0;
+  state.key = whole(get("key"), dataset.images - 1);
+  state.beside = (get("beside") ?? "").split("~").filter((one) => choices.variant().includes(one));
+  state.quantized = get("quantized") === "1";
+  state.tau = Math.min(Math.max(Number(get("tau")) || 1, 0.1), 10);
+  state.as = among(get("as"), ["own", "modal", "difference"]);
+  state.deleted = (get("deleted") ?? "").split(".").filter(Boolean).map(Number);
+}
+
+// Write it into the address, leaving out what is as it begins.
+export function write() {
+  const { view, dataset, variant, seed, checkpoint, k } = state;
+  const told = { view, dataset, variant, seed, checkpoint, k };
+  if (state.image !== null) told.image = state.image;
+  if (view === "dictionary") {
+    told.class = state.class;
+    if (state.key !== null) told.key = state.key;
+  }
+  if (view === "tree") {
+    if (state.beside.length) told.beside = state.beside.join("~");
+    if (state.quantized) told.quantized = 1;
+    if (state.tau !== 1) told.tau = state.tau;
+    if (state.as !== "own") told.as = state.as;
+    if (state.deleted.length) told.deleted = state.deleted.join(".");
+  }
+  history.replaceState(null, "", `#${new URLSearchParams(told)}`);
+}

@@ -1,0 +1,45 @@
+// The images that a network gets wrong: their trees beside the most frequent tree of the class they were taken for.
+
+import { counted, element, meanPicture, picture, smallTree } from "./draw.js";
+import { datasetOf, networkOf, state } from "./state.js";
+import { couplingsOf } from "./trees.js";
+
+const SHOWN = 60;
+
+export function wrongView({ data, network, classes, go }) {
+  const dataset = datasetOf();
+  const uniform = 1 / dataset.classes.length;
+  const wrong = [...network.predicted.keys()].filter((image) => network.predicted[image] !== data.labels[image]);
+  const list = element("ol", { class: "wrongs" });
+  const add = (from, to) => list.append(...wrong.slice(from, to).map(card));
+  add(0, SHOWN);
+  const parts = [
+    element("p", { class: "headline" }, element("b", { id: "wrong-count" }, counted(wrong.length, "image")), ` of ${counted(dataset.images, "image")} taken for another class. Each: the image, its tree, the most frequent tree of the class it was taken for, and the mean of the images that have that one.`),
+    list,
+  ];
+  if (wrong.length > SHOWN) {
+    const more = element("button", { class: "more", onclick: () => { add(SHOWN, wrong.length); more.remove(); } }, `All ${wrong.length}`);
+    parts.push(more);
+  }
+  return parts;
+
+  function card(image) {
+    const taken = network.predicted[image];
+    const modal = classes[taken].keys[0];
+    const tree = (of, label) => smallTree(couplingsOf(network, dataset, data, of, state.k), networkOf().grid, uniform, label);
+    const shares = modal.includes(image) ? "has this very tree" : "has another tree";
+    return element(
+      "li",
+      {},
+      element(
+        "button",
+        { class: "wrong", "data-image": image, onclick: () => go({ view: "tree", image }) },
+        element("span", { class: "told" }, element("b", {}, `${dataset.classes[data.labels[image]]} → ${dataset.classes[taken]}`), element("span", { class: "soft" }, `image ${image}, ${shares}`)),
+        picture(dataset, data, image, `Image ${image}`),
+        tree(image, "Its tree"),
+        tree(modal[0], `Most frequent tree of ${dataset.classes[taken]}`),
+        meanPicture(dataset, data, modal, `Mean of the images with that tree`),
+      ),
+    );
+  }
+}
