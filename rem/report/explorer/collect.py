@@ -4,6 +4,7 @@ import base64
 import io
 import math
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from rem.files.hdf5 import open_hdf5
 from rem.networks.capsnet import KERNEL, STRIDE
 from rem.report.explorer import codes
 from rem.report.explorer.votes import stored_votes
-from rem.settings.run import Run
+from rem.settings.run import Run, read_run
 from rem.settings.stamp import run_of
 from rem.tables.measurements import read_metrics
 from rem.tables.names import images_of, model_name
@@ -78,7 +79,8 @@ def collect(results: Path, prepared: Path, most: int) -> Collected:
     found = Collected({"name": results.name, "decimals": codes.DECIMALS, "split": SPLIT})
     metrics = read_metrics(results / "metrics.csv")
     metrics = metrics[(metrics["split"] == SPLIT) & metrics["class"].isna()]
-    names = list(dict.fromkeys(path.parts[-4] for path in files))
+    kinds = Counter(path.parts[-4] for path in files)
+    names = sorted(kinds, key=lambda name: (-kinds[name], name))  # the most networks first
     found.content["datasets"] = [
         _dataset(found, results, name, prepared / f"{name}.h5", [path for path in files if path.parts[-4] == name])
         for name in names
@@ -108,6 +110,8 @@ def _in_order(files: Sequence[Path]) -> list[Path]:
 
 
 def _dataset(found: Collected, results: Path, name: str, prepared: Path, files: Sequence[Path]) -> dict[str, object]:
+    runs = [read_run(results / "models" / Path(*one.parts[-4:-1]) / "run.yaml") for one in files]
+    pruned = [one.variant for one in runs if one.pruning and not one.decoder]
     with open_hdf5(files[0]) as file:
         run, levels = run_of(file), file["sweep/levels"][:].tolist()
         classes, labels = list(file.attrs["class_names"]), file["label"][:]
@@ -119,6 +123,7 @@ def _dataset(found: Collected, results: Path, name: str, prepared: Path, files: 
     return {
         "name": name,
         "title": images_of(run).title,
+        "first": (pruned or [run.variant])[0],
         "classes": [str(one) for one in classes],
         "images": len(images),
         "size": run.data.size,

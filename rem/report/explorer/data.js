@@ -4,8 +4,10 @@ export const content = JSON.parse(document.getElementById("content").textContent
 
 const decoded = new Map();
 
+const textOf = (number) => document.getElementById(`block${number}`).textContent.trim();
+
 function bytesOf(number) {
-  const text = atob(document.getElementById(`block${number}`).textContent.trim());
+  const text = atob(textOf(number));
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
   return bytes;
@@ -25,8 +27,9 @@ function once(name, make) {
 export function loadDataset(dataset) {
   return once(`dataset ${dataset.name}`, async () => {
     const image = new Image();
-    image.src = `data:${dataset.sprite.type};base64,${document.getElementById(`block${dataset.sprite.block}`).textContent.trim()}`;
-    await image.decode();
+    const loaded = new Promise((done, failed) => Object.assign(image, { onload: done, onerror: failed }));
+    image.src = `data:${dataset.sprite.type};base64,${textOf(dataset.sprite.block)}`;
+    await loaded;
     const sheet = document.createElement("canvas");
     [sheet.width, sheet.height] = [image.width, image.height];
     const context = sheet.getContext("2d", { willReadFrequently: true });

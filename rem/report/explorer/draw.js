@@ -58,7 +58,7 @@ const STRONG = [94, 60, 153]; // above
 // The colour of a coupling: none at 1/J, orange below and violet above; [r, g, b, opacity].
 export function colour(value, uniform, strongest) {
   const over = value >= uniform;
-  const share = over ? (value - uniform) / Math.max(strongest - uniform, 1e-9) : (uniform - value) / uniform;
+  const share = over ? (value - uniform) / Math.max(strongest - uniform, 1e-9) : (uniform - value) / Math.max(uniform, 1e-9);
   return [...(over ? STRONG : WEAK), Math.min(1, share) ** 0.7];
 }
 

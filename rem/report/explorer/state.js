@@ -40,9 +40,9 @@ export function read() {
   const given = new URLSearchParams(location.hash.slice(1));
   const get = (name) => given.get(name);
   state.view = among(get("view"), VIEWS);
-  state.dataset = among(get("dataset") ?? content.first, choices.dataset());
+  state.dataset = among(get("dataset"), choices.dataset());
   const dataset = datasetOf();
-  state.variant = among(get("variant") ?? choices.variant().at(-1), choices.variant());
+  state.variant = among(get("variant") ?? dataset.first, choices.variant());
   state.seed = among(Number(get("seed")), choices.seed());
   state.checkpoint = among(get("checkpoint"), choices.checkpoint());
   const levels = Number(get("k"));

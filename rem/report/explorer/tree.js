@@ -1,9 +1,9 @@
 // One image and the trees that networks carve out of it.
 
-import { content, loadNetwork, loadVotes, name } from "./data.js";
+import { content, loadNetwork, loadVotes } from "./data.js";
 import { bits, colour, counted, css, element, percent, picture, svg } from "./draw.js";
 import { choices, datasetOf, find, networkOf, state } from "./state.js";
-import { changed, couplingsOf, dictionaries, lengthsOf } from "./trees.js";
+import { changed, couplingsOf, dictionaries, lengthsOf, undecided } from "./trees.js";
 
 const BRANCHES = 24; // curves at the most, as in the figure of one tree
 const [WIDTH, HEIGHT] = [900, 340];
@@ -16,6 +16,7 @@ export async function treeView({ data, go }) {
   const networks = variants.map((one) => find(one, state.seed, state.checkpoint)).filter(Boolean);
   const trees = await Promise.all(networks.map(treeOf));
   const routed = trees.every((one) => one.votes);
+  const uniform = undecided(dataset, state.quantized || state.as === "modal" ? state.k : null);
   const strongest = Math.max(2 / dataset.classes.length, ...trees.map((one) => Math.max(...one.shown)));
   const field = element("p", { id: "field", class: "soft", role: "status" }, "Point at a capsule to see what part of the image lies below it.");
   const large = enlarged();
@@ -31,7 +32,7 @@ export async function treeView({ data, go }) {
     const at = dataset.voted.indexOf(image);
     const votes = network.votes && at >= 0 ? await loadVotes(network) : null;
     const size = dataset.classes.length * loaded.capsules;
-    const levels = state.quantized ? state.k : null;
+    const levels = state.quantized || state.as === "difference" ? state.k : null;
     const own = dictionaries(loaded, dataset, data, state.k)[predicted];
     const modal = couplingsOf(loaded, dataset, data, own.keys[0][0], state.k);
     const deleted = new Set(network === networkOf() || state.deleted.length ? state.deleted : []);
@@ -142,10 +143,9 @@ export async function treeView({ data, go }) {
   }
 
   function legend() {
-    const uniform = 1 / dataset.classes.length;
     const stops = [0, 0.5 * uniform, uniform, (uniform + strongest) / 2, strongest];
     const swatch = (value) => element("span", { class: "swatch" }, element("i", { style: `background: linear-gradient(${[0, 1].map(() => css(colour(value, uniform, strongest))).join()}), #fff` }), value.toFixed(3));
-    return element("p", { class: "legend" }, state.as === "difference" ? "Stronger than in the most frequent tree: violet; weaker: orange." : "Coupling to the predicted class: ", ...(state.as === "difference" ? [] : stops.map(swatch)), state.as === "difference" ? "" : `, where 1/J = ${uniform.toFixed(3)}`);
+    return element("p", { class: "legend" }, state.as === "difference" ? "Stronger than in the most frequent tree: violet; weaker: orange." : "Coupling to the predicted class: ", ...(state.as === "difference" ? [] : stops.map(swatch)), state.as === "difference" ? "" : `, where ${uniform.toFixed(3)} is ${uniform === 1 / dataset.classes.length ? "" : "the level of "}1/J`);
   }
 
   function drawn(tree) {
@@ -163,7 +163,7 @@ export async function treeView({ data, go }) {
         element("b", {}, network.model),
         ` predicts ${dataset.classes[predicted]}, `,
         element("span", { class: right ? "right" : "wrong-word" }, right ? "right" : "wrong"),
-        `: ${same} of its class at K = ${state.k}, which ${counted(own.keys[members].length, "image")} of ${own.count} have (${bits(own.entropy)} in all).${changes}`,
+        `: ${same} of its class at K = ${state.k}, which ${counted(own.keys[members].length, "image")} of ${own.count} ${own.keys[members].length === 1 ? "has" : "have"} (${bits(own.entropy)} in all).${changes}`,
       ),
       element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Tree of ${network.model}` }, plot(tree)),
     );
@@ -172,7 +172,6 @@ export async function treeView({ data, go }) {
   function plot(tree) {
     const { network, shown, modal, couplings, lengths, before, deleted, predicted } = tree;
     const [types, rows, columns] = network.grid;
-    const uniform = 1 / dataset.classes.length;
     const across = types > 3 ? Math.ceil(types / 2) : types;
     const step = Math.min(MAPS / across, HEIGHT / Math.ceil(types / across));
     const side = step - 12;
@@ -182,6 +181,7 @@ export async function treeView({ data, go }) {
     const centres = [];
     for (let type = 0; type < types; type++) {
       const [left, top] = [(type % across) * step, Math.floor(type / across) * step + 4];
+      made.append(svg("rect", { x: left, y: top, width: side, height: side, class: "paper" }));
       made.append(svg("image", { href: source, x: left, y: top, width: side, height: side, class: "under", preserveAspectRatio: "none" }));
       for (let place = 0; place < rows * columns; place++) {
         const capsule = type * rows * columns + place;
@@ -230,7 +230,6 @@ export async function treeView({ data, go }) {
 
   function cell(tree, capsule, place, { type, row, column }) {
     const { shown, modal, couplings, deleted } = tree;
-    const uniform = 1 / dataset.classes.length;
     const value = shown[capsule];
     const difference = couplings[capsule] - modal[capsule];
     const fill = state.as === "difference" ? colour(uniform + difference, uniform, strongest) : colour(value, uniform, strongest);

@@ -60,6 +60,14 @@ export function couplingsOf(network, dataset, data, image, levels = null) {
   return found;
 }
 
+// What a coupling of 1/J becomes at K: where an undecided capsule stands.
+export function undecided(dataset, levels = null) {
+  const uniform = 1 / dataset.classes.length;
+  if (!levels) return uniform;
+  const k = nearest(Math.fround(uniform), levels, dataset.cells);
+  return dataset.cells ? (k + 0.5) / levels : k / (levels - 1);
+}
+
 // An image's couplings (J, I) changed: softer or harder by tau, quantized at K, without the deleted capsules.
 export function changed(couplings, classes, capsules, { tau, levels, cells, deleted }) {
   const found = Float64Array.from(couplings);

@@ -2,19 +2,19 @@
 
 import { counted, element, meanPicture, picture, smallTree } from "./draw.js";
 import { datasetOf, networkOf, state } from "./state.js";
-import { couplingsOf } from "./trees.js";
+import { couplingsOf, undecided } from "./trees.js";
 
 const SHOWN = 60;
 
 export function wrongView({ data, network, classes, go }) {
   const dataset = datasetOf();
-  const uniform = 1 / dataset.classes.length;
+  const middle = undecided(dataset, state.k);
   const wrong = [...network.predicted.keys()].filter((image) => network.predicted[image] !== data.labels[image]);
   const list = element("ol", { class: "wrongs" });
   const add = (from, to) => list.append(...wrong.slice(from, to).map(card));
   add(0, SHOWN);
   const parts = [
-    element("p", { class: "headline" }, element("b", { id: "wrong-count" }, counted(wrong.length, "image")), ` of ${counted(dataset.images, "image")} taken for another class. Each: the image, its tree, the most frequent tree of the class it was taken for, and the mean of the images that have that one.`),
+    element("p", { class: "headline" }, element("b", { id: "wrong-count" }, counted(wrong.length, "image")), ` of ${counted(dataset.images, "image")} taken for another class. Each: the image, its tree, the most frequent tree of the class it was taken for, and the mean of the images that have that one. White: the level of 1/J, where a capsule is undecided.`),
     list,
   ];
   if (wrong.length > SHOWN) {
@@ -26,8 +26,10 @@ export function wrongView({ data, network, classes, go }) {
   function card(image) {
     const taken = network.predicted[image];
     const modal = classes[taken].keys[0];
-    const tree = (of, label) => smallTree(couplingsOf(network, dataset, data, of, state.k), networkOf().grid, uniform, label);
-    const shares = modal.includes(image) ? "has this very tree" : "has another tree";
+    const [own, frequent] = [image, modal[0]].map((one) => couplingsOf(network, dataset, data, one, state.k));
+    const tree = (couplings, label) => smallTree(couplings, networkOf().grid, middle, label);
+    const other = own.filter((value, capsule) => value !== frequent[capsule]).length;
+    const shares = other ? `${counted(other, "capsule")} of ${own.length} differ` : "the very same tree";
     return element(
       "li",
       {},
@@ -36,8 +38,8 @@ export function wrongView({ data, network, classes, go }) {
         { class: "wrong", "data-image": image, onclick: () => go({ view: "tree", image }) },
         element("span", { class: "told" }, element("b", {}, `${dataset.classes[data.labels[image]]} → ${dataset.classes[taken]}`), element("span", { class: "soft" }, `image ${image}, ${shares}`)),
         picture(dataset, data, image, `Image ${image}`),
-        tree(image, "Its tree"),
-        tree(modal[0], `Most frequent tree of ${dataset.classes[taken]}`),
+        tree(own, "Its tree"),
+        tree(frequent, `Most frequent tree of ${dataset.classes[taken]}`),
         meanPicture(dataset, data, modal, `Mean of the images with that tree`),
       ),
     );
