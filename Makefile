@@ -5,7 +5,7 @@ CORES ?= $(shell nproc)
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce laptop report test test-slurm bench lint environment clean
+.PHONY: reproduce laptop report explore test test-slurm bench lint environment clean
 
 reproduce: environment  ## the main job: results/sample/
 	snakemake --cores $(CORES) --resources gpu=1 all
@@ -16,6 +16,9 @@ laptop: environment  ## the paper's data in full, small networks, hours: results
 
 report: environment  ## the main job as one file to read: results/sample/report.html
 	snakemake --cores $(CORES) --resources gpu=1 report_html
+
+explore: environment  ## the main job's parse trees to browse: results/sample/explorer.html
+	snakemake --cores $(CORES) --resources gpu=1 explorer
 
 test: environment lint  ## all tests, a file in each of up to four processes
 	pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder

@@ -1,7 +1,7 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls, dose_response; report_html. The config's keys
-are explained by `rem schema`.
+Targets: all (the default), data, models, couplings, entropies; controls, dose_response; report_html, explorer. The
+config's keys are explained by `rem schema`.
 """
 
 from snakemake.utils import min_version

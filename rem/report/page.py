@@ -43,6 +43,7 @@ CAPTIONS = {module.__name__.rpartition(".")[2]: module.CAPTION for module in FIG
 LEFT_OUT = ["± classes", "Note"]  # of the columns of paper_vs_ours.md, which has room for them
 PAIRED = "CapsNet+REM against CapsNet+Q over the seeds"
 DECLARED = {table.stem: table for table in TABLES}
+EXPLORER = "explorer.html"  # of `rem explore`, beside the report
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
@@ -131,6 +132,7 @@ def write_report(
         settings=sorted((path, digest) for path, digest in found.sources.items() if path.suffix == ".yaml"),
         data=sorted((path, digest) for path, digest in found.sources.items() if path.suffix != ".yaml"),
         commands=[(path, found.records[path]) for path in given if path in found.records],
+        explorer=EXPLORER if target.with_name(EXPLORER).is_file() else "",
         graph=svg(found) if found.records else "",
         timings=timing_rows(timings),
     )

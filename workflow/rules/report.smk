@@ -1,8 +1,14 @@
-# All that `all` makes, as one HTML file to read.
+# All that `all` makes, as one HTML file to read, and its parse trees as another to browse.
 
 
 localrules:
     report_html,
+    explorer,
+
+
+rule explorer:
+    input:
+        f"results/{CONFIG.name}/explorer.html",
 
 
 rule report_html:
@@ -37,5 +43,38 @@ rule report:
             --runs {input.runs:q} \
             --timings {params.timings:q} \
             --name {wildcards.name:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule explore:
+    input:
+        couplings=couplings_files(),
+        levels=levels_files(),
+        metrics="results/{name}/metrics.csv",
+        models=run_files("models", "last.pt"),
+        runs=run_files("models", "run.yaml"),
+        data=expand("data/prepared/{{name}}/{dataset}.h5", dataset=sorted({run.dataset for run in RUNS.values()})),
+        page=sorted(
+            f"rem/report/explorer/{file}"
+            for file in os.listdir("rem/report/explorer")
+            if file.endswith((".js", ".css", ".j2"))
+        ),
+    output:
+        "results/{name}/explorer.html",
+    log:
+        "results/{name}/logs/explore.log",
+    benchmark:
+        "results/{name}/benchmarks/explore.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("explore"),
+        results="results/{name}",
+        data="data/prepared/{name}",
+    shell:
+        """
+        rem explore {params.results:q} \
+            --data {params.data:q} \
             >{log:q} 2>&1
         """

@@ -73,14 +73,16 @@ def collect(results: Path, prepared: Path, most: int) -> Collected:
     Raises:
         RemError: a file is missing or unreadable, or there are no couplings.
     """
-    files = sorted(results.glob(f"couplings/*/*/seed*/*.{SPLIT}.h5"))
-    if not files:
-        raise RemError(f"{results} has no couplings of the {SPLIT} images; run the workflow to its end first.")
-    found = Collected({"name": results.name, "decimals": codes.DECIMALS, "split": SPLIT})
     metrics = read_metrics(results / "metrics.csv")
     metrics = metrics[(metrics["split"] == SPLIT) & metrics["class"].isna()]
-    kinds = Counter(path.parts[-4] for path in files)
-    names = sorted(kinds, key=lambda name: (-kinds[name], name))  # the most networks first
+    measured = set(metrics[["dataset", "variant", "seed", "checkpoint"]].itertuples(index=False, name=None))
+    files = [path for path in sorted(results.glob(f"couplings/*/*/seed*/*.{SPLIT}.h5")) if _names(path) in measured]
+    if not files:
+        raise RemError(f"{results} has no couplings of the {SPLIT} images; run the workflow to its end first.")
+    found = Collected({"name": results.name, "split": SPLIT})
+    kinds = {path.parts[-4:-2] for path in files}
+    networks = Counter(path.parts[-4] for path in files)
+    names = sorted(networks, key=lambda name: (-networks[name], name))  # the most networks first
     found.content["datasets"] = [
         _dataset(found, results, name, prepared / f"{name}.h5", [path for path in files if path.parts[-4] == name])
         for name in names
@@ -89,10 +91,16 @@ def collect(results: Path, prepared: Path, most: int) -> Collected:
     for one in found.content["datasets"]:
         one["cuts"] = found.add(cuts[one["name"]].astype("<f4").tobytes())
     found.content["networks"] = [
-        _network(found, path, cuts[path.parts[-4]], metrics, results, prepared, most, number)
+        _network(found, path, cuts[path.parts[-4]], metrics, results, prepared, most, number < len(kinds))
         for number, path in enumerate(_in_order(files))
     ]
     return found
+
+
+def _names(path: Path) -> tuple[str, str, int, str]:
+    """The dataset, variant, seed and checkpoint of a file of couplings."""
+    dataset, variant, seed, file = path.parts[-4:]
+    return dataset, variant, int(seed.removeprefix("seed")), file.split(".")[0]
 
 
 def _in_order(files: Sequence[Path]) -> list[Path]:
@@ -104,7 +112,9 @@ def _in_order(files: Sequence[Path]) -> list[Path]:
             own.append(path.parts[-2])
 
     def order(path: Path) -> tuple[int, int]:
-        return seeds[path.parts[-4:-2]].index(path.parts[-2]), FIRST.index(path.name.split(".")[0])
+        checkpoint = path.name.split(".")[0]
+        place = FIRST.index(checkpoint) if checkpoint in FIRST else len(FIRST)
+        return seeds[path.parts[-4:-2]].index(path.parts[-2]), place
 
     return sorted(files, key=order)
 
@@ -170,10 +180,9 @@ def _network(
     results: Path,
     prepared: Path,
     most: int,
-    number: int,
+    voted: bool,
 ) -> dict[str, object]:
-    dataset, variant, seed, file_name = path.parts[-4:]
-    checkpoint = file_name.split(".")[0]
+    dataset, variant, _, checkpoint = _names(path)
     with open_hdf5(path) as file:
         run = run_of(file)
         couplings, predicted, lengths = file["couplings"][:], file["predicted"][:], file["lengths"][:]
@@ -195,15 +204,11 @@ def _network(
     told["codes"] = found.add(block)
     told["predicted"] = found.add(predicted.astype("<u2").tobytes())
     told["lengths"] = found.add(zlib.compress(np.rint(100 * lengths).astype(np.uint8).tobytes()))
-    if checkpoint == FIRST[0] and number < _kinds(results):
+    if voted:
         own = next(one for one in found.content["datasets"] if one["name"] == dataset)
-        model = results / "models" / dataset / variant / seed / f"{checkpoint}.pt"
+        model = results / "models" / Path(*path.parts[-4:-1]) / f"{checkpoint}.pt"
         told["votes"] = _votes(found, model, prepared / f"{dataset}.h5", own["voted"])
     return told
-
-
-def _kinds(results: Path) -> int:
-    return len(list(results.glob("couplings/*/[!.]*")))
 
 
 def _grid(capsules: int) -> tuple[int, int]:

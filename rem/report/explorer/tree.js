@@ -39,6 +39,7 @@ export async function treeView({ data, go }) {
     let couplings = couplingsOf(loaded, dataset, data, image, levels);
     let lengths = [...loaded.lengths.slice(image * dataset.classes.length, (image + 1) * dataset.classes.length)].map((one) => one / 100);
     const before = lengths;
+    let routed = predicted; // where the couplings lead that are shown
     if (votes && (deleted.size || state.tau !== 1 || levels)) {
       const full = votes.couplings.subarray(at * size, (at + 1) * size);
       const change = { tau: state.tau, levels, cells: dataset.cells };
@@ -46,12 +47,13 @@ export async function treeView({ data, go }) {
       const dimensions = network.votes.bias[0].length;
       const seen = votes.votes.subarray(at * size * dimensions, (at + 1) * size * dimensions);
       lengths = lengthsOf(seen, network.votes.scale[at], used, network.votes.bias, loaded.capsules);
+      routed = lengths.indexOf(Math.max(...lengths));
       const kept = changed(full, dataset.classes.length, loaded.capsules, { ...change, deleted: new Set() });
       if (state.tau !== 1) couplings = kept.subarray(predicted * loaded.capsules, (predicted + 1) * loaded.capsules);
     }
     const shown = state.as === "modal" ? modal : couplings;
     const members = own.keys.findIndex((key) => key.includes(image));
-    return { network, loaded, predicted, couplings, modal, shown, lengths, before, deleted, votes, own, members };
+    return { network, loaded, predicted, couplings, modal, shown, lengths, before, routed, deleted, votes, own, members };
   }
 
   function enlarged() {
@@ -149,11 +151,10 @@ export async function treeView({ data, go }) {
   }
 
   function drawn(tree) {
-    const { network, predicted, lengths, own, members } = tree;
+    const { network, predicted, routed, own, members } = tree;
     const right = predicted === data.labels[image];
     const same = members === 0 ? "the most frequent tree" : `tree ${members + 1} of ${own.keys.length}`;
-    const now = lengths.indexOf(Math.max(...lengths));
-    const changes = now !== predicted ? ` With these couplings: ${dataset.classes[now]}.` : "";
+    const changes = routed === predicted ? "" : ` With these couplings it would be ${dataset.classes[routed]}.`;
     return element(
       "figure",
       { class: "tree", "data-variant": network.variant },
