@@ -56,7 +56,7 @@ async function drive() {{
 inside.onload = () => drive().catch(error => ({{ error: String(error.stack) }})).then(found => {{
   const root = inside.contentDocument.documentElement;
   const fetched = inside.contentWindow.performance.getEntriesByType("resource").map(one => one.name);
-  const overflow = root.scrollWidth - root.clientWidth;
+  const overflow = Math.max(0, root.scrollWidth - root.clientWidth);
   document.querySelector("#found").textContent = JSON.stringify({{ fetched, overflow, ...found }});
 }});
 </script>"""

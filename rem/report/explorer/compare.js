@@ -11,7 +11,7 @@ export function compareView({ classes, go }) {
   const dataset = datasetOf();
   const own = content.networks.filter((one) => one.dataset === dataset.name && one.checkpoint === state.checkpoint && one.measured.entropy);
   const variants = [...new Set(own.map((one) => one.variant))];
-  const at = (network, metric) => network.measured[metric]?.[network.measured.levels.indexOf(state.k)];
+  const at = (network, metric, k = state.k) => network.measured[metric]?.[network.measured.levels.indexOf(k)] ?? null;
   const series = (variant) => `series${variants.indexOf(variant) % COLOURS}`;
   return [
     element("p", { class: "headline" }, `All networks of ${dataset.title}, checkpoint ${state.checkpoint}. A thick line is the chosen network, thin ones the others and the other seeds.`),
@@ -53,7 +53,8 @@ export function compareView({ classes, go }) {
     axes(plot, x, y, [2, 8, 16, 24, 32, 40, 48, 56, 64].filter((k) => k <= levels.at(-1)), ticks(0, most), "K (shaded: the band)", "bits");
     plot.append(svg("line", { class: "here", x1: x(state.k), x2: x(state.k), y1: 20, y2: DOWN - BOTTOM }));
     for (const one of [...own].sort((a, b) => isChosen(a) - isChosen(b))) {
-      const points = one.measured.levels.map((k, i) => `${x(k).toFixed(1)},${y(one.measured.entropy[i]).toFixed(1)}`);
+      const known = one.measured.levels.filter((k, i) => one.measured.entropy[i] !== null);
+      const points = known.map((k) => `${x(k).toFixed(1)},${y(at(one, "entropy", k)).toFixed(1)}`);
       plot.append(svg("polyline", { class: `${series(one.variant)} ${isChosen(one) ? "chosen" : ""}`, points: points.join(" ") }, svg("title", {}, `${one.model}, seed ${one.seed}`)));
     }
     plot.addEventListener("click", (event) => {
@@ -71,7 +72,8 @@ export function compareView({ classes, go }) {
   }
 
   function frontier() {
-    const points = own.map((one) => ({ one, entropy: at(one, "entropy"), accuracy: at(one, "accuracy") ?? one.measured.unquantized }));
+    const known = own.filter((one) => at(one, "entropy") !== null);
+    const points = known.map((one) => ({ one, entropy: at(one, "entropy"), accuracy: at(one, "accuracy") ?? one.measured.unquantized }));
     const [low, high] = [Math.min(...points.map((p) => p.accuracy)) - 0.3, Math.max(...points.map((p) => p.accuracy)) + 0.3];
     const most = Math.max(0.5, ...points.map((p) => p.entropy)) * 1.05;
     const [x, y] = [scale(0, most, LEFT + 4, ACROSS - 12), scale(low, high, DOWN - BOTTOM, 20)];

@@ -9,6 +9,8 @@ const BRANCHES = 24; // curves at the most, as in the figure of one tree
 const [WIDTH, HEIGHT] = [900, 340];
 const [MAPS, CLASSES] = [560, 690]; // where the maps end and the class capsules stand
 
+let pointed = null; // the capsule that was pointed at last
+
 export async function treeView({ data, go }) {
   const dataset = datasetOf();
   const image = state.image ?? 0;
@@ -18,7 +20,8 @@ export async function treeView({ data, go }) {
   const routed = trees.every((one) => one.votes);
   const uniform = undecided(dataset, state.quantized || state.as === "modal" ? state.k : null);
   const strongest = Math.max(2 / dataset.classes.length, ...trees.map((one) => Math.max(...one.shown)));
-  const field = element("p", { id: "field", class: "soft", role: "status" }, "Point at a capsule to see what part of the image lies below it.");
+  const field = element("p", { id: "field", class: "soft", role: "status" }, "Point at a capsule to see what part of the image lies below it. A click deletes it, or puts it back.");
+  const mark = element("i", { id: "frame", hidden: true });
   const large = enlarged();
   return [
     element("div", { class: "tree-head" }, large, element("div", {}, told(), controls(), field)),
@@ -58,7 +61,7 @@ export async function treeView({ data, go }) {
 
   function enlarged() {
     const canvas = picture(dataset, data, image, `Test image ${image}: ${dataset.classes[data.labels[image]]}`);
-    return element("div", { class: "large" }, canvas, element("i", { id: "frame", hidden: true }));
+    return element("div", { class: "large" }, canvas, mark);
   }
 
   function told() {
@@ -239,7 +242,10 @@ export async function treeView({ data, go }) {
     const show = () => {
       field.textContent = `${told}. ${dataset.field ? "Framed: the part of the image below it." : "All of the image lies below it."}`;
       frame(row, column);
+      pointed = pointer;
     };
+    const pointer = `${dataset.name} ${image} ${tree.network.variant} ${capsule}`;
+    if (pointed === pointer) show();
     const toggle = () => tree.votes && go({ deleted: gone ? state.deleted.filter((one) => one !== capsule) : [...state.deleted, capsule] });
     return svg("rect", {
       ...place,
@@ -253,7 +259,6 @@ export async function treeView({ data, go }) {
   }
 
   function frame(row, column) {
-    const mark = document.getElementById("frame");
     if (!dataset.field) return;
     const { side, stride } = dataset.field;
     mark.hidden = false;

@@ -92,7 +92,7 @@ def test_what_was_measured_is_what_metrics_says(held, results):
         for metric in ("entropy", "keys", "accuracy"):
             for level, value in zip(network["measured"]["levels"], network["measured"][metric], strict=True):
                 found = own[(own["metric"] == metric) & (own["levels"] == level)]["value"]
-                assert value == found.iloc[0]
+                assert set(found) == ({value} - {None})
 
 
 def test_grey_images_are_exact():
@@ -138,7 +138,7 @@ def test_nothing_outside_the_file_is_asked_for(page):
     text = page.read_text(encoding="utf-8")
     assert "default-src 'none'" in text
     assert not re.findall(r"""(?:src|href)=["'](?!#)""", text)
-    assert "http" not in re.sub(r"http://www.w3.org/2000/svg", "", text.split('id="content"')[0])
+    assert set(re.findall(r"https?://[^\"'\s]*", text)) == {"http://www.w3.org/2000/svg"}
 
 
 # In a browser
@@ -150,14 +150,14 @@ def test_every_control_changes_the_view_and_the_address(page, tmp_path):
         page.as_uri(),
         """
         const seen = {start: hash()};
-        await set("#variant", "blocks"); seen.variant = hash().variant;
+        await set("#variant", "rem"); seen.variant = hash().variant;
         await set("#levels", 1, "input"); seen.k = hash().k; seen.told = find("#levels-told").textContent;
         await click(".class:nth-child(2)"); seen.class = hash().class;
         await set("#image", 5); seen.searched = hash(); seen.current = find("[aria-current=true]").ariaLabel;
         await click(".key"); seen.key = hash().key; seen.members = all(".member").length;
         await click(".member"); seen.view = hash().view;
         await set("#image", find(".link")?.textContent ?? 0);
-        await click("#beside-rem"); seen.beside = hash().beside; seen.trees = all("figure.tree").length;
+        await click("#beside-blocks"); seen.beside = hash().beside; seen.trees = all("figure.tree").length;
         await click("#quantized"); seen.quantized = hash().quantized;
         await set("#as", "difference"); seen.as = hash().as;
         await set("#tau", 0.3); seen.tau = hash().tau;
@@ -174,8 +174,8 @@ def test_every_control_changes_the_view_and_the_address(page, tmp_path):
         tmp_path,
     )
     assert (found["console"], found["fetched"], found.get("error")) == ([], [], None)
-    assert (found["start"]["view"], found["start"]["variant"]) == ("dictionary", "rem")
-    assert (found["variant"], found["class"], found["view"], found["beside"]) == ("blocks", "1", "tree", "rem")
+    assert (found["start"]["view"], found["start"]["variant"]) == ("dictionary", "blocks")
+    assert (found["variant"], found["class"], found["view"], found["beside"]) == ("rem", "1", "tree", "blocks")
     assert f"K = {found['k']}" in found["told"]
     assert found["searched"]["image"] == "5"
     assert "Image 5" in found["current"]
