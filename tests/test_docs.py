@@ -109,11 +109,21 @@ def test_the_example_prints_the_number_in_entropy_csv(page, sample_run, monkeypa
     assert float(capsys.readouterr().out) == row["entropy"].item() > 0
 
 
+def test_the_picture_of_a_parse_tree_is_drawn_from_a_run_s_files(sample_run, monkeypatch, tmp_path):
+    for folder in ("results", "data"):
+        (tmp_path / folder).symlink_to(sample_run / folder)
+    monkeypatch.chdir(tmp_path)
+    run = {"rem": rem, "torch": torch}
+    exec(blocks(tiny.ROOT / "docs/parts.md", "python")[1], run)
+    assert (tmp_path / "parse_tree.png").stat().st_size > 1000
+    assert [len(axis.images) for axis in run["axes"]] == [2] * run["run"].network.primary_types
+
+
 def test_the_training_loop_prunes_and_the_other_code_runs(sample_run, monkeypatch, capsys):
     monkeypatch.chdir(sample_run)
     torch.manual_seed(0)
     batches = [(torch.rand(2, 1, 28, 28), torch.tensor([0, 1]))] * 2
-    _, loop, prune, change, measurements = blocks(tiny.ROOT / "docs/parts.md", "python")
+    _, _, loop, prune, change, measurements = blocks(tiny.ROOT / "docs/parts.md", "python")
     run = {"rem": rem, "torch": torch, "batches": batches, "validation": batches[:1]}
     smaller = loop.replace("classes=10", "classes=10, convolution_channels=4, primary_types=1")
     exec(smaller, run)

@@ -126,6 +126,17 @@ def test_nothing_outside_the_file_is_asked_for_and_nothing_is_run(given):
     assert "default-src 'none'" in text
 
 
+def test_the_explorer_is_linked_to_where_there_is_one(given):
+    assert "explorer.html" not in report_of(given)
+    given["target"].with_name("explorer.html").write_text("", encoding="utf-8")
+    assert '<a href="explorer.html">Browse the parse trees</a>' in report_of(given)
+
+
+def test_numbers_of_a_claim_are_shown_on_demand(given):
+    for summary in re.findall(r"<summary>(.*?)</summary>", report_of(given), re.DOTALL):
+        assert "bits" not in summary
+
+
 def test_the_same_results_are_the_same_report(given):
     assert report_of(given) == report_of(given)
 

@@ -37,7 +37,7 @@ def _least(levels: int, cells: bool) -> np.ndarray:
 
 
 def codes(couplings: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """The number of each coupling's cell: of couplings float32 of any shape to uint16, such that cuts[code] is in it."""
+    """The number of each coupling's cell: float32 of any shape to uint16, such that cuts[code] is in it."""
     return (np.searchsorted(cuts, couplings, side="right") - 1).astype(np.uint16)
 
 

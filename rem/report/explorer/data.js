@@ -36,7 +36,7 @@ export function loadDataset(dataset) {
     context.drawImage(image, 0, 0);
     return {
       sheet,
-      context,
+      pixels: context.getImageData(0, 0, sheet.width, sheet.height).data,
       labels: new Uint16Array(bytesOf(dataset.labels).buffer),
       cuts: new Float32Array(bytesOf(dataset.cuts).buffer),
     };

@@ -32,7 +32,11 @@ export function dictionaryView({ data, classes, go }) {
   function classButton(one) {
     return element(
       "button",
-      { class: "class", "aria-pressed": String(one.label === state.class), onclick: () => go({ class: one.label, key: null }) },
+      {
+        class: "class",
+        "aria-pressed": String(one.label === state.class),
+        onclick: () => go({ class: one.label, key: null }),
+      },
       element("b", {}, dataset.classes[one.label]),
       element("span", {}, `${counted(one.count, "image")}, ${counted(one.keys.length, "tree")}`),
       element("span", {}, bits(one.entropy)),
@@ -41,19 +45,24 @@ export function dictionaryView({ data, classes, go }) {
 
   function keyList() {
     const list = element("ol", { class: "keys", "aria-label": "Trees by frequency" });
-    const add = (from, to) => list.append(...shown.keys.slice(from, to).map((members, at) => keyCard(members, from + at)));
+    const add = (from, to) =>
+      list.append(...shown.keys.slice(from, to).map((members, at) => keyCard(members, from + at)));
     add(0, Math.max(KEYS, (state.key ?? 0) + 1));
     const wrap = element("div", {}, list);
     if (list.children.length < shown.keys.length) {
-      const more = element("button", {
-        class: "more",
-        onclick: () => {
-          const from = list.children.length;
-          add(from, from + 4 * KEYS);
-          list.children[from].querySelector("button").focus();
-          if (list.children.length === shown.keys.length) more.remove();
+      const more = element(
+        "button",
+        {
+          class: "more",
+          onclick: () => {
+            const from = list.children.length;
+            add(from, from + 4 * KEYS);
+            list.children[from].querySelector("button").focus();
+            if (list.children.length === shown.keys.length) more.remove();
+          },
         },
-      }, `More of ${counted(shown.keys.length, "tree")}`);
+        `More of ${counted(shown.keys.length, "tree")}`,
+      );
       wrap.append(more);
     }
     return wrap;
@@ -67,7 +76,12 @@ export function dictionaryView({ data, classes, go }) {
       {},
       element(
         "button",
-        { class: "key", "data-key": number, "aria-pressed": String(number === state.key), onclick: () => go({ key: number, image: members.includes(state.image) ? state.image : null }) },
+        {
+          class: "key",
+          "data-key": number,
+          "aria-pressed": String(number === state.key),
+          onclick: () => go({ key: number, image: members.includes(state.image) ? state.image : null }),
+        },
         meanPicture(dataset, data, members, `Mean of ${counted(members.length, "image")}`),
         element("b", {}, `× ${members.length.toLocaleString("en")}`),
         element("span", { class: right === members.length ? "right" : "soft" }, percent(right / members.length)),
@@ -78,11 +92,20 @@ export function dictionaryView({ data, classes, go }) {
 
   function imagesOfKey() {
     const members = state.key === null ? null : shown.keys[state.key];
-    if (!members) return element("p", { class: "soft" }, "Choose a tree to see all images that have it. The number under it is the share that is right.");
+    if (!members)
+      return element(
+        "p",
+        { class: "soft" },
+        "Choose a tree to see all images that have it. The number under it is the share that is right.",
+      );
     return element(
       "section",
       { id: "members", "aria-label": "Images with this tree" },
-      element("h3", {}, `${counted(members.length, "image")} with tree ${state.key + 1} of ${dataset.classes[state.class]}`),
+      element(
+        "h3",
+        {},
+        `${counted(members.length, "image")} with tree ${state.key + 1} of ${dataset.classes[state.class]}`,
+      ),
       element("div", { class: "members" }, ...members.slice(0, IMAGES).map(member)),
       members.length > IMAGES ? element("p", { class: "soft" }, `The first ${IMAGES} are shown.`) : "",
     );
@@ -94,7 +117,13 @@ export function dictionaryView({ data, classes, go }) {
     const told = `Image ${image}: ${right ? "right" : `wrong, is ${dataset.classes[label]}`}. Show its tree`;
     return element(
       "button",
-      { class: `member ${right ? "" : "is-wrong"}`, title: told, "aria-label": told, "aria-current": image === state.image ? "true" : false, onclick: () => go({ view: "tree", image }) },
+      {
+        class: `member ${right ? "" : "is-wrong"}`,
+        title: told,
+        "aria-label": told,
+        "aria-current": image === state.image ? "true" : false,
+        onclick: () => go({ view: "tree", image }),
+      },
       picture(dataset, data, image, ""),
       element("span", { "aria-hidden": "true" }, right ? "" : "✗"),
     );

@@ -4,7 +4,8 @@ export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value === true ? "" : value);
+    else if (value !== false && value !== null && value !== undefined)
+      made.setAttribute(name, value === true ? "" : value);
   }
   made.append(...children);
   return made;
@@ -31,23 +32,27 @@ function placeOf(dataset, image) {
 
 export function picture(dataset, data, image, label) {
   const made = element("canvas", { width: dataset.size, height: dataset.size, role: "img", "aria-label": label });
-  made.getContext("2d").drawImage(data.sheet, ...placeOf(dataset, image), dataset.size, dataset.size, 0, 0, dataset.size, dataset.size);
+  made
+    .getContext("2d")
+    .drawImage(data.sheet, ...placeOf(dataset, image), dataset.size, dataset.size, 0, 0, dataset.size, dataset.size);
   return made;
 }
-
-const MEANED = 200; // images of a key that its mean is taken of at the most
 
 // The mean of images, a picture of what a key stands for.
 export function meanPicture(dataset, data, images, label) {
   const { size } = dataset;
-  const sums = new Float64Array(size * size * 4);
-  const taken = images.slice(0, MEANED);
-  for (const image of taken) {
-    const pixels = data.context.getImageData(...placeOf(dataset, image), size, size).data;
-    for (let at = 0; at < sums.length; at++) sums[at] += pixels[at];
+  const sums = new Float32Array(size * size * 4);
+  const line = size * 4;
+  for (const image of images) {
+    const [left, top] = placeOf(dataset, image);
+    for (let row = 0; row < size; row++) {
+      const from = ((top + row) * data.sheet.width + left) * 4;
+      for (let at = 0; at < line; at++) sums[row * line + at] += data.pixels[from + at];
+    }
   }
+  const mean = new ImageData(size, size);
+  for (let at = 0; at < sums.length; at++) mean.data[at] = sums[at] / images.length;
   const made = element("canvas", { width: size, height: size, role: "img", "aria-label": label });
-  const mean = new ImageData(Uint8ClampedArray.from(sums, (sum) => sum / taken.length), size, size);
   made.getContext("2d").putImageData(mean, 0, 0);
   return made;
 }
@@ -58,7 +63,9 @@ const STRONG = [94, 60, 153]; // above
 // The colour of a coupling: none at 1/J, orange below and violet above; [r, g, b, opacity].
 export function colour(value, uniform, strongest) {
   const over = value >= uniform;
-  const share = over ? (value - uniform) / Math.max(strongest - uniform, 1e-9) : (uniform - value) / Math.max(uniform, 1e-9);
+  const share = over
+    ? (value - uniform) / Math.max(strongest - uniform, 1e-9)
+    : (uniform - value) / Math.max(uniform, 1e-9);
   return [...(over ? STRONG : WEAK), Math.min(1, share) ** 0.7];
 }
 
@@ -76,16 +83,16 @@ export function smallTree(couplings, grid, uniform, label) {
     class: "small-tree",
     "aria-label": label,
   });
-  const context = made.getContext("2d");
-  const strongest = Math.max(2 * uniform, ...couplings);
+  const pixels = new ImageData(made.width, made.height);
+  const strongest = couplings.reduce((most, value) => Math.max(most, value), 2 * uniform);
   couplings.forEach((value, capsule) => {
     const [type, rest] = [Math.floor(capsule / (rows * columns)), capsule % (rows * columns)];
     const x = (type % across) * (columns + 1) + (rest % columns);
     const y = Math.floor(type / across) * (rows + 1) + Math.floor(rest / columns);
-    context.fillStyle = "#fff";
-    context.fillRect(x, y, 1, 1);
-    context.fillStyle = css(colour(value, uniform, strongest));
-    context.fillRect(x, y, 1, 1);
+    const [red, green, blue, opacity] = colour(value, uniform, strongest);
+    const onWhite = [red, green, blue].map((part) => 255 + opacity * (part - 255));
+    pixels.data.set([...onWhite, 255], 4 * (y * made.width + x));
   });
+  made.getContext("2d").putImageData(pixels, 0, 0);
   return made;
 }

@@ -4,7 +4,7 @@ import { content, loadDataset, loadNetwork } from "./data.js";
 import { compareView } from "./compare.js";
 import { dictionaryView } from "./dictionary.js";
 import { choices, datasetOf, networkOf, read, state, write } from "./state.js";
-import { dictionaries } from "./trees.js";
+import { dictionariesOf } from "./trees.js";
 import { treeView } from "./tree.js";
 import { wrongView } from "./wrong.js";
 
@@ -15,7 +15,8 @@ let turn = 0;
 // Change what is shown. What a change leaves without meaning begins anew.
 async function go(change) {
   if ("dataset" in change) change = { class: 0, key: null, image: null, k: 0, beside: [], deleted: [], ...change };
-  if ("variant" in change || "seed" in change || "checkpoint" in change || "k" in change) change = { key: null, ...change };
+  if ("variant" in change || "seed" in change || "checkpoint" in change || "k" in change)
+    change = { key: null, ...change };
   if ("image" in change && change.image !== state.image) change = { deleted: [], ...change };
   Object.assign(state, change);
   write();
@@ -30,7 +31,7 @@ async function show() {
   const dataset = datasetOf();
   const data = await loadDataset(dataset);
   const network = await loadNetwork(networkOf(), dataset);
-  const classes = dictionaries(network, dataset, data, state.k);
+  const classes = dictionariesOf(network, dataset, data, state.k);
   const parts = await VIEW[state.view]({ data, network, classes, go });
   if (mine !== turn) return;
   const focused = document.activeElement?.id;
@@ -53,7 +54,8 @@ function fill() {
   const slider = byId("levels");
   slider.max = dataset.shown.length - 1;
   slider.value = dataset.shown.indexOf(state.k);
-  const kind = state.k === dataset.shared ? "the shared one" : dataset.band.includes(state.k) ? "in the band" : "the authors'";
+  const kind =
+    state.k === dataset.shared ? "the shared one" : dataset.band.includes(state.k) ? "in the band" : "the authors'";
   byId("levels-told").textContent = `K = ${state.k}, ${kind}`;
   slider.setAttribute("aria-valuetext", byId("levels-told").textContent);
   byId("image").max = dataset.images - 1;
@@ -64,7 +66,9 @@ function fill() {
   }
   byId("view").setAttribute("aria-labelledby", `tab-${state.view}`);
   const left = content.networks.filter((one) => one.dataset === state.dataset && one.codes === null);
-  byId("status").textContent = left.length ? `${left.length} more networks of this dataset had no room here; Compare has their numbers.` : "";
+  byId("status").textContent = left.length
+    ? `${left.length} more networks of this dataset had no room here; Compare has their numbers.`
+    : "";
 }
 
 // Of a test image in the dictionary: its class and the place of its tree.
@@ -73,12 +77,15 @@ async function search(image) {
   const dataset = datasetOf();
   const [data, network] = [await loadDataset(dataset), await loadNetwork(networkOf(), dataset)];
   const label = network.predicted[image];
-  const key = dictionaries(network, dataset, data, state.k)[label].keys.findIndex((members) => members.includes(image));
+  const key = dictionariesOf(network, dataset, data, state.k)[label].keys.findIndex((members) =>
+    members.includes(image),
+  );
   await go({ image, class: label, key });
   document.querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest" });
 }
 
-for (const id of ["dataset", "variant", "checkpoint"]) byId(id).addEventListener("change", (event) => go({ [id]: event.target.value }));
+for (const id of ["dataset", "variant", "checkpoint"])
+  byId(id).addEventListener("change", (event) => go({ [id]: event.target.value }));
 byId("seed").addEventListener("change", (event) => go({ seed: Number(event.target.value) }));
 byId("levels").addEventListener("input", (event) => go({ k: datasetOf().shown[event.target.value] }));
 byId("image").addEventListener("change", (event) => {

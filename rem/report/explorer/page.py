@@ -29,12 +29,16 @@ def write_explorer(results: Path, prepared: Path, target: Path, most: int = MOST
         RemError: as `rem.report.explorer.collect.collect`, or the page comes out larger than `most`.
     """
     found = collect(results, prepared, most - REST)
-    text = _environment().get_template("explorer.html.j2").render(
-        name=results.name,
-        style=(HERE / "style.css").read_text(encoding="utf-8"),
-        script=bundled(),
-        content=json.dumps(found.content, separators=(",", ":")).replace("<", "\\u003c"),
-        blocks=found.blocks,
+    text = (
+        _environment()
+        .get_template("explorer.html.j2")
+        .render(
+            name=results.name,
+            style=(HERE / "style.css").read_text(encoding="utf-8"),
+            script=bundled(),
+            content=json.dumps(found.content, separators=(",", ":")).replace("<", "\\u003c"),
+            blocks=found.blocks,
+        )
     )
     if len(text.encode()) > most:
         raise RemError(f"{target} would have {len(text.encode()):,} bytes, more than {most:,}; raise --most.")

@@ -23,7 +23,12 @@ const among = (wanted, values) => (values.includes(wanted) ? wanted : values[0])
 export const choices = {
   dataset: () => content.datasets.map((one) => one.name).filter((dataset) => carried(dataset).length),
   variant: () => unique(carried().map((one) => one.variant)),
-  seed: () => unique(carried().filter((one) => one.variant === state.variant).map((one) => one.seed)),
+  seed: () =>
+    unique(
+      carried()
+        .filter((one) => one.variant === state.variant)
+        .map((one) => one.seed),
+    ),
   checkpoint: () =>
     carried()
       .filter((one) => one.variant === state.variant && one.seed === state.seed)

@@ -3,7 +3,7 @@
 import { content, loadNetwork, loadVotes } from "./data.js";
 import { bits, colour, counted, css, element, percent, picture, svg } from "./draw.js";
 import { choices, datasetOf, find, networkOf, state } from "./state.js";
-import { changed, couplingsOf, dictionaries, lengthsOf, undecided } from "./trees.js";
+import { changed, couplingsOf, dictionariesOf, lengthsOf, undecided } from "./trees.js";
 
 const BRANCHES = 24; // curves at the most, as in the figure of one tree
 const [WIDTH, HEIGHT] = [900, 340];
@@ -19,8 +19,12 @@ export async function treeView({ data, go }) {
   const trees = await Promise.all(networks.map(treeOf));
   const routed = trees.every((one) => one.votes);
   const uniform = undecided(dataset, state.quantized || state.as === "modal" ? state.k : null);
-  const strongest = Math.max(2 / dataset.classes.length, ...trees.map((one) => Math.max(...one.shown)));
-  const field = element("p", { id: "field", class: "soft", role: "status" }, "Point at a capsule to see what part of the image lies below it. A click deletes it, or puts it back.");
+  const strongest = Math.max(2 / dataset.classes.length, ...trees.flatMap((one) => [...one.shown]));
+  const field = element(
+    "p",
+    { id: "field", class: "soft", role: "status" },
+    "Point at a capsule to see what part of the image lies below it. A click deletes it, or puts it back.",
+  );
   const mark = element("i", { id: "frame", hidden: true });
   const large = enlarged();
   return [
@@ -36,11 +40,13 @@ export async function treeView({ data, go }) {
     const votes = network.votes && at >= 0 ? await loadVotes(network) : null;
     const size = dataset.classes.length * loaded.capsules;
     const levels = state.quantized || state.as === "difference" ? state.k : null;
-    const own = dictionaries(loaded, dataset, data, state.k)[predicted];
+    const own = dictionariesOf(loaded, dataset, data, state.k)[predicted];
     const modal = couplingsOf(loaded, dataset, data, own.keys[0][0], state.k);
     const deleted = new Set(network === networkOf() || state.deleted.length ? state.deleted : []);
     let couplings = couplingsOf(loaded, dataset, data, image, levels);
-    let lengths = [...loaded.lengths.slice(image * dataset.classes.length, (image + 1) * dataset.classes.length)].map((one) => one / 100);
+    let lengths = [...loaded.lengths.slice(image * dataset.classes.length, (image + 1) * dataset.classes.length)].map(
+      (one) => one / 100,
+    );
     const before = lengths;
     let routed = predicted; // where the couplings lead that are shown
     if (votes && (deleted.size || state.tau !== 1 || levels)) {
@@ -56,7 +62,21 @@ export async function treeView({ data, go }) {
     }
     const shown = state.as === "modal" ? modal : couplings;
     const members = own.keys.findIndex((key) => key.includes(image));
-    return { network, loaded, predicted, couplings, modal, shown, lengths, before, routed, deleted, votes, own, members };
+    return {
+      network,
+      loaded,
+      predicted,
+      couplings,
+      modal,
+      shown,
+      lengths,
+      before,
+      routed,
+      deleted,
+      votes,
+      own,
+      members,
+    };
   }
 
   function enlarged() {
@@ -70,9 +90,17 @@ export async function treeView({ data, go }) {
   }
 
   function votedHint() {
-    const buttons = dataset.voted.map((one) => element("button", { class: "link", onclick: () => go({ image: one }) }, String(one)));
+    const buttons = dataset.voted.map((one) =>
+      element("button", { class: "link", onclick: () => go({ image: one }) }, String(one)),
+    );
     const links = buttons.flatMap((one, at) => (at ? [", ", one] : [one]));
-    return element("p", { class: "soft" }, "Deleting capsules and tau need votes, which the page holds for the images ", ...links, " of the first seed.");
+    return element(
+      "p",
+      { class: "soft" },
+      "Deleting capsules and tau need votes, which the page holds for the images ",
+      ...links,
+      " of the first seed.",
+    );
   }
 
   function controls() {
@@ -100,17 +128,40 @@ export async function treeView({ data, go }) {
           "label",
           {},
           "tree ",
-          select("as", { own: "of the image", modal: "most frequent of its class", difference: "difference of the two" }),
+          select("as", {
+            own: "of the image",
+            modal: "most frequent of its class",
+            difference: "difference of the two",
+          }),
         ),
-        element("label", {}, `tau ${state.tau} `, slider("tau", -1, 1, 0.1, Math.log10(state.tau), (value) => go({ tau: Number((10 ** value).toFixed(2)) }))),
+        element(
+          "label",
+          {},
+          `tau ${state.tau} `,
+          slider("tau", -1, 1, 0.1, Math.log10(state.tau), (value) => go({ tau: Number((10 ** value).toFixed(2)) })),
+        ),
       ),
       element(
         "fieldset",
         {},
         element("legend", {}, `Deleted: ${counted(state.deleted.length, "capsule")}`),
-        element("label", {}, "strongest first ", slider("delete-strongest", 0, 1, 0.05, share(), (value) => remove(value, strongestFirst))),
-        element("label", {}, "at random ", slider("delete-random", 0, 1, 0.05, share(), (value) => remove(value, atRandom))),
-        element("button", { type: "button", id: "undelete", disabled: !state.deleted.length, onclick: () => go({ deleted: [] }) }, "Put back"),
+        element(
+          "label",
+          {},
+          "strongest first ",
+          slider("delete-strongest", 0, 1, 0.05, share(), (value) => remove(value, strongestFirst)),
+        ),
+        element(
+          "label",
+          {},
+          "at random ",
+          slider("delete-random", 0, 1, 0.05, share(), (value) => remove(value, atRandom)),
+        ),
+        element(
+          "button",
+          { type: "button", id: "undelete", disabled: !state.deleted.length, onclick: () => go({ deleted: [] }) },
+          "Put back",
+        ),
       ),
     );
   }
@@ -136,21 +187,59 @@ export async function treeView({ data, go }) {
   }
 
   function check(id, text, on, change) {
-    return element("label", {}, element("input", { type: "checkbox", id, checked: on, onchange: (event) => change(event.target.checked) }), ` ${text}`);
+    return element(
+      "label",
+      {},
+      element("input", { type: "checkbox", id, checked: on, onchange: (event) => change(event.target.checked) }),
+      ` ${text}`,
+    );
   }
 
   function slider(id, min, max, step, value, change) {
-    return element("input", { type: "range", id, min, max, step, value, disabled: !routed, onchange: (event) => change(Number(event.target.value)) });
+    return element("input", {
+      type: "range",
+      id,
+      min,
+      max,
+      step,
+      value,
+      disabled: !routed,
+      onchange: (event) => change(Number(event.target.value)),
+    });
   }
 
   function select(id, options) {
-    return element("select", { id, onchange: (event) => go({ [id]: event.target.value }) }, ...Object.entries(options).map(([value, text]) => element("option", { value, selected: state[id] === value }, text)));
+    return element(
+      "select",
+      { id, onchange: (event) => go({ [id]: event.target.value }) },
+      ...Object.entries(options).map(([value, text]) =>
+        element("option", { value, selected: state[id] === value }, text),
+      ),
+    );
   }
 
   function legend() {
     const stops = [0, 0.5 * uniform, uniform, (uniform + strongest) / 2, strongest];
-    const swatch = (value) => element("span", { class: "swatch" }, element("i", { style: `background: linear-gradient(${[0, 1].map(() => css(colour(value, uniform, strongest))).join()}), #fff` }), value.toFixed(3));
-    return element("p", { class: "legend" }, state.as === "difference" ? "Stronger than in the most frequent tree: violet; weaker: orange." : "Coupling to the predicted class: ", ...(state.as === "difference" ? [] : stops.map(swatch)), state.as === "difference" ? "" : `, where ${uniform.toFixed(3)} is ${uniform === 1 / dataset.classes.length ? "" : "the level of "}1/J`);
+    const swatch = (value) =>
+      element(
+        "span",
+        { class: "swatch" },
+        element("i", {
+          style: `background: linear-gradient(${[0, 1].map(() => css(colour(value, uniform, strongest))).join()}), #fff`,
+        }),
+        value.toFixed(3),
+      );
+    return element(
+      "p",
+      { class: "legend" },
+      state.as === "difference"
+        ? "Stronger than in the most frequent tree: violet; weaker: orange."
+        : "Coupling to the predicted class: ",
+      ...(state.as === "difference" ? [] : stops.map(swatch)),
+      state.as === "difference"
+        ? ""
+        : `, where ${uniform.toFixed(3)} is ${uniform === 1 / dataset.classes.length ? "" : "the level of "}1/J`,
+    );
   }
 
   function drawn(tree) {
@@ -169,7 +258,11 @@ export async function treeView({ data, go }) {
         element("span", { class: right ? "right" : "wrong-word" }, right ? "right" : "wrong"),
         `: ${same} of its class at K = ${state.k}, which ${counted(own.keys[members].length, "image")} of ${own.count} ${own.keys[members].length === 1 ? "has" : "have"} (${bits(own.entropy)} in all).${changes}`,
       ),
-      element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Tree of ${network.model}` }, plot(tree)),
+      element(
+        "div",
+        { class: "scroll", tabindex: 0, role: "region", "aria-label": `Tree of ${network.model}` },
+        plot(tree),
+      ),
     );
   }
 
@@ -179,14 +272,28 @@ export async function treeView({ data, go }) {
     const across = types > 3 ? Math.ceil(types / 2) : types;
     const step = Math.min(MAPS / across, HEIGHT / Math.ceil(types / across));
     const side = step - 12;
-    const made = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + 8}`, role: "group", "aria-label": `${types} types of ${rows} by ${columns} primary capsules, coupled to ${dataset.classes[predicted]}` });
+    const made = svg("svg", {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT + 8}`,
+      role: "group",
+      "aria-label": `${types} types of ${rows} by ${columns} primary capsules, coupled to ${dataset.classes[predicted]}`,
+    });
     const source = picture(dataset, data, image, "").toDataURL();
     const cells = svg("g");
     const centres = [];
     for (let type = 0; type < types; type++) {
       const [left, top] = [(type % across) * step, Math.floor(type / across) * step + 4];
       made.append(svg("rect", { x: left, y: top, width: side, height: side, class: "paper" }));
-      made.append(svg("image", { href: source, x: left, y: top, width: side, height: side, class: "under", preserveAspectRatio: "none" }));
+      made.append(
+        svg("image", {
+          href: source,
+          x: left,
+          y: top,
+          width: side,
+          height: side,
+          class: "under",
+          preserveAspectRatio: "none",
+        }),
+      );
       for (let place = 0; place < rows * columns; place++) {
         const capsule = type * rows * columns + place;
         const [row, column] = [Math.floor(place / columns), place % columns];
@@ -200,15 +307,28 @@ export async function treeView({ data, go }) {
     return made;
 
     function branches() {
-      const values = state.as === "difference" ? couplings.map((value, i) => value - modal[i]) : shown.map((value) => value - uniform);
-      const strongestFirst = [...values.keys()].filter((i) => values[i] > 1e-9 && !deleted.has(i)).sort((a, b) => values[b] - values[a]).slice(0, BRANCHES);
+      const values =
+        state.as === "difference"
+          ? couplings.map((value, i) => value - modal[i])
+          : shown.map((value) => value - uniform);
+      const strongestFirst = [...values.keys()]
+        .filter((i) => values[i] > 1e-9 && !deleted.has(i))
+        .sort((a, b) => values[b] - values[a])
+        .slice(0, BRANCHES);
       const most = Math.max(strongest - uniform, 1e-9);
       const end = [CLASSES - 8, heightOf(predicted)];
-      return svg("g", { class: "branches" }, ...strongestFirst.reverse().map((i) => {
-        const [x, y] = centres[i];
-        const bend = (x + end[0]) / 2;
-        return svg("path", { d: `M${x} ${y}C${bend} ${y} ${bend} ${end[1]} ${end[0]} ${end[1]}`, "stroke-width": (0.4 + (4 * values[i]) / most).toFixed(2) });
-      }));
+      return svg(
+        "g",
+        { class: "branches" },
+        ...strongestFirst.reverse().map((i) => {
+          const [x, y] = centres[i];
+          const bend = (x + end[0]) / 2;
+          return svg("path", {
+            d: `M${x} ${y}C${bend} ${y} ${bend} ${end[1]} ${end[0]} ${end[1]}`,
+            "stroke-width": (0.4 + (4 * values[i]) / most).toFixed(2),
+          });
+        }),
+      );
     }
 
     function heightOf(label) {
@@ -225,7 +345,12 @@ export async function treeView({ data, go }) {
           svg("circle", { cx: CLASSES, cy: y, r: thick / 2 }),
           svg("rect", { class: "back", x: CLASSES + 12, y: y - thick / 2, width: 70, height: thick }),
           svg("rect", { x: CLASSES + 12, y: y - thick / 2, width: 70 * lengths[j], height: thick }),
-          svg("line", { x1: CLASSES + 12 + 70 * before[j], x2: CLASSES + 12 + 70 * before[j], y1: y - thick / 2 - 1, y2: y + thick / 2 + 1 }),
+          svg("line", {
+            x1: CLASSES + 12 + 70 * before[j],
+            x2: CLASSES + 12 + 70 * before[j],
+            y1: y - thick / 2 - 1,
+            y2: y + thick / 2 + 1,
+          }),
           svg("text", { x: CLASSES + 88, y: y + 4, "data-length": j }, `${lengths[j].toFixed(2)} ${label}`),
         );
       });
@@ -236,7 +361,8 @@ export async function treeView({ data, go }) {
     const { shown, modal, couplings, deleted } = tree;
     const value = shown[capsule];
     const difference = couplings[capsule] - modal[capsule];
-    const fill = state.as === "difference" ? colour(uniform + difference, uniform, strongest) : colour(value, uniform, strongest);
+    const fill =
+      state.as === "difference" ? colour(uniform + difference, uniform, strongest) : colour(value, uniform, strongest);
     const gone = deleted.has(capsule);
     const told = `Type ${type + 1}, row ${row + 1}, column ${column + 1}: ${state.as === "difference" ? `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(3)}` : value.toFixed(3)}${gone ? ", deleted" : ""}`;
     const show = () => {
@@ -246,16 +372,22 @@ export async function treeView({ data, go }) {
     };
     const pointer = `${dataset.name} ${image} ${tree.network.variant} ${capsule}`;
     if (pointed === pointer) show();
-    const toggle = () => tree.votes && go({ deleted: gone ? state.deleted.filter((one) => one !== capsule) : [...state.deleted, capsule] });
-    return svg("rect", {
-      ...place,
-      class: gone ? "cell gone" : "cell",
-      style: `fill: ${gone ? "none" : css(fill)}`,
-      "data-capsule": capsule,
-      "data-value": value.toFixed(3),
-      onpointerenter: show,
-      onclick: () => (show(), toggle()),
-    }, svg("title", {}, told));
+    const toggle = () =>
+      tree.votes &&
+      go({ deleted: gone ? state.deleted.filter((one) => one !== capsule) : [...state.deleted, capsule] });
+    return svg(
+      "rect",
+      {
+        ...place,
+        class: gone ? "cell gone" : "cell",
+        style: `fill: ${gone ? "none" : css(fill)}`,
+        "data-capsule": capsule,
+        "data-value": value.toFixed(3),
+        onpointerenter: show,
+        onclick: () => (show(), toggle()),
+      },
+      svg("title", {}, told),
+    );
   }
 
   function frame(row, column) {

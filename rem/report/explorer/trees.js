@@ -16,8 +16,18 @@ export function levelsOfCodes(cuts, levels, cells) {
   return found;
 }
 
+const reckoned = new WeakMap(); // of a network, its dictionaries at the last K
+
+// `dictionaries`, computed anew where network or K are others than before.
+export function dictionariesOf(network, dataset, data, levels) {
+  if (reckoned.get(network)?.levels !== levels) {
+    reckoned.set(network, { levels, classes: dictionaries(network, dataset, data, levels) });
+  }
+  return reckoned.get(network).classes;
+}
+
 // The dictionary of every class: its keys by frequency, each with the images that have it, and Eq. 8 in bits.
-export function dictionaries(network, dataset, data, levels) {
+function dictionaries(network, dataset, data, levels) {
   const { codes, capsules, predicted } = network;
   const images = dataset.images;
   const level = levelsOfCodes(data.cuts, levels, dataset.cells);

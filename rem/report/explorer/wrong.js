@@ -14,11 +14,26 @@ export function wrongView({ data, network, classes, go }) {
   const add = (from, to) => list.append(...wrong.slice(from, to).map(card));
   add(0, SHOWN);
   const parts = [
-    element("p", { class: "headline" }, element("b", { id: "wrong-count" }, counted(wrong.length, "image")), ` of ${counted(dataset.images, "image")} taken for another class. Each: the image, its tree, the most frequent tree of the class it was taken for, and the mean of the images that have that one. White: the level of 1/J, where a capsule is undecided.`),
+    element(
+      "p",
+      { class: "headline" },
+      element("b", { id: "wrong-count" }, counted(wrong.length, "image")),
+      ` of ${counted(dataset.images, "image")} taken for another class. Each: the image, its tree, the most frequent tree of the class it was taken for, and the mean of the images that have that one. White: the level of 1/J, where a capsule is undecided.`,
+    ),
     list,
   ];
   if (wrong.length > SHOWN) {
-    const more = element("button", { class: "more", onclick: () => { add(SHOWN, wrong.length); more.remove(); } }, `All ${wrong.length}`);
+    const more = element(
+      "button",
+      {
+        class: "more",
+        onclick: () => {
+          add(SHOWN, wrong.length);
+          more.remove();
+        },
+      },
+      `All ${wrong.length}`,
+    );
     parts.push(more);
   }
   return parts;
@@ -36,7 +51,12 @@ export function wrongView({ data, network, classes, go }) {
       element(
         "button",
         { class: "wrong", "data-image": image, onclick: () => go({ view: "tree", image }) },
-        element("span", { class: "told" }, element("b", {}, `${dataset.classes[data.labels[image]]} → ${dataset.classes[taken]}`), element("span", { class: "soft" }, `image ${image}, ${shares}`)),
+        element(
+          "span",
+          { class: "told" },
+          element("b", {}, `${dataset.classes[data.labels[image]]} → ${dataset.classes[taken]}`),
+          element("span", { class: "soft" }, `image ${image}, ${shares}`),
+        ),
         picture(dataset, data, image, `Image ${image}`),
         tree(own, "Its tree"),
         tree(frequent, `Most frequent tree of ${dataset.classes[taken]}`),

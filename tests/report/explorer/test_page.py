@@ -35,7 +35,7 @@ def results(sample_run, tmp_path_factory):
     (folder / "models/mnist/blocks/seed42/run.yaml").write_text(renamed, encoding="utf-8")
     for path in (folder / "couplings/mnist/blocks/seed42").glob("*.h5"):
         with h5py.File(path, "r") as file:
-            content = {name: value for name, value in file.attrs.items()}
+            content = dict(file.attrs.items())
         run = json.loads(content["run"]) | {"variant": "blocks"}
         copy = path.with_suffix(".copy")
         with h5py.File(path, "r") as old, h5py.File(copy, "w") as new:
