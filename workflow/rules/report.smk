@@ -70,11 +70,8 @@ rule explore:
         "../../environment.yml"
     params:
         code=code("explore"),
-        results="results/{name}",
-        data="data/prepared/{name}",
     shell:
         """
-        rem explore {params.results:q} \
-            --data {params.data:q} \
+        rem explore results/{wildcards.name:q} \
             >{log:q} 2>&1
         """
