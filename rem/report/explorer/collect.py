@@ -4,7 +4,6 @@ import base64
 import io
 import math
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,8 +80,8 @@ def collect(results: Path, prepared: Path, most: int) -> Collected:
         raise RemError(f"{results} has no couplings of the {SPLIT} images; run the workflow to its end first.")
     found = Collected({"name": results.name, "split": SPLIT})
     kinds = {path.parts[-4:-2] for path in files}
-    networks = Counter(path.parts[-4] for path in files)
-    names = sorted(networks, key=lambda name: (-networks[name], name))  # the most networks first
+    datasets = {path.parts[-4] for path in files}
+    names = [name for name in metrics["dataset"].unique() if name in datasets]  # as the config has them
     found.content["datasets"] = [
         _dataset(found, results, name, prepared / f"{name}.h5", [path for path in files if path.parts[-4] == name])
         for name in names
