@@ -150,3 +150,30 @@ def test_the_code_that_measures_ones_own_couplings_runs():
     assert found["softer"].shape == couplings.shape
     assert found["softer"].var() < couplings.var()
     assert 0 < found["rho"] < 1
+
+
+def test_the_headline_of_the_readme_is_what_is_published():
+    metrics = rem.read_metrics(tiny.ROOT / "docs/results/sample/metrics.csv")
+    metrics = metrics[metrics["split"] != "transfer"]
+    shared = metrics[metrics["metric"] == "shared_levels"].set_index("dataset")["value"]
+
+    def over_seeds(dataset, variant, metric, at_k=False):
+        own = metrics.query("dataset == @dataset and variant == @variant and metric == @metric")
+        return own[own["levels"] == shared[dataset] if at_k else own["levels"].isna()]["value"]
+
+    def spread(values):
+        return f"{values.mean():.2f} ± {values.std():.2f}"
+
+    rows = re.findall(r"^\| `?([\w-]+)`?[^|]*\| (\d[^\n]*) \|$", text(PAGES[0]), re.MULTILINE)
+    shown = {name.lower(): [cell.strip() for cell in cells.split("|")] for name, cells in rows}
+    assert {"mnist", "fashion-mnist", "shapes", "shapes-20"} <= shown.keys()
+    for dataset, cells in shown.items():
+        sparsity = over_seeds(dataset, "rem", "sparsity")
+        entropies = [over_seeds(dataset, variant, "entropy", at_k=True).mean() for variant in ("baseline", "rem")]
+        assert [*cells[:6], cells[7]] == [
+            *(spread(over_seeds(dataset, variant, "accuracy", at_k=True)) for variant in ("baseline", "rem")),
+            f"{sparsity.median():.2f} ({sparsity.min():.2f} to {sparsity.max():.2f})",
+            *(spread(over_seeds(dataset, variant, "band_entropy")) for variant in ("baseline", "rem")),
+            f"{entropies[0]:.2f}, {entropies[1]:.2f} at K = {shared[dataset]:.0f}",
+            str(len(sparsity)),
+        ]
