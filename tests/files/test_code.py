@@ -61,7 +61,18 @@ def test_a_command_that_there_is_not_has_no_code():
     [
         (
             "networks/build.py",
-            {"train", "accuracies", "couplings", "probe", "stack-decoder", "perturb", "estimate", "import", "explore"},
+            {
+                "train",
+                "accuracies",
+                "couplings",
+                "probe",
+                "stack-decoder",
+                "perturb",
+                "estimate",
+                "features",
+                "import",
+                "explore",
+            },
         ),
         ("figures/fig5.py", {"figure fig5", "report"}),  # the report shows the figures' captions
         ("errors.py", set()),
