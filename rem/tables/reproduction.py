@@ -17,8 +17,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from rem.errors import RemError
-from rem.files.atomic import whole
-from rem.tables.measurements import COLUMNS, UNQUANTIZED, Results, read_metrics
+from rem.tables.measurements import UNQUANTIZED, Results, read_metrics
 from rem.tables.quantities import METRICS
 from rem.tables.statistics import holm, welch
 
@@ -137,9 +136,3 @@ def refuse_what_differs(table: pd.DataFrame) -> None:
             place = " ".join(str(each) for each in found.iloc[0][PLACE] if each)
             others = f", and {len(found) - 1} more" if len(found) > 1 else ""
             raise RemError(f"{place} {what}{others}.")
-
-
-def write_published(metrics_csv: Path, results: Results, target: Path) -> None:
-    """Write what `published` chooses, as another `metrics.csv`."""
-    with whole(target) as partial:
-        published(read_metrics(metrics_csv), results)[COLUMNS].to_csv(partial, index=False)

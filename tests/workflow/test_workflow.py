@@ -366,9 +366,9 @@ def test_dose_response_makes_its_table_regression_and_figure_and_is_not_made_by_
     folder = project / "results/smoke/dose-response"
     table = pd.read_csv(folder / "dose_response.csv")
     assert list(zip(table["kind"], table["dose"].round(6), strict=True)) == [
-        ("shrunk", 0), ("shrunk", 4.3), ("zeros", 4.3), ("REM", 4.3)
+        ("shrunk", 0), ("shrunk", 4.3), ("zeros", 4.3), ("REM", 0), ("REM", 4.3)
     ]  # fmt: skip
     assert (table["logit_spread"] > 0).all()
-    assert table["sparsity"].iloc[2] == pytest.approx(table["sparsity"].iloc[3], abs=0.1)
-    assert set(pd.read_csv(folder / "regression.csv")["networks"]) == {4}
+    assert table["sparsity"].iloc[2] == pytest.approx(table["sparsity"].iloc[4], abs=0.1)
+    assert set(pd.read_csv(folder / "regression.csv")["networks"]) == {5}
     assert trace([folder / "dose_response.svg", folder / "regression.csv"]).faults == {}

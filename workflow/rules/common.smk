@@ -178,14 +178,17 @@ def network_data(wildcards):
     return f"data/prepared/{wildcards.name}/{wildcards.dataset}{kind}"
 
 
+def features_of(wildcards):
+    """What a dataset's feature maps depend on, which is alike for all its runs that keep them."""
+    return next(run.features for run in ALL_RUNS.values() if run.dataset == wildcards.dataset and run.features)
+
+
 def features_settings_text(wildcards):
-    kept = (run.features for run in ALL_RUNS.values() if run.dataset == wildcards.dataset)
-    return sections.to_yaml(next(features for features in kept if features))
+    return sections.to_yaml(features_of(wildcards))
 
 
 def features_weights(wildcards):
-    kept = (run for run in ALL_RUNS.values() if run.dataset == wildcards.dataset and run.features)
-    return weights.weights_file(next(kept).network.backbone)
+    return weights.weights_file(features_of(wildcards).backbone)
 
 
 def folder_state(wildcards):

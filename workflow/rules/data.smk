@@ -59,17 +59,13 @@ rule prepare:
         """
 
 
-rule features_settings:
+use rule data_settings as features_settings with:
     output:
         "data/prepared/{name}/{dataset}.features.yaml",
     log:
         "results/{name}/logs/features_settings/{dataset}.log",
-    conda:
-        "../../environment.yml"
     params:
         text=features_settings_text,
-    shell:
-        "printf %s {params.text:q} > {output:q} 2> {log:q}"
 
 
 rule features:

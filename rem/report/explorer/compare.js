@@ -14,7 +14,7 @@ export function compareView({ classes, go }) {
   );
   const variants = [...new Set(own.map((one) => one.variant))];
   const at = (network, metric, k = state.k) => network.measured[metric]?.[network.measured.levels.indexOf(k)] ?? null;
-  const series = (variant) => `series${variants.indexOf(variant) % COLOURS}`;
+  const series = (variant) => `--series: var(--series${variants.indexOf(variant) % COLOURS})`;
   return [
     element(
       "p",
@@ -24,7 +24,7 @@ export function compareView({ classes, go }) {
     element(
       "ul",
       { class: "series-list" },
-      ...variants.map((one) => element("li", { class: series(one) }, own.find((two) => two.variant === one).model)),
+      ...variants.map((one) => element("li", { style: series(one) }, own.find((two) => two.variant === one).model)),
     ),
     element(
       "div",
@@ -96,7 +96,7 @@ export function compareView({ classes, go }) {
       plot.append(
         svg(
           "polyline",
-          { class: `${series(one.variant)} ${isChosen(one) ? "chosen" : ""}`, points: points.join(" ") },
+          { class: isChosen(one) ? "chosen" : "", style: series(one.variant), points: points.join(" ") },
           svg("title", {}, `${one.model}, seed ${one.seed}`),
         ),
       );
@@ -141,7 +141,8 @@ export function compareView({ classes, go }) {
         svg(
           "circle",
           {
-            class: `${series(one.variant)} ${isChosen(one) ? "chosen" : ""}`,
+            class: isChosen(one) ? "chosen" : "",
+            style: series(one.variant),
             cx: x(entropy),
             cy: y(accuracy),
             r: isChosen(one) ? 8 : 5,

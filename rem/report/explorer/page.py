@@ -12,11 +12,10 @@ from rem.report.explorer.collect import collect
 
 HERE = Path(__file__).parent
 MODULES = ("data", "trees", "state", "draw", "dictionary", "tree", "wrong", "compare", "main")  # imports lead upwards
-MOST = 15_000_000  # bytes of the page
 REST = 1_500_000  # of them for what is no block: numbers, names, the page itself
 
 
-def write_explorer(results: Path, prepared: Path, target: Path, most: int = MOST) -> None:
+def write_explorer(results: Path, prepared: Path, target: Path, most: int) -> None:
     """Write the page.
 
     Args:

@@ -52,7 +52,7 @@ def results(sample_run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(results, tmp_path_factory):
     target = tmp_path_factory.mktemp("page") / "explorer.html"
-    write_explorer(results, results.parents[1] / "data/prepared/sample", target)
+    write_explorer(results, results.parents[1] / "data/prepared/sample", target, 15_000_000)
     return target
 
 
