@@ -43,13 +43,18 @@ def read_split(path: Path, split: str) -> Split:
         RemError: the file is missing, damaged, or has no such split.
     """
     with open_hdf5(path) as file:
-        group = find_split(file, split)
-        labels = torch.from_numpy(group["labels"][:]).long()
-        if "features" not in group:
-            return Split(torch.from_numpy(group["images"][:]), labels)
-        kept = group["features"]  # larger than memory may be: read where it is looked at
-        mapped = np.memmap(path, kept.dtype, "c", kept.id.get_offset(), kept.shape)
-        return Split(torch.from_numpy(mapped), labels)
+        return split_of(file, split)
+
+
+def split_of(file: h5py.File, split: str) -> Split:
+    """`read_split` of a file that is open."""
+    group = find_split(file, split)
+    labels = torch.from_numpy(group["labels"][:]).long()
+    if "features" not in group:
+        return Split(torch.from_numpy(group["images"][:]), labels)
+    kept = group["features"]  # larger than memory may be: read where it is looked at
+    mapped = np.memmap(file.filename, kept.dtype, "c", kept.id.get_offset(), kept.shape)
+    return Split(torch.from_numpy(mapped), labels)
 
 
 def load_split(path: str | Path, split: str, run: Run) -> tuple[Tensor, Tensor]:

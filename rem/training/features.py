@@ -74,19 +74,18 @@ def _write(kept: h5py.Dataset, view: int, batches: Iterable[Tensor], backbone: B
         start += len(pixels)
 
 
-def require_features(prepared: Path, run: Run) -> None:
-    """Nothing, where a file has the feature maps that the run is to be trained on, or images where it has none.
+def require_features(prepared: h5py.File, run: Run) -> None:
+    """Nothing, where an open file has the feature maps that the run is to be trained on, or images where it has none.
 
     Raises:
         RemError: else.
     """
-    with open_hdf5(prepared) as file:
-        kept = file.attrs.get("features")
+    kept = prepared.attrs.get("features")
     wanted = run.features.model_dump_json() if run.features else None
     if kept == wanted:
         return
     has = "images" if kept is None else "feature maps" + (" of other settings" if wanted else "")
     needs = "images, as rem prepare writes them" if wanted is None else "feature maps of these, as rem features writes"
     raise RemError(
-        f"{prepared} has {has}, but network.views is {run.network.views or 'null'}; give a file with {needs}."
+        f"{prepared.filename} has {has}, but network.views is {run.network.views or 'null'}; give a file with {needs}."
     )

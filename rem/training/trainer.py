@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from rem.data.augment import reconstruction_targets
-from rem.data.batches import epoch_batches, eval_batches, read_split
+from rem.data.batches import epoch_batches, eval_batches, split_of
 from rem.errors import RemError
+from rem.files.hdf5 import open_hdf5
 from rem.networks.build import build
 from rem.networks.losses import margin_loss, margin_losses, reconstruction_losses
 from rem.networks.routing import centred_logits
@@ -53,9 +54,9 @@ class Trainer:
     ) -> None:
         self.run = run
         self.followed = followed
-        require_features(prepared, run)
-        self.train = read_split(prepared, "train").to(device)
-        self.validation = read_split(prepared, "val").to(device)
+        with open_hdf5(prepared) as file:  # once, for it is read through each time
+            require_features(file, run)
+            self.train, self.validation = (split_of(file, name).to(device) for name in ("train", "val"))
         torch.manual_seed(run.seed)
         self.model = build(run, device)
         load_backbone(self.model, run, backbone_weights)
