@@ -46,13 +46,14 @@ def votes(weight: np.ndarray, poses: np.ndarray) -> np.ndarray:
     return result
 
 
-def coupling(logits: np.ndarray) -> np.ndarray:
-    """Eq. 4: each primary capsule shares itself out among the class capsules."""
+def coupling(logits: np.ndarray, connected: np.ndarray | None = None) -> np.ndarray:
+    """Eq. 4: each primary capsule shares itself out among the class capsules that it is connected to (I, J), or all."""
     classes, capsules = logits.shape
     result = np.zeros((classes, capsules))
     for i in range(capsules):
-        total = sum(math.exp(logits[k, i]) for k in range(classes))
-        for j in range(classes):
+        parents = [j for j in range(classes) if connected is None or connected[i, j]]
+        total = sum(math.exp(logits[k, i]) for k in parents)
+        for j in parents:
             result[j, i] = math.exp(logits[j, i]) / total
     return result
 
@@ -67,12 +68,18 @@ def output_poses(votes: np.ndarray, bias: np.ndarray, couplings: np.ndarray) -> 
     return result
 
 
-def route(votes: np.ndarray, bias: np.ndarray, iterations: int, levels: int | None = None) -> Routing:
+def route(
+    votes: np.ndarray,
+    bias: np.ndarray,
+    iterations: int,
+    levels: int | None = None,
+    connected: np.ndarray | None = None,
+) -> Routing:
     """Eq. 2 to 5, `iterations` times from logits of 0; `levels` quantizes the last couplings only."""
     classes, capsules, dimensions = votes.shape
     logits = np.zeros((classes, capsules))
     for iteration in range(1, iterations + 1):
-        couplings = coupling(logits)
+        couplings = coupling(logits, connected)
         used = couplings.copy()
         if iteration == iterations and levels is not None:
             for j in range(classes):
@@ -129,6 +136,12 @@ def margin_loss(lengths: Sequence[float], label: int) -> float:
 def lobster_decay(theta: float, gradient: float, penalty: float) -> float:
     """The last term of Eq. 16 taken off a parameter."""
     return theta - penalty * theta * max(0.0, 1 - abs(gradient))
+
+
+def group_lobster_decay(block: np.ndarray, gradient: np.ndarray, scale: float, penalty: float) -> np.ndarray:
+    """Eq. 16's last term on a block as a whole, whose sensitivity is the norm of its gradient on a scale."""
+    sensitivity = math.sqrt(sum(g * g for g in gradient.ravel())) / scale
+    return block - penalty * block * max(0.0, 1 - sensitivity)
 
 
 def largest_threshold(magnitudes: Iterable[float], loss: Callable[[float], float], bound: float) -> float:

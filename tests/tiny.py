@@ -94,6 +94,7 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "early_accuracy": 60.0,
         },
         "pruning": PRUNING if variant == "rem" else None,
+        "connections": None,
         "checkpoint": "last" if variant == "rem" else "best",
     }
     return parse(Run, overlay(values, sections), "tiny")

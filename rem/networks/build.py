@@ -7,6 +7,7 @@ from torch import nn
 
 from rem.networks.backbone import Backbone
 from rem.networks.capsnet import CapsNet
+from rem.networks.connections import draw
 from rem.settings.run import Network, Run
 
 
@@ -14,9 +15,15 @@ def build(run: Run, device: torch.device) -> CapsNet:
     """The untrained network of a run with its decoder, if it has one, its weights drawn from the global generator.
 
     A backbone's are random too: `rem.training.checkpoints.load_backbone` puts the pretrained ones in their place.
+    Connections that are drawn by lot are those of the run's seed.
     """
     data, hidden = run.data, run.decoder.hidden if run.decoder else None
-    model = capsnet(run.network, data.channels, data.size, data.classes, hidden).to(device)
+    connected = bool(run.connections and run.connections.softmax == "connected")
+    model = capsnet(run.network, data.channels, data.size, data.classes, hidden, connected).to(device)
+    if run.connections and run.connections.chosen_by == "lot":
+        capsules, classes = model.weight.shape[:2]
+        count, chance = run.connections.count(capsules, classes), torch.Generator().manual_seed(run.seed)
+        model.keep(draw(capsules, classes, count, run.connections.keep_one, chance).to(device))
     if device.type == "cuda" or run.training.precision == "bfloat16":  # elsewhere it makes convolutions slower
         for layer in model.modules():
             if isinstance(layer, nn.Conv2d):
@@ -24,7 +31,14 @@ def build(run: Run, device: torch.device) -> CapsNet:
     return model
 
 
-def capsnet(network: Network, channels: int, size: int, classes: int, hidden: Sequence[int] | None = None) -> CapsNet:
+def capsnet(
+    network: Network,
+    channels: int,
+    size: int,
+    classes: int,
+    hidden: Sequence[int] | None = None,
+    connected: bool = False,
+) -> CapsNet:
     """The network of these settings for images (B, channels, size, size); arguments and errors as of `CapsNet`."""
     return CapsNet(
         channels,
@@ -37,4 +51,5 @@ def capsnet(network: Network, channels: int, size: int, classes: int, hidden: Se
         iterations=network.routing_iterations,
         backbone=Backbone(network.weights == "pretrained", network.input_size) if network.backbone else None,
         hidden=hidden,
+        connected=connected,
     )

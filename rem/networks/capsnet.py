@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rem.errors import RemError
 from rem.networks.backbone import Backbone
+from rem.networks.connections import route_connected
 from rem.networks.decoder import Decoder
 from rem.networks.routing import route, squash
 
@@ -41,6 +42,8 @@ class CapsNet(nn.Module):
         iterations: t, of the routing.
         backbone: what takes the first convolution's place.
         hidden: sizes of the decoder's hidden layers; None: `decoder` is None.
+        connected: whether `connections` (I, J), a part of the state, says which capsule is connected to which class,
+            at first each to all; else it is None, and they are.
 
     Raises:
         RemError: the images are too small for the two convolutions, or for the backbone.
@@ -59,6 +62,7 @@ class CapsNet(nn.Module):
         iterations: int = 3,
         backbone: Backbone | None = None,
         hidden: Sequence[int] | None = None,
+        connected: bool = False,
     ) -> None:
         super().__init__()
         self.iterations, self.dimensions = iterations, primary_dimensions
@@ -76,8 +80,17 @@ class CapsNet(nn.Module):
         capsules = primary_types * ((side - KERNEL) // STRIDE + 1) ** 2
         self.weight = nn.Parameter(torch.randn(capsules, classes, class_dimensions, self.dimensions) * 0.1)
         self.routing_bias = nn.Parameter(torch.full((classes, class_dimensions), 0.1))
+        every = torch.ones(capsules, classes, dtype=torch.bool) if connected else None
+        self.register_buffer("connections", every)
         if hidden is not None:  # last: the other weights are drawn as without it
             self.decoder = Decoder(classes, class_dimensions, hidden, channels, size)
+
+    @torch.no_grad()
+    def keep(self, connections: Tensor) -> None:
+        """Set every W_ij but those of the connections (I, J) to zero, and route over those alone if `connected`."""
+        self.weight.mul_(connections[:, :, None, None])
+        if self.connections is not None:
+            self.connections.copy_(connections)
 
     def stem(self, images: Tensor) -> Tensor:
         """What no pruning changes: the backbone's features, or the images (B, C, S, S) themselves."""
@@ -89,6 +102,19 @@ class CapsNet(nn.Module):
         features = self.primary(features).to(self.weight.dtype)  # (B, T*P, M, N); lower under autocast
         grouped = features.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
         return squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
+
+    def route(
+        self, primary: Tensor, iterations: int | None = None, change: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The class capsules v (B, J, D) and the couplings c (B, J, I) of primary capsules (B, I, P).
+
+        Args:
+            primary: the poses u_i.
+            iterations: t; None: the network's own.
+            change: of `rem.networks.routing.route`.
+        """
+        arguments = self.weight, primary, self.routing_bias, iterations or self.iterations, change
+        return route(*arguments) if self.connections is None else route_connected(*arguments, self.connections)
 
     def forward(
         self, images: Tensor, change: Callable[[Tensor], Tensor] | None = None
@@ -109,5 +135,5 @@ class CapsNet(nn.Module):
         """
         primary = self.primary_capsules(stem)
         with torch.autocast(primary.device.type, enabled=False):
-            poses, couplings = route(self.weight, primary, self.routing_bias, self.iterations, change)
+            poses, couplings = self.route(primary, change=change)
         return torch.linalg.vector_norm(poses, dim=-1), poses, couplings

@@ -43,14 +43,18 @@ def coupling(logits: Tensor) -> Tensor:
     return logits.softmax(dim=0)
 
 
-def centred_logits(couplings: Tensor) -> Tensor:
+def centred_logits(couplings: Tensor, connections: Tensor | None = None) -> Tensor:
     """b_ij - mean_k b_ik, the logits without what the softmax (Eq. 4) does not see; (B, J, I) to (B, J, I).
 
     log c_ij is b_ij but for a number that all classes j share, so couplings suffice; one of 0 counts as the smallest
-    normal number.
+    normal number. With connections (I, J), means are over those of a capsule, and what is not connected has 0.
     """
     logits = couplings.clamp(min=torch.finfo(couplings.dtype).tiny).log()
-    return logits - logits.mean(dim=1, keepdim=True)
+    if connections is None:
+        return logits - logits.mean(dim=1, keepdim=True)
+    there = connections.t().to(logits.dtype)  # (J, I)
+    mean = (logits * there).sum(dim=1, keepdim=True) / there.sum(dim=0).clamp_min(1)
+    return (logits - mean) * there
 
 
 def weighted_votes(couplings: Tensor, weight: Tensor, poses: Tensor) -> Tensor:

@@ -53,9 +53,14 @@ def insensitivity(parameters: Iterable[nn.Parameter]) -> Tensor:
 
 def _insensitive(parameter: nn.Parameter) -> Tensor:
     """ReLU(1 - |dL/dtheta|), of the parameter's shape."""
+    return gradient_of(parameter).abs().neg_().add_(1).relu_()
+
+
+def gradient_of(parameter: nn.Parameter) -> Tensor:
+    """dL/dtheta; raises RemError where there is none, so that the sensitivity is unknown."""
     if parameter.grad is None:
         raise RemError("a prunable parameter has no gradient; call lobster after loss.backward().")
-    return parameter.grad.abs().neg_().add_(1).relu_()
+    return parameter.grad
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""How far to prune after an epoch (section 3.3): the search for the threshold of magnitudes."""
+"""How far to prune after an epoch (section 3.3): the search for the threshold of magnitudes, or of connections."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from rem.networks.capsnet import CapsNet
+from rem.networks.connections import best
 from rem.pruning.masks import Masks, _count
 
 STRIDE = 16  # a threshold is first searched on every 16th validation batch
@@ -125,12 +127,64 @@ def search_threshold(masks: Masks, losses: Callable[[int], Iterable[Tensor]], re
     """
     weights = masks.weights
     saved = {name: weight.clone() for name, weight in weights.items()}
-    unpruned = [float(batch.double().sum()) for batch in losses(1)]
 
-    def excess(threshold: float, stride: int) -> float:
+    def zero_below(threshold: float) -> None:
         for name, weight in weights.items():
             weight.copy_(saved[name] * (saved[name].abs() >= threshold))
-        before, pruned = unpruned[::stride], 0.0
+
+    try:
+        return _harmless(masks.magnitudes(), zero_below, losses, resolution)
+    finally:
+        zero_below(0.0)
+
+
+@torch.no_grad()
+def search_connections(
+    model: CapsNet, score: Tensor, losses: Callable[[int], Iterable[Tensor]], keep_one: bool, resolution: float = 0.0
+) -> Tensor:
+    """Find which connections an epoch leaves: to remove the others keeps the validation loss where it was.
+
+    Those of lowest score go, as many as `search_threshold` finds for weights. The network is left as it was.
+
+    Args:
+        model: the network.
+        score: (I, J), of every connection; 0 or less where there is none.
+        losses: of `search_threshold`.
+        keep_one: whether every capsule keeps its best one.
+        resolution: of `crossing_threshold`.
+
+    Returns:
+        (I, J), those that are left.
+    """
+    there = score > 0
+    removable = there & ~best(score, there) if keep_one else there
+    saved = model.weight.clone()
+
+    def left(threshold: float) -> Tensor:
+        return there & (~removable | (score >= threshold))
+
+    def keep(threshold: float) -> None:
+        model.weight.copy_(saved)
+        model.keep(left(threshold))
+
+    try:
+        return left(_harmless(score[removable], keep, losses, resolution))
+    finally:
+        keep(0.0)
+
+
+def _harmless(
+    magnitudes: Tensor,
+    remove_below: Callable[[float], None],
+    losses: Callable[[int], Iterable[Tensor]],
+    resolution: float,
+) -> float:
+    """The T of `crossing_threshold` for the sum of `losses` once what lies below T is removed, as 0 removes nothing."""
+    whole = [float(batch.double().sum()) for batch in losses(1)]
+
+    def excess(threshold: float, stride: int) -> float:
+        remove_below(threshold)
+        before, pruned = whole[::stride], 0.0
         bound = sum(before)
         for done, batch in enumerate(losses(stride), start=1):
             pruned += float(batch.double().sum())
@@ -138,8 +192,4 @@ def search_threshold(masks: Masks, losses: Callable[[int], Iterable[Tensor]], re
                 return (pruned - sum(before[:done])) / done
         return (pruned - bound) / len(before)
 
-    try:
-        return crossing_threshold(masks.magnitudes(), excess, resolution)
-    finally:
-        for name, weight in weights.items():
-            weight.copy_(saved[name])
+    return crossing_threshold(magnitudes, excess, resolution)

@@ -170,8 +170,10 @@ class Training(Section):
 class Pruning(Section):
     """What is done to the weights beside the optimiser's steps (section 3.3)."""
 
-    regularizer: Literal["lobster", "weight-decay"] = Field(
-        description="The shrinkage before each step: lobster, Eq. 16; weight-decay, the same without the sensitivity."
+    regularizer: Literal["lobster", "weight-decay", "group-lobster", "group-lasso"] = Field(
+        description="The shrinkage before each step: lobster, Eq. 16; weight-decay, the same without the sensitivity; "
+        "of each matrix W_ij as a whole, group-lobster, Eq. 16 by the norm of its gradient, and group-lasso, by the "
+        "same length whatever its norm."
     )
     penalty: float | None = Field(
         ge=0, description="lambda of that shrinkage in the first epoch; 0: none. Null exactly where `dose` says it."
@@ -216,11 +218,62 @@ class Pruning(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _groups_are_matrices(self) -> Self:
+        if self.regularizer.startswith("group-") and self.layers != ["class"]:
+            raise ValueError(f"pruning.regularizer {self.regularizer} is for the matrices W_ij; set layers to [class]")
+        return self
+
     @property
     def is_rem(self) -> bool:
         """Whether this is the paper's method: LOBSTER's penalty, and the search for the threshold, in every layer."""
         shrinks = self.regularizer == "lobster" and (self.penalty or self.dose or 0) > 0
         return shrinks and self.extent == "search" and set(self.layers) == set(get_args(Layer))
+
+
+class Connections(Section):
+    """Which primary capsules are connected to which classes. A connection (i, j) is removed with its matrix W_ij."""
+
+    chosen_by: Literal["norm", "coupling", "lot"] = Field(
+        description="The connections that are kept: norm, of the largest matrix W_ij; coupling, of the largest mean of "
+        "c_ij |u_j|i| over the validation images; lot, drawn before training, for each seed anew."
+    )
+    density: Annotated[float, Field(gt=0, le=1)] | Literal["one-parent"] | None = Field(
+        description="The share of the connections that is left in the end; one-parent: one of each capsule. Null: "
+        "after each epoch as many are removed as do not worsen the validation loss."
+    )
+    epochs: int | None = Field(
+        ge=1,
+        description="Connections are removed after each of so many first epochs, each time the same share of those "
+        "left. Null exactly where they are drawn by lot, or density is null.",
+    )
+    keep_one: bool = Field(description="Every capsule keeps its best connection.")
+    softmax: Literal["connected", "all"] = Field(
+        description="Eq. 4 is over the classes that a capsule is connected to, so that a removed connection has a "
+        "coupling of 0; or over all, so that it has that of Eq. 15."
+    )
+    resolution: float = Field(
+        ge=0, lt=1, description="Where density is null, the share of the connections to which that search is exact."
+    )
+
+    @model_validator(mode="after")
+    def _is_a_schedule_or_none(self) -> Self:
+        if self.chosen_by == "lot" and self.density is None:
+            raise ValueError("connections.chosen_by is lot, but density does not say how many; give a number")
+        if (self.epochs is None) != (self.chosen_by == "lot" or self.density is None):
+            raise ValueError(
+                "connections.epochs says when connections are removed to a density; set it to null where density is "
+                "null or they are drawn by lot, and only there"
+            )
+        if self.density == "one-parent" and not self.keep_one:
+            raise ValueError("connections.density is one-parent, so that every capsule keeps one; set keep_one to true")
+        return self
+
+    def count(self, capsules: int, classes: int) -> int | None:
+        """How many connections are left in the end, one at least; None: as the validation loss says."""
+        if self.density is None:
+            return None
+        return capsules if self.density == "one-parent" else max(1, round(self.density * capsules * classes))
 
 
 class Features(Section):
@@ -249,6 +302,9 @@ class Run(Section):
     decoder: DecoderSettings | None = Field(description="The decoder that is trained with the network; null: none.")
     training: Training
     pruning: Pruning | None = Field(description="How the network is pruned; null: it is not.")
+    connections: Connections | None = Field(
+        description="Which connections from primary capsules to classes are there; null: all, as in the paper."
+    )
     checkpoint: Literal["best", "last"] = Field(
         description="The checkpoint that tables show: best (lowest validation loss) or last epoch."
     )
@@ -258,6 +314,16 @@ class Run(Section):
         if self.data.view == "place" and self.augment.padding:
             raise ValueError(
                 f"augment.padding is {self.augment.padding}, but data.view place pads by itself; set it to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_connection_a_capsule_needs_as_many(self) -> Self:
+        chosen = self.connections
+        if chosen and chosen.keep_one and isinstance(chosen.density, float) and chosen.density * self.data.classes < 1:
+            raise ValueError(
+                f"connections.density is {chosen.density}, less than one connection for each capsule with "
+                f"{self.data.classes} classes, but connections.keep_one is true; raise one or set the other to false"
             )
         return self
 

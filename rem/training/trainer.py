@@ -7,7 +7,7 @@ and the pruning threshold are chosen, is the margin loss alone in every run.
 import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,15 @@ from rem.data.batches import epoch_batches, eval_batches, split_of
 from rem.errors import RemError
 from rem.files.hdf5 import open_hdf5
 from rem.networks.build import build
+from rem.networks.connections import strongest
 from rem.networks.losses import margin_loss, margin_losses, reconstruction_losses
 from rem.networks.routing import centred_logits
+from rem.pruning.blocks import REGULARIZERS as GROUP_REGULARIZERS
+from rem.pruning.blocks import block_norms, coupled_votes
 from rem.pruning.dose import dose_after, penalty_in, steps_per_epoch
 from rem.pruning.lobster import REGULARIZERS, insensitivity
-from rem.pruning.masks import Masks
-from rem.pruning.threshold import search_threshold, threshold_for_sparsity
+from rem.pruning.masks import Masks, sparsity
+from rem.pruning.threshold import search_connections, search_threshold, threshold_for_sparsity
 from rem.settings.run import Run
 from rem.training.adam import Adam
 from rem.training.checkpoints import load_backbone
@@ -62,6 +65,7 @@ class Trainer:
         load_backbone(self.model, run, backbone_weights)
         self.masks = Masks(self.model, run.pruning.layers) if run.pruning else None
         self.prunable = (self.masks or Masks(self.model)).parameters
+        self.connected = block_norms(self.model.weight) > 0 if run.connections else None  # (I, J); none comes back
         self.optimizer = Adam(self.model.parameters())
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16")
         self.generator = torch.Generator().manual_seed(run.seed)
@@ -104,6 +108,7 @@ class Trainer:
         self._require_finite(fitted["train_loss"])
         trained = time.perf_counter()
         threshold = self._prune()
+        self._disconnect()
         pruned = time.perf_counter()
         losses, correct, spread = self._evaluate()
         self._require_finite(float(losses.mean()))
@@ -115,11 +120,13 @@ class Trainer:
             "validation_loss": float(losses.mean()),
             "validation_accuracy": 100 * float(correct.double().mean()),
             "threshold": threshold,
-            "sparsity": 100 * self.masks.sparsity() if self.masks else 0.0,
+            "sparsity": 100 * sparsity(self.model)["all"] if self.masks or self.connected is not None else 0.0,
             "dose": dose_after(self.run, self.epoch + 1, self.steps),
             "insensitive": insensitive,
             "logit_spread": spread,
         }
+        if self.connected is not None:
+            row["connections"] = 100 * float(self.connected.float().mean())
         self.history.append(row)
         self.seconds = trained - start, pruned - trained
         self._keep()
@@ -169,11 +176,15 @@ class Trainer:
             loss.backward()
             if step % SENSED_EVERY == 0:
                 sensed.append(insensitivity(self.prunable))
-            if penalty:
+            if penalty and pruning.regularizer in GROUP_REGULARIZERS:
+                GROUP_REGULARIZERS[pruning.regularizer](self.model.weight, penalty)
+            elif penalty:
                 REGULARIZERS[pruning.regularizer](masks.parameters, penalty)
             self.optimizer.step(rate)
             if masks and pruning.extent != "none":
                 masks.apply()
+            if self.connected is not None:
+                self.model.keep(self.connected)
             correct = (lengths.argmax(dim=1) == labels).double().mean()
             sums += len(labels) * torch.stack([margin.detach(), reconstruction.detach(), correct])
         margin, reconstruction, correct = (sums / len(self.train)).tolist()
@@ -197,14 +208,36 @@ class Trainer:
 
     def _search(self) -> float:
         """The largest threshold that does not worsen the validation loss."""
+        with torch.no_grad(), self.autocast:
+            return search_threshold(self.masks, self._losses(self._stems()), self.run.pruning.resolution)
+
+    def _stems(self) -> list[tuple[Tensor, Tensor]]:
+        """The validation batches behind a backbone, which sees every image once, and not in every probe."""
         self.model.eval()
-        with torch.no_grad(), self.autocast:  # a backbone sees every image once, and not in every probe
-            stems = [(self.model.stem(images), labels) for images, labels in self._batches()]
-            return search_threshold(
-                self.masks,
-                lambda stride: (margin_losses(self.model.head(stem)[0], labels) for stem, labels in stems[::stride]),
-                self.run.pruning.resolution,
-            )
+        return [(self.model.stem(images), labels) for images, labels in self._batches()]
+
+    def _losses(self, stems: list[tuple[Tensor, Tensor]]) -> Callable[[int], Iterator[Tensor]]:
+        """What `search_threshold` asks for."""
+        return lambda stride: (margin_losses(self.model.head(stem)[0], labels) for stem, labels in stems[::stride])
+
+    def _disconnect(self) -> None:
+        """Remove the connections that this epoch removes."""
+        chosen = self.run.connections
+        if chosen is None or chosen.chosen_by == "lot" or (chosen.epochs is not None and self.epoch >= chosen.epochs):
+            return
+        with torch.no_grad(), self.autocast:
+            stems = self._stems()
+            score = block_norms(self.model.weight)  # (I, J)
+            if chosen.chosen_by == "coupling":
+                score = coupled_votes(self.model, (stem for stem, _ in stems))
+            if chosen.density is None:
+                kept = search_connections(self.model, score, self._losses(stems), chosen.keep_one, chosen.resolution)
+            else:
+                left = chosen.count(*score.shape) / score.numel()
+                count = round(score.numel() * left ** ((self.epoch + 1) / chosen.epochs))
+                kept = strongest(score, self.connected, count, chosen.keep_one)
+            self.connected &= kept
+            self.model.keep(self.connected)
 
     def _followed_sparsity(self) -> float:
         """What the followed run had after this epoch, or after its last one, as a fraction."""
@@ -229,7 +262,7 @@ class Trainer:
         for images, labels in self._batches():
             with self.autocast:
                 lengths, _, couplings = self.model(images)
-            squares = centred_logits(couplings).square().mean(dim=(1, 2)).double()
+            squares = centred_logits(couplings, self.model.connections).square().mean(dim=(1, 2)).double()
             yield margin_losses(lengths, labels), lengths.argmax(dim=1) == labels, squares
 
     def state(self) -> dict[str, Any]:
@@ -237,6 +270,7 @@ class Trainer:
         return {
             "model": self.model.state_dict(),
             "masks": self.masks.kept if self.masks else {},
+            "connected": self.connected,
             "optimizer": self.optimizer.state(),
             "generator": self.generator.get_state(),
             "history": self.history,
@@ -249,5 +283,6 @@ class Trainer:
         self.optimizer.resume(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         self.history, self.kept = state["history"], state["kept"]
+        self.connected = state["connected"]
         if self.masks:
             self.masks.kept = state["masks"]

@@ -12,12 +12,13 @@ from rem.data.batches import find_split, stream_batches
 from rem.files.hdf5 import open_hdf5, whole_hdf5
 from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_losses
-from rem.networks.routing import route, squash, votes
+from rem.networks.routing import squash, votes
 from rem.pruning.dose import dose_after, steps_per_epoch
 from rem.pruning.masks import sparsity
 from rem.settings.stamp import stamp
 from rem.training.checkpoints import load_checkpoint
 from rem.trees.quantizer import fraction
+from rem.trees.strength import strongest_coupling
 
 IMAGES_AT_ONCE = 16  # whose votes are held
 NEAR = 0.01  # of 1/J, within which a coupling counts as nearly uniform
@@ -36,7 +37,7 @@ def extract(
 
     The HDF5 file holds, for N images, I primary capsules and J classes:
         `couplings` float32 (N, I): c_{-j} of each image's predicted class j;
-        `strongest` float32 (N,): the mean over i of max_j c_ij;
+        `strongest` float32 (N,): the mean of max_j c_ij over the capsules i that are connected to any class;
         `predicted`, `label` int64 (N,); `lengths` float32 (N, J): |v_j|, unquantized;
         `class_mean` float32 (J, I): the mean of c_ij over the images predicted as j (section 3.1's
         reduction to I x J), NaN for a class that nobody predicted;
@@ -93,7 +94,7 @@ def extract(
             rows = slice(done, done + len(labels))
             done = rows.stop
             file["couplings"][rows] = own.cpu()
-            file["strongest"][rows] = couplings.amax(dim=1).mean(dim=1).cpu()
+            file["strongest"][rows] = strongest_coupling(couplings).cpu()
             file["predicted"][rows] = predicted.cpu()
             file["label"][rows] = labels.cpu()
             file["lengths"][rows] = lengths[-1].cpu()
@@ -150,7 +151,7 @@ def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tens
 def _route_at(model: CapsNet, images: Tensor, levels: Tensor, cells: bool) -> tuple[Tensor, Tensor]:
     """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
     primary = model.primary_capsules(model.stem(images))
-    poses, couplings = route(model.weight, primary, model.routing_bias, model.iterations)
+    poses, couplings = model.route(primary)
     at_levels = [
         quantized_poses(own, votes(model.weight, one), model.routing_bias, levels, cells)
         for own, one in zip(couplings.split(IMAGES_AT_ONCE), primary.split(IMAGES_AT_ONCE), strict=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_losses
-from rem.networks.routing import agreement, route, squash, votes
+from rem.networks.routing import agreement, squash, votes
 from rem.trees import entropy, quantizer
 from rem.trees.interventions import delete, one_hot, temper
 from rem.trees.probe_kinds import DELETED, FREQUENCIES, ITERATIONS, TAUS, Setting
@@ -36,7 +36,7 @@ class Probing:
         self.levels = sorted({*band, *trees.words})
         capsules, self.classes = model.weight.shape[:2]
         self.sums: dict[Setting, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        self.spread = Instability(self.classes, capsules)
+        self.spread = Instability(self.classes, capsules, model.connections)
         self.letters = {level: CapsuleEntropy(self.classes, capsules, level) for level in trees.words}
         self.latest = trees.latest.clone()  # (J, J, I) couplings of the last image of each class
         self.chance = torch.Generator().manual_seed(0)
@@ -51,7 +51,7 @@ class Probing:
         """Take in a batch: (B, C, S, S) and (B,)."""
         model = self.model
         primary = model.primary_capsules(model.stem(images))
-        poses, couplings = route(model.weight, primary, model.routing_bias, model.iterations)
+        poses, couplings = model.route(primary)
         lengths = poses.norm(dim=-1)  # (B, J)
         predicted = lengths.argmax(dim=1)
         right = predicted == labels
@@ -69,7 +69,7 @@ class Probing:
         for t in ITERATIONS:
             found, at_t = lengths, couplings
             if t != model.iterations:
-                poses, at_t = route(model.weight, primary, model.routing_bias, t)
+                poses, at_t = model.route(primary, t)
                 found = poses.norm(dim=-1)
             self._strengths(self._count(("iterations", str(t), None), found, labels, right), at_t)
         self._compare_keys(own_column(couplings, predicted), lengths, predicted, labels, right)

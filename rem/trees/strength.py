@@ -50,16 +50,20 @@ def polarization(couplings: Tensor) -> Tensor:
 
 
 class Instability:
-    """rho, from couplings that come batch by batch: see `instability`."""
+    """rho, from couplings that come batch by batch: see `instability`; with connections (I, J), of those alone."""
 
-    def __init__(self, classes: int, capsules: int) -> None:
+    def __init__(self, classes: int, capsules: int, connections: Tensor | None = None) -> None:
+        self.connections = connections
+        self.capsules = (
+            torch.full((classes,), capsules) if connections is None else connections.sum(dim=0).cpu()
+        )  # (J,)
         self.images = torch.zeros(classes, dtype=torch.float64)
         self.sums = torch.zeros(2, classes, capsules, dtype=torch.float64)  # of x and of x^2
 
     def add(self, couplings: Tensor, predicted: Tensor) -> None:
         """Take in couplings (B, J, I) of images predicted as those classes (B,)."""
         rows = torch.arange(len(predicted), device=predicted.device)
-        own = centred_logits(couplings)[rows, predicted].double().cpu()  # (B, I)
+        own = centred_logits(couplings, self.connections)[rows, predicted].double().cpu()  # (B, I)
         predicted = predicted.cpu()
         self.images += torch.bincount(predicted, minlength=len(self.images))
         for sums, values in zip(self.sums, (own, own.square()), strict=True):
@@ -70,7 +74,7 @@ class Instability:
         count = self.images.unsqueeze(1)  # (J, 1)
         sums, squares = self.sums
         within = (squares - sums.square() / count.clamp_min(1)).sum()
-        total = squares.sum() - sums.sum().square() / (self.images.sum() * sums.shape[1])
+        total = squares.sum() - sums.sum().square() / (self.images * self.capsules).sum().clamp_min(1)
         return float(within / total) if total > 0 else math.nan
 
 

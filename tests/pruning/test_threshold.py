@@ -14,8 +14,14 @@ from prunable import LAYERS, PRUNABLE, labelled_images, loss_of, magnitudes_of, 
 
 from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_losses
+from rem.pruning.blocks import block_norms
 from rem.pruning.masks import Masks
-from rem.pruning.threshold import crossing_threshold, search_threshold, threshold_for_sparsity
+from rem.pruning.threshold import (
+    crossing_threshold,
+    search_connections,
+    search_threshold,
+    threshold_for_sparsity,
+)
 
 quick = settings(derandomize=True, deadline=None, max_examples=100)
 
@@ -271,3 +277,47 @@ def test_a_probe_stops_once_its_loss_is_beyond_the_bound():
     passes = evaluated.count((1, 0))
     assert passes > 1
     assert evaluated.count((1, 9)) < passes
+
+
+# Connections
+
+
+def connected_network() -> CapsNet:
+    """I = 4, J = 2, of 17x17 images; capsule 1 has lost one of its connections."""
+    torch.manual_seed(1)
+    network = CapsNet(
+        size=17, classes=2, convolution_channels=2, primary_types=4, primary_dimensions=2, class_dimensions=2,
+        connected=True,
+    ).double()  # fmt: skip
+    network.keep(torch.tensor([[True, True], [True, False], [True, True], [True, True]]))
+    return network
+
+
+@pytest.mark.parametrize("keep_one", [False, True])
+@pytest.mark.parametrize("allowed", [0, 2, 5])
+def test_as_many_connections_go_as_the_loss_allows_the_weakest_first(keep_one: bool, allowed: int):
+    network = connected_network()
+    score = torch.tensor([[5.0, 6.0], [1.0, 0.0], [2.0, 3.0], [7.0, 4.0]])
+
+    def losses(_stride: int):
+        yield torch.tensor([max(0.0, 7 - float(network.connections.sum()) - allowed)])
+
+    before, there = network.weight.detach().clone(), network.connections.clone()
+    left = search_connections(network, score, losses, keep_one)
+    assert torch.equal(network.weight, before)
+    assert torch.equal(network.connections, there)
+    order = [2.0, 4.0, 5.0] if keep_one else [1.0, 2.0, 3.0, 4.0, 5.0]  # no capsule's best
+    gone = set(order[:allowed])
+    assert {float(value) for value in score[there & ~left]} == gone
+
+
+def test_the_search_for_connections_tries_them_in_the_routing():
+    network, (images, labels) = connected_network(), labelled_images()
+
+    def losses(_stride: int):
+        yield margin_losses(network(images)[0], labels)
+
+    before = float(next(losses(1)).sum())
+    left = search_connections(network, block_norms(network.weight), losses, keep_one=False)
+    network.keep(left)
+    assert float(next(losses(1)).sum()) <= before
