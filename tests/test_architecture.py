@@ -30,7 +30,14 @@ FLOORS = [  # from the ground; a room imports from its own floor's rooms only it
     {"__main__"},
 ]
 PURE = {  # equations: they know no files and no config
-    *("networks.routing", "networks.capsnet", "networks.backbone", "networks.decoder", "networks.losses"),
+    *(
+        "networks.routing",
+        "networks.connections",
+        "networks.capsnet",
+        "networks.backbone",
+        "networks.decoder",
+        "networks.losses",
+    ),
     *("pruning.dose", "pruning.lobster", "pruning.masks", "pruning.threshold"),
     *("trees.quantizer", "trees.entropy", "trees.interventions", "trees.strength"),
     *("reconstruction.equivariance", "data.augment"),

@@ -29,6 +29,15 @@ PRUNING = {
     "layers": ["convolution", "primary", "class"],
 }
 
+CONNECTIONS = {
+    "chosen_by": "norm",
+    "density": 0.4,  # 10 of 24
+    "epochs": 3,
+    "keep_one": True,
+    "softmax": "connected",
+    "resolution": 0.0,
+}
+
 
 def write_prepared(path: Path, counts: Mapping[str, int] = COUNTS) -> Path:
     """A prepared dataset: noise with a bright top, middle or bottom third (classes 0, 1, 2)."""
@@ -97,6 +106,9 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
         "connections": None,
         "checkpoint": "last" if variant == "rem" else "best",
     }
+    if variant == "blocks":
+        shrinkage = PRUNING | {"regularizer": "group-lobster", "extent": "none", "layers": ["class"]}
+        values |= {"pruning": shrinkage, "connections": CONNECTIONS, "checkpoint": "last"}
     return parse(Run, overlay(values, sections), "tiny")
 
 

@@ -54,7 +54,7 @@ class Gathered:
         return rows.index_select(0, self.capsule.view(-1)).view(*self.capsule.shape, *rows.shape[1:])
 
     def coupling(self, logits: Tensor) -> Tensor:
-        """Eq. 4 over a capsule's connections, c_ij = m_ij exp(b_ij) / sum_k m_ik exp(b_ik): (J, n, B) to (J, n, B)."""
+        """c_ij = m_ij exp(b_ij) / sum_k m_ik exp(b_ik), Eq. 4 over a capsule's connections: (J, n, B) to (J, n, B)."""
         slots = logits.flatten(0, 1).index_select(0, self.place_of_slot)  # (m*I, B)
         slots = slots.masked_fill_(self.empty.unsqueeze(1), -torch.inf).view(-1, self.shape[0], slots.shape[1])
         couplings = slots.softmax(dim=0).flatten(0, 1)  # (m*I, B), NaN where a capsule has no connection

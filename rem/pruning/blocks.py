@@ -17,7 +17,7 @@ def block_norms(weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def group_lobster(weight: nn.Parameter, penalty: float) -> None:
-    """Eq. 16 on matrices, in place: W_ij <- W_ij (1 - lambda ReLU(1 - |dL/dW_ij|_F / g0)).
+    """LOBSTER (Eq. 16) on matrices, in place: W_ij <- W_ij (1 - lambda ReLU(1 - |dL/dW_ij|_F / g0)).
 
     g0 is the median of |dL/dW_ij|_F over the matrices that are not zero, so that half of them are shrunk, those that
     the loss feels least. To be called between the backward pass and the optimiser's step.

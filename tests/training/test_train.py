@@ -24,7 +24,7 @@ from rem.training.checkpoints import load_checkpoint, load_tensors, save_tensors
 from rem.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-VARIANTS = ["baseline", "rem"]
+VARIANTS = ["baseline", "rem", "blocks"]
 COLUMNS = [
     "epoch",
     "learning_rate",
@@ -135,10 +135,10 @@ def test_a_finished_run_leaves_its_networks_and_history_and_no_state(undisturbed
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_history_has_a_row_an_epoch(undisturbed, variant):
     rows = history(undisturbed[variant])
-    assert list(rows.columns) == COLUMNS
+    assert list(rows.columns) == COLUMNS + ["connections"] * (variant == "blocks")
     assert rows["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert rows["learning_rate"].tolist() == pytest.approx([0.02 * 0.9**epoch for epoch in range(5)])
-    penalty = 0.1 if variant == "rem" else 0.0
+    penalty = 0.0 if variant == "baseline" else 0.1
     assert rows["penalty"].tolist() == pytest.approx([penalty * 0.9**epoch for epoch in range(5)])
     assert rows["dose"].tolist() == pytest.approx((3 * rows["penalty"]).cumsum().tolist())  # 40 images in 16s: 3 steps
 
@@ -150,8 +150,9 @@ def test_the_history_has_the_spread_of_the_logits_of_all_validation_images(undis
         model, run, epoch = load_checkpoint(path, CPU)
         images = normalize(centre(read_split(data, "val").images, run.data.size), run.data.mean, run.data.std)
         with torch.no_grad():
-            logits = model(images)[2].double().log()  # (N, J, I), but for a number that all classes share
-        spread = (logits - logits.mean(dim=1, keepdim=True)).std(correction=0)
+            couplings = model(images)[2].double()  # (N, J, I)
+        logits = couplings.log().where(couplings > 0, torch.nan)  # but for a number that all classes share
+        spread = (logits - logits.nanmean(dim=1, keepdim=True)).nan_to_num(0).std(correction=0)
         assert 0 < float(spread) == pytest.approx(rows.loc[epoch, "logit_spread"], rel=1e-5)
 
 
@@ -161,7 +162,7 @@ def test_the_spread_of_the_logits_without_routing_is_0(data):
     assert training.history[0]["logit_spread"] == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", ["baseline", "rem"])
 def test_insensitive_is_the_mean_over_every_16th_step_of_what_the_loss_does_not_feel(data, monkeypatch, variant):
     training, steps = Trainer(tiny.run(variant, training={"batch_size": 2}), data, CPU), []  # 20 steps
 
@@ -189,7 +190,8 @@ def test_a_checkpoint_is_the_network_of_its_row(undisturbed, data, variant):
         loss, accuracy = evaluate(path, data)
         assert loss == pytest.approx(rows.loc[epoch, "validation_loss"], rel=1e-5)
         assert accuracy == pytest.approx(rows.loc[epoch, "validation_accuracy"])
-        assert 100 * sparsity(model)["all"] == pytest.approx(rows.loc[epoch, "sparsity"] if variant == "rem" else 0)
+        assert 100 * sparsity(model)["all"] == pytest.approx(rows.loc[epoch, "sparsity"])
+        assert (rows.loc[epoch, "sparsity"] > 0) == (variant != "baseline")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -239,8 +241,8 @@ def test_another_seed_gives_other_weights_and_other_batches(undisturbed, data, t
 
 
 def test_variants_of_a_seed_start_from_the_same_weights(data):
-    models = [Trainer(tiny.run(variant), data, CPU).model.state_dict() for variant in VARIANTS]
-    assert equal(*models)
+    models = [dict(Trainer(tiny.run(variant), data, CPU).model.named_parameters()) for variant in VARIANTS]
+    assert all(equal(models[0], other) for other in models[1:])
 
 
 # Interruptions
@@ -679,8 +681,69 @@ def test_a_run_of_a_dose_is_that_of_the_penalty_it_comes_to(data, tmp_path):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bfloat16_learns_what_float32_does_and_keeps_its_weights_in_float32(data, tmp_path, undisturbed, variant):
     train(tiny.run(variant, training={"precision": "bfloat16"}), data, tmp_path, CPU)
-    assert {weight.dtype for weight in weights(tmp_path / "last.pt").values()} == {torch.float32}
+    found = weights(tmp_path / "last.pt")
+    assert {weight.dtype for name, weight in found.items() if name != "connections"} == {torch.float32}
     found, expected = history(tmp_path), history(undisturbed[variant])
     assert not equal(weights(tmp_path / "last.pt"), weights(undisturbed[variant] / "last.pt"))
     assert found["train_loss"].iloc[0] == pytest.approx(expected["train_loss"].iloc[0], rel=0.02)
     assert found["train_loss"].iloc[-1] < 0.9 * found["train_loss"].iloc[0]
+
+
+# Connections
+
+
+def connections_of(path: Path) -> torch.Tensor:
+    return load_checkpoint(path, CPU)[0].connections
+
+
+def test_connections_are_removed_in_like_shares_to_the_density_and_never_come_back(data, tmp_path):
+    train(tiny.run("blocks"), data, tmp_path, CPU, keep_every=1)
+    every = [connections_of(path) for path in kept(tmp_path)]
+    assert [int(one.sum()) for one in every] == [round(24 * (10 / 24) ** (epoch / 3)) for epoch in (1, 2, 3, 3, 3)]
+    assert history(tmp_path)["connections"].tolist() == pytest.approx([100 * int(one.sum()) / 24 for one in every])
+    assert all((after <= before).all() for before, after in itertools.pairwise(every))
+    assert every[-1].any(dim=1).all()  # every capsule keeps one
+    for path, one in zip(kept(tmp_path), every, strict=True):
+        assert torch.equal((weights(path)["weight"] != 0).flatten(2).any(dim=2), one)
+
+
+@pytest.mark.parametrize("chosen_by", ["norm", "coupling", "lot"])
+def test_one_parent_is_one_connection_a_capsule_and_a_coupling_of_1(data, tmp_path, chosen_by):
+    chosen = {"density": "one-parent", "chosen_by": chosen_by, "epochs": None if chosen_by == "lot" else 2}
+    train(tiny.run("blocks", connections=chosen), data, tmp_path, CPU)
+    assert (connections_of(tmp_path / "last.pt").sum(dim=1) == 1).all()
+    model, _, _ = load_checkpoint(tmp_path / "last.pt", CPU)
+    assert set(model(torch.rand(2, 1, tiny.SIZE, tiny.SIZE))[2].unique().tolist()) == {0.0, 1.0}
+
+
+def test_without_a_density_connections_go_as_far_as_the_validation_loss_allows(data):
+    training = Trainer(tiny.run("blocks", connections={"density": None, "epochs": None}), data, CPU)
+    losses = []
+    training._disconnect, disconnect = lambda: losses.append(float(training._evaluate()[0].sum())), training._disconnect
+    for _ in range(4):
+        training.run_epoch()
+        disconnect()
+        assert float(training._evaluate()[0].sum()) <= losses[-1]
+    assert 8 <= int(training.connected.sum()) < 24
+
+
+def test_a_lot_is_drawn_before_training_for_each_seed_anew_and_stays(data):
+    lot = {"chosen_by": "lot", "epochs": None}
+    one, other = (Trainer(tiny.run("blocks", seed, connections=lot), data, CPU) for seed in (42, 43))
+    before = one.connected.clone()
+    assert int(before.sum()) == 10
+    assert not torch.equal(before, other.connected)
+    one.run_epoch()
+    assert torch.equal(one.connected, before)
+    assert torch.equal(one.model.connections, before)
+
+
+def test_with_a_softmax_over_all_removed_connections_keep_the_coupling_of_equation_15(data, tmp_path):
+    train(tiny.run("blocks", connections={"softmax": "all"}), data, tmp_path, CPU)
+    model, _, _ = load_checkpoint(tmp_path / "last.pt", CPU)
+    assert model.connections is None
+    removed = (model.weight == 0).flatten(2).all(dim=2)  # (I, J)
+    assert int(removed.sum()) == 14
+    with torch.no_grad():
+        couplings = model(torch.rand(2, 1, tiny.SIZE, tiny.SIZE))[2]  # (B, J, I)
+    assert (couplings.transpose(1, 2)[:, removed] > 0).all()

@@ -215,17 +215,17 @@ def test_every_key_of_a_training_image_is_known(folder):
 
 def test_scaling_the_logits_by_hand_leaves_the_line_over_tau(folder, monkeypatch):
     """A network whose logits are scaled, by a temperature in its routing, has the same line, read at another tau."""
-    import rem.trees.probing
+    from rem.networks.capsnet import CapsNet
     from rem.trees.interventions import temper
 
     plain = probed(folder).set_index(["probe", "setting", "levels", "metric"])["value"]
-    routed = rem.trees.probing.route
+    routed = CapsNet.route
 
-    def softer(weight, poses, bias, iterations):
-        class_poses, couplings = routed(weight, poses, bias, iterations, lambda c: temper(c, 2.0))
+    def softer(network, primary, iterations=None, change=None):
+        class_poses, couplings = routed(network, primary, iterations, lambda c: temper(c, 2.0))
         return class_poses, temper(couplings, 2.0)
 
-    monkeypatch.setattr(rem.trees.probing, "route", softer)
+    monkeypatch.setattr(CapsNet, "route", softer)
     soft = probed(folder).set_index(["probe", "setting", "levels", "metric"])["value"]
     for tau, of_plain in (("0.5", "1"), ("1", "2"), ("5", "10"), ("inf", "inf")):
         for metric in ("accuracy", "strongest_coupling", "band_entropy"):
