@@ -1,6 +1,6 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls, dose_response; report_html, explorer. The
+Targets: all (the default), data, models, couplings, entropies; controls, dose_response, trees; report_html, explorer. The
 config's keys are explained by `rem schema`.
 """
 
@@ -39,6 +39,7 @@ localrules:
     entropies,
     controls,
     dose_response,
+    trees,
 
 
 rule all:
@@ -76,6 +77,11 @@ rule controls:
 rule dose_response:
     input:
         dose_response_files,
+
+
+rule trees:
+    input:
+        trees_files,
 
 
 onsuccess:

@@ -10,6 +10,7 @@ from rem.claims.findings import Compared, Finding, compare, over_runs
 from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower, undecidable
 from rem.tables.measurements import main_dataset, others
 from rem.tables.probes import Probes, at
+from rem.tables.trees import drawn_beside, is_plain
 from rem.trees.probe_kinds import UNCHANGED
 
 STATIC = ("intervention", "class-mean")
@@ -97,5 +98,40 @@ def untrained_is_uniform(evidence: Evidence) -> list[Finding]:
 
 
 def better_than_random_trees(evidence: Evidence) -> list[Finding]:
-    """Nothing: no network here has random connections."""
-    return []
+    """Accuracy of connections that were learned against as many that were drawn by lot; beside it, what deletion takes.
+
+    That is the points of accuracy that a network loses without the capsules coupled most to the predicted class.
+    """
+    found, results = [], evidence.results
+    for dataset, learned, lot in _beside_a_lot(evidence):
+        found += compare(results, dataset, "accuracy", Compared(learned), Compared(lot), higher, None)
+        if evidence.probes is not None:
+            taken = [
+                -evidence.probes.over_seeds(dataset, variant, "deletion", "strongest", "difference")
+                for variant in (learned, lot)
+            ]
+            names = [f"{variant}, by deletion" for variant in (learned, lot)]
+            beside = over_runs(dataset, "accuracy", *names, *taken, higher)
+            found += [replace(one, decides=False) for one in beside]
+    return found
+
+
+def connections_strengthen(evidence: Evidence) -> list[Finding]:
+    """Mean max_j c and accuracy of learned connections against all of them, trained alike."""
+    found, results = [], evidence.results
+    for dataset, learned, _ in _beside_a_lot(evidence):
+        training = results.of(dataset, learned)[0].training
+        alike = [run.variant for run in results.of(dataset) if run.training == training and is_plain(run)]
+        for whole in alike[:1]:
+            pair = Compared(learned), Compared(whole)
+            found += compare(results, dataset, "strongest_coupling", *pair, higher, None)
+            found += compare(results, dataset, "accuracy", *pair, not_lower, None)
+    return found
+
+
+def _beside_a_lot(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
+    """Dataset, learned variant, and the variant of as many connections drawn by lot, of those routed alike."""
+    for dataset in evidence.results.datasets:
+        for variant in evidence.results.variants(dataset):
+            if lot := drawn_beside(evidence.results, dataset, variant):
+                yield dataset, variant, lot

@@ -172,3 +172,11 @@ def dose_response(stem: Path, table: Path) -> None:
     from rem.figures.dose_response import draw
 
     draw(table, stem)
+
+
+@command(STEM, argument("table", help="trees.csv of rem trees"), name="figure tree_densities")
+def tree_densities(stem: Path, table: Path) -> None:
+    """Accuracy, strength and entropy against the connections that are kept, learned and drawn by lot."""
+    from rem.figures.tree_densities import draw
+
+    draw(table, stem)

@@ -14,6 +14,14 @@ IMAGES = argument("--images", nargs="*", default=[], help="CSVs of rem resample,
 NAME = argument("--name", type=str, required=True, help="the config's name, to be printed")
 
 
+@command(FOLDER, METRICS, RUNS, argument("--probes", required=True, help="probes.csv of rem probes"))
+def trees(folder: Path, metrics: Path, runs: list[Path], probes: Path) -> None:
+    """Write networks of fewer connections, learned and drawn by lot, as a table."""
+    from rem.tables.trees import write_trees
+
+    write_trees(metrics, probes, runs, folder)
+
+
 @command(
     argument("target", help="the CSV to write"),
     argument("--couplings", nargs="+", required=True, help="files of rem couplings"),

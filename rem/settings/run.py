@@ -219,6 +219,16 @@ class Run(Section):
         return self
 
     @model_validator(mode="after")
+    def _connections_are_removed_while_training(self) -> Self:
+        removed = self.connections.epochs if self.connections else None
+        if removed is not None and removed > self.training.epochs:
+            raise ValueError(
+                f"connections.epochs is {removed}, but training.epochs is {self.training.epochs}, so that the density "
+                "would not be reached; lower one or raise the other"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _views_lose_no_augmentation(self) -> Self:
         views, changes = self.network.views, self.augment
         if views is None:

@@ -90,3 +90,51 @@ def test_without_probes_or_random_trees_nothing_is_measured():
     for decide in (worth.static_trees_cost_nothing, worth.better_than_a_temperature, worth.untrained_is_uniform):
         assert verdict(decide, nothing) == MISSING
     assert verdict(worth.better_than_random_trees, evidence) == MISSING
+
+
+# Connections
+
+
+def connected(learned, lot, strongest=0.7, whole=98.0):
+    """Three seeds of 7 % of the connections, learned and drawn by lot, and of all of them, trained as long."""
+    values = {
+        ("mnist", "baseline", "best", "test", 0, "accuracy"): [99.0, 99.1, 99.2],  # trained for fewer epochs
+        ("mnist", "baseline-long", "best", "test", 0, "accuracy"): [whole + one for one in (0.1, 0.0, -0.1)],
+        ("mnist", "baseline-long", "best", "test", 0, "strongest_coupling"): [0.11, 0.12, 0.13],
+        ("mnist", "blocks-07", "last", "test", 0, "accuracy"): [learned + one for one in NOISE],
+        ("mnist", "blocks-07", "last", "test", 0, "strongest_coupling"): [strongest + one / 10 for one in NOISE],
+        ("mnist", "random-07", "best", "test", 0, "accuracy"): [lot + one for one in (0.05, -0.05, 0.0)],
+    }
+    return Evidence(made_results(values), "mnist", None, None, None, None)
+
+
+@pytest.mark.parametrize(("learned", "expected"), [(97.5, HOLDS), (96.5, FAILS), (97.05, UNDECIDED)])
+def test_learned_connections_are_held_against_a_lot(learned, expected):
+    assert verdict(worth.better_than_random_trees, connected(learned, lot=97.0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("learned", "strongest", "expected"),
+    [(98.1, 0.7, HOLDS), (97.0, 0.7, FAILS), (98.1, 0.05, FAILS), (97.5, 0.7, UNDECIDED)],
+)
+def test_connections_strengthen_at_no_loss_against_all_of_them_trained_as_long(learned, strongest, expected):
+    evidence = connected(learned, lot=97.0, strongest=strongest)
+    assert verdict(worth.connections_strengthen, evidence) == expected
+    assert {one.against for one in worth.connections_strengthen(evidence)} == {"baseline-long"}
+
+
+def test_without_a_lot_nothing_is_said_of_connections():
+    evidence = found(network("baseline"), network("rem"))
+    assert worth.better_than_random_trees(evidence) == worth.connections_strengthen(evidence) == []
+
+
+def test_deletion_stands_beside_the_lot():
+    rows = [
+        ("mnist", variant, seed, "best", "test", "deletion", "strongest", 0, "difference", -taken - seed / 10)
+        for variant, taken in (("blocks-07", 5.0), ("random-07", 1.0))
+        for seed in (42, 43, 44)
+    ]
+    evidence = connected(97.0, 97.0)
+    evidence = Evidence(evidence.results, "mnist", None, None, None, Probes(pd.DataFrame(rows, columns=COLUMNS)))
+    (beside,) = [one for one in worth.better_than_random_trees(evidence) if not one.decides]
+    assert beside.difference == pytest.approx(4.0)

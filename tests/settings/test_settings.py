@@ -640,3 +640,56 @@ def test_what_yaml_would_drop_or_take_for_another_value_is_refused(tmp_path, con
 def test_a_text_in_quotes_is_that_text(tmp_path):
     (tmp_path / "run.yaml").write_text("a: '042'\nb: 42\nc: true\n", encoding="utf-8")
     assert read_yaml(tmp_path / "run.yaml") == {"a": "042", "b": 42, "c": True}
+
+
+# Connections
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"chosen_by": "lot", "density": None, "epochs": None},
+            "chosen_by is lot, but density does not say",
+        ),
+        ({"chosen_by": "lot"}, "connections.epochs says when connections are removed"),
+        ({"density": None}, "connections.epochs says when connections are removed"),
+        ({"epochs": None}, "connections.epochs says when connections are removed"),
+        ({"epochs": 6}, "connections.epochs is 6, but training.epochs is 5, so that the density"),
+        ({"density": "one-parent", "keep_one": False}, "every capsule keeps one; set keep_one to true"),
+        (
+            {"density": 0.3},
+            "less than one connection for each capsule with 3 classes",
+        ),
+        ({"density": 0}, "key connections.density"),
+    ],
+)
+def test_connections_that_cannot_be_are_refused(changes, said):
+    with pytest.raises(RemError) as error:
+        tiny.run("blocks", connections=changes)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("density", "keep_one", "count"), [(0.4, True, 10), ("one-parent", True, 8), (0.01, False, 1), (1.0, True, 24)]
+)
+def test_a_density_is_a_number_of_connections(density, keep_one, count):
+    assert tiny.run("blocks", connections={"density": density, "keep_one": keep_one}).connections.count(8, 3) == count
+
+
+@pytest.mark.parametrize("layers", [["convolution", "class"], ["primary"]])
+def test_groups_are_shrunk_in_the_class_layer_alone(layers):
+    with pytest.raises(RemError, match=r"pruning.regularizer group-lobster is for the matrices W_ij; set layers to"):
+        tiny.run("blocks", pruning={"layers": layers})
+
+
+def test_every_learned_share_of_connections_has_its_lot_trained_as_long_as_the_network_it_is_held_against():
+    runs = {run.variant: run for run in tiny.shipped_config().runs(["trees"]) if run.dataset == "mnist"}
+    learned = {name: run for name, run in runs.items() if run.connections and run.connections.chosen_by != "lot"}
+    drawn = {run.connections.density for run in runs.values() if run.connections and run not in learned.values()}
+    assert (
+        {run.connections.density for run in learned.values()} - {None}
+        == drawn
+        == {0.5, 0.2, 0.1, 0.07, 0.05, "one-parent"}
+    )
+    assert {run.training for run in runs.values() if run.connections} == {runs["baseline-long"].training}

@@ -458,9 +458,23 @@ def dose_response_files(wildcards):
     return experiment_files("dose-response", [*tables, "dose_response.png", "dose_response.svg"])
 
 
-def probe_files(wildcards):
-    folders = [f"results/{CONFIG.name}/probes/{dataset}/{variant}" for dataset, variant, _ in PROBED]
-    return [f"{folder}/seed{seed}.csv" for folder, (_, _, seed) in zip(folders, PROBED, strict=True)]
+def trees_files(wildcards):
+    tables = expand("trees.{suffix}", suffix=["csv", "md", "tex"])
+    return experiment_files("trees", [*tables, "claims.csv", "claims.md", "tree_densities.png", "tree_densities.svg"])
+
+
+def probe_files(wildcards, runs=PROBED):
+    folders = [f"results/{CONFIG.name}/probes/{dataset}/{variant}" for dataset, variant, _ in runs]
+    return [f"{folder}/seed{seed}.csv" for folder, (_, _, seed) in zip(folders, runs, strict=True)]
+
+
+def experiment_probe_files(wildcards):
+    return probe_files(wildcards, experiment_runs(wildcards))
+
+
+def experiment_claims_probes(wildcards):
+    """Probes decide the claims of one experiment alone; all networks of the others would be probed in vain."""
+    return f"results/{wildcards.name}/trees/probes.csv" if wildcards.experiment == "trees" else []
 
 
 def probes_option(wildcards, input):

@@ -1,6 +1,6 @@
-# Experiments whose results are files of their own, results/<name>/<experiment>/. Two have a target: `controls`, which part
-# of REM does the work, and `dose_response`, whether its shrinkage or its zeros do. What a rule here makes of one of
-# them, it makes of any.
+# Experiments whose results are files of their own, results/<name>/<experiment>/. Three have a target: `controls`, which
+# part of REM does the work, `dose_response`, whether its shrinkage or its zeros do, and `trees`, what fewer connections
+# make of the trees. What a rule here makes of one of them, it makes of any.
 
 
 use rule metrics as experiment_metrics with:
@@ -52,7 +52,7 @@ use rule resample as experiment_resample with:
         "results/{name}/benchmarks/{experiment}/resample-{dataset}.tsv"
 
 
-use rule claims as controls_claims with:
+use rule claims as experiment_claims with:
     input:
         metrics="results/{name}/{experiment}/metrics.csv",
         runs=experiment_settings,
@@ -60,7 +60,7 @@ use rule claims as controls_claims with:
         trajectory=[],
         equivariance=[],
         accuracies=[],
-        probes=[],
+        probes=experiment_claims_probes,
     output:
         expand("results/{{name}}/{{experiment}}/claims.{suffix}", suffix=["csv", "md"]),
     log:
@@ -73,7 +73,7 @@ use rule claims as controls_claims with:
         trajectory=[],
         equivariance=[],
         accuracies=[],
-        probes=[],
+        probes=probes_option,
 
 
 use rule figure as controls_figure with:
@@ -137,5 +137,63 @@ use rule figure as dose_response_figure with:
     params:
         code=code("figure dose_response"),
         which="dose_response",
+        stem=output_stem,
+        words=input_words,
+
+
+use rule probes as experiment_probes with:
+    input:
+        metrics="results/{name}/{experiment}/metrics.csv",
+        probes=experiment_probe_files,
+        runs=experiment_settings,
+    output:
+        "results/{name}/{experiment}/probes.csv",
+        "results/{name}/{experiment}/tables/probes.csv",
+        "results/{name}/{experiment}/tables/probes.md",
+    log:
+        "results/{name}/logs/{experiment}/probes.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/probes.tsv"
+
+
+rule trees_table:
+    input:
+        metrics="results/{name}/{experiment}/metrics.csv",
+        probes="results/{name}/{experiment}/probes.csv",
+        runs=experiment_settings,
+    output:
+        expand("results/{{name}}/{{experiment}}/trees.{suffix}", suffix=["csv", "md", "tex"]),
+    log:
+        "results/{name}/logs/{experiment}/trees.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/trees.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("trees"),
+        folder=input_folder,
+    shell:
+        """
+        rem trees {params.folder:q} \
+            --metrics {input.metrics:q} \
+            --probes {input.probes:q} \
+            --runs {input.runs:q} \
+            >{log:q} 2>&1
+        """
+
+
+use rule figure as tree_densities_figure with:
+    input:
+        "results/{name}/{experiment}/trees.csv",
+    output:
+        "results/{name}/{experiment}/tree_densities.png",
+        "results/{name}/{experiment}/tree_densities.svg",
+    log:
+        "results/{name}/logs/{experiment}/tree_densities.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/tree_densities.tsv"
+    params:
+        code=code("figure tree_densities"),
+        which="tree_densities",
         stem=output_stem,
         words=input_words,

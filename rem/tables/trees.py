@@ -1,0 +1,154 @@
+"""What pruned connections make of the trees: networks of several densities beside such as were drawn by lot.
+
+rem trees results/sample/trees --metrics results/sample/trees/metrics.csv --probes ... --runs ...
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rem.files.csv import read_csv
+from rem.settings.run import Run
+from rem.tables.measurements import Results, read_results
+from rem.tables.probes import Probes, read_probes
+from rem.tables.statistics import paired_test
+from rem.tables.table import write_forms
+from rem.trees.probe_kinds import UNCHANGED
+
+DRAWN, LEARNED, WHOLE = "drawn by lot", "learned", "all connections"
+COLUMNS = ["dataset", "variant", "kind", "density", "seeds", "accuracy", "accuracy_std", "strongest_coupling"]
+COLUMNS += ["coupling_entropy", "entropy_shared", "shared_levels", "entropy_authors", "authors_levels", "band_entropy"]
+COLUMNS += ["instability", "without_strongest", "without_random", "against_lot", "low", "high"]
+CAPTION = """\
+Trees of fewer connections; means over seeds. Kept: the connections (i, j) whose W_ij is not zero. Accuracy: of the \
+test set, not quantized, ± over seeds. H(c_i): the mean entropy of a capsule's couplings over the classes. H: Eq. 9, \
+at K = {shared}, which the dataset's networks share, at the authors' K = {authors}, and its mean over the band. rho: \
+the share of the spread of the logits that is from image to image of one class, blank where there is no spread. \
+Without: points of accuracy that are lost without the 20% of the capsules coupled most to the predicted class, or \
+without any 20%. Against the lot: points of accuracy above a network of as many connections that were drawn by lot \
+before training, of the same seed, with the 95% interval of Student's t.\
+"""
+
+
+def kind(run: Run) -> str:
+    """Where a network's connections come from."""
+    if run.connections is None:
+        return WHOLE
+    return DRAWN if run.connections.chosen_by == "lot" else LEARNED
+
+
+def drawn_beside(results: Results, dataset: str, variant: str) -> str | None:
+    """The variant of as many connections, drawn by lot, that a learned one is held against; None if there is none."""
+    of = {name: results.of(dataset, name)[0] for name in results.variants(dataset)}
+    wanted = of[variant].connections
+    if kind(of[variant]) != LEARNED or wanted.density is None:
+        return None
+    for name, run in of.items():
+        own = run.connections
+        if kind(run) == DRAWN and (own.density, own.softmax) == (wanted.density, wanted.softmax):
+            return name
+    return None
+
+
+def is_plain(run: Run) -> bool:
+    """Whether nothing is taken from a network, and it has no decoder."""
+    return run.pruning is None and run.connections is None and run.decoder is None
+
+
+def trees(results: Results, probes: Probes) -> pd.DataFrame:
+    """A row a dataset and variant, with `COLUMNS`: means over seeds, but for the standard deviation of the accuracy.
+
+    `density` is in %, `coupling_entropy` and the entropies in bits, `without_strongest`, `without_random` and
+    `against_lot` in points of accuracy, the last with its 95% interval `low` to `high`. What was not measured is NaN.
+    """
+    networks = [(dataset, variant) for dataset in results.datasets for variant in results.variants(dataset)]
+    return pd.DataFrame([_row(results, probes, *network) for network in networks], columns=COLUMNS)
+
+
+def _row(results: Results, probes: Probes, dataset: str, variant: str) -> dict[str, object]:
+    run = results.of(dataset, variant)[0]
+    shared, authors = results.shared[dataset], results.authors[dataset]
+
+    def measured(metric: str, levels: int | None = None, of: str = variant) -> pd.Series:
+        return results.over_seeds(dataset, of, results.checkpoint(dataset, of), levels, metric)
+
+    def probed(probe: str, setting: str, metric: str) -> float:
+        return probes.over_seeds(dataset, variant, probe, setting, metric).mean()
+
+    accuracy = measured("accuracy")
+    lot = drawn_beside(results, dataset, variant)
+    better = (accuracy - measured("accuracy", of=lot)).dropna() if lot else pd.Series(dtype=float)
+    test = paired_test(better.to_numpy()) if len(better) else {}
+    return {
+        "dataset": dataset,
+        "variant": variant,
+        "kind": kind(run),
+        "density": 100 - measured("sparsity_class_blocks").mean(),
+        "seeds": len(accuracy),
+        "accuracy": accuracy.mean(),
+        "accuracy_std": accuracy.std(),
+        "strongest_coupling": measured("strongest_coupling").mean(),
+        "coupling_entropy": (1 - probed(*UNCHANGED, "polarization")) * np.log2(run.data.classes),
+        "entropy_shared": measured("entropy", shared).mean(),
+        "shared_levels": shared,
+        "entropy_authors": measured("entropy", authors).mean(),
+        "authors_levels": authors,
+        "band_entropy": measured("band_entropy").mean(),
+        "instability": probed("stability", "unchanged", "instability"),
+        "without_strongest": -probed("deletion", "strongest", "difference"),
+        "without_random": -probed("deletion", "random", "difference"),
+        "against_lot": better.mean(),
+        "low": test.get("low", np.nan),
+        "high": test.get("high", np.nan),
+    }
+
+
+def write_trees(metrics_csv: Path, probes_csv: Path, run_yamls: Sequence[Path], folder: Path) -> None:
+    """Write `trees` (.csv, .md, .tex) into a folder, which is made if it is missing.
+
+    Args:
+        metrics_csv: the tidy table that `rem.tables.measurements` describes.
+        probes_csv: of `rem probes`.
+        run_yamls: `run.yaml` of every run.
+        folder: to write to.
+
+    Raises:
+        RemError: a file is missing, unreadable or incomplete.
+    """
+    results = read_results(metrics_csv, run_yamls)
+    table = trees(results, read_probes(probes_csv))
+    shared, authors = (" or ".join(map(str, table[f"{of}_levels"].unique())) for of in ("shared", "authors"))
+    write_forms(folder / "trees", table, CAPTION.format(shared=shared, authors=authors), _readable(table, results))
+
+
+def read_trees(path: Path) -> pd.DataFrame:
+    """What `trees` returned, from its CSV; raises RemError if that cannot be read or lacks a column."""
+    return read_csv(path, COLUMNS)
+
+
+def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
+    def printed(column: str, spec: str = ".2f") -> pd.Series:
+        return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
+
+    spread = printed("accuracy_std").map(lambda text: text and f" ± {text}")
+    interval = ("[" + printed("low", "+.2f") + ", " + printed("high", "+.2f") + "]").where(table["low"].notna(), "")
+    networks = zip(table["variant"], table["dataset"], strict=True)
+    return pd.DataFrame(
+        {
+            "Dataset": table["dataset"].map(results.names.dataset),
+            "Network": [results.names.model(*network, quantized=False) for network in networks],
+            "Kept (%)": printed("density", ".1f"),
+            "Accuracy (%)": printed("accuracy") + spread,
+            "Mean max_j c": printed("strongest_coupling", ".3f"),
+            "H(c_i) (bits)": printed("coupling_entropy"),
+            "H, shared K": printed("entropy_shared"),
+            "H, authors' K": printed("entropy_authors"),
+            "H, band": printed("band_entropy"),
+            "rho": printed("instability"),
+            "Without the strongest": printed("without_strongest"),
+            "Without any": printed("without_random"),
+            "Against the lot": (printed("against_lot", "+.2f") + " " + interval).str.strip(),
+        }
+    )
