@@ -35,7 +35,7 @@ def draw(table_csv: Path, target_stem: Path) -> None:
 
 
 def densities_of(table: pd.DataFrame) -> Figure:
-    """A column of three panels a dataset; a mark is a variant, its kind the colour, and the rule all connections."""
+    """A column of three panels a dataset; a mark is a variant, and its kind the colour."""
     datasets = list(table["dataset"].unique())
     figure, axes = panel_grid(datasets, 5.2, (1, 1, 1), sharex=True)
     for column, dataset in enumerate(datasets):
@@ -63,5 +63,3 @@ def _draw(panel: Axes, own: pd.DataFrame, metric: str) -> None:
         if metric == "accuracy":
             bars = {"fmt": "none", "ecolor": look.colour, "elinewidth": 0.7}
             panel.errorbar(marks["density"], marks[metric], marks["accuracy_std"], **bars)
-    for value in own.loc[own["variant"] == "baseline", metric]:
-        panel.axhline(value, color=GREY, linewidth=0.7, linestyle=":", zorder=0.5)
