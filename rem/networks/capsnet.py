@@ -104,7 +104,11 @@ class CapsNet(nn.Module):
         return squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
 
     def route(
-        self, primary: Tensor, iterations: int | None = None, change: Callable[[Tensor], Tensor] | None = None
+        self,
+        primary: Tensor,
+        iterations: int | None = None,
+        change: Callable[[Tensor], Tensor] | None = None,
+        differentiable: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """The class capsules v (B, J, D) and the couplings c (B, J, I) of primary capsules (B, I, P).
 
@@ -112,22 +116,28 @@ class CapsNet(nn.Module):
             primary: the poses u_i.
             iterations: t; None: the network's own.
             change: of `rem.networks.routing.route`.
+            differentiable: of that too; of a network that is not `connected`.
         """
         arguments = self.weight, primary, self.routing_bias, iterations or self.iterations, change
-        return route(*arguments) if self.connections is None else route_connected(*arguments, self.connections)
+        if self.connections is None:
+            return route(*arguments, differentiable)
+        return route_connected(*arguments, self.connections)
 
     def forward(
-        self, images: Tensor, change: Callable[[Tensor], Tensor] | None = None
+        self, images: Tensor, change: Callable[[Tensor], Tensor] | None = None, differentiable: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Route a batch (B, C, S, S); returns what `head` returns."""
-        return self.head(self.stem(images), change)
+        return self.head(self.stem(images), change, differentiable)
 
-    def head(self, stem: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def head(
+        self, stem: Tensor, change: Callable[[Tensor], Tensor] | None = None, differentiable: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Route a batch from what `stem` returns; under autocast too the routing is in the weights' precision.
 
         Args:
             stem: what `stem` returns.
             change: of `route`, what is done to the couplings of the last iteration before they weigh the votes.
+            differentiable: of `route`, whether the couplings carry a gradient.
 
         Returns:
             The lengths |v_j| (B, J), the poses v_j (B, J, D) and the couplings c_ij (B, J, I) of the
@@ -135,5 +145,5 @@ class CapsNet(nn.Module):
         """
         primary = self.primary_capsules(stem)
         with torch.autocast(primary.device.type, enabled=False):
-            poses, couplings = self.route(primary, change=change)
+            poses, couplings = self.route(primary, change=change, differentiable=differentiable)
         return torch.linalg.vector_norm(poses, dim=-1), poses, couplings

@@ -1,7 +1,11 @@
 """The losses of Sabour et al. (2017): the margin loss, Eq. 4 there, and the squared error of reconstructions.
 
+And those of the couplings, which ask for strong and static trees by themselves.
+
 S. Sabour, N. Frosst, G. E. Hinton: Dynamic Routing Between Capsules, NeurIPS 2017, https://arxiv.org/abs/1710.09829.
 """
+
+import math
 
 import torch
 from torch import Tensor
@@ -44,3 +48,28 @@ def margin_loss(lengths: Tensor, labels: Tensor) -> Tensor:
 def reconstruction_losses(reconstructions: Tensor, images: Tensor) -> Tensor:
     """Each image's sum of squared errors over channels and pixels: (B, C, S, S) twice to (B,)."""
     return (reconstructions - images).square().flatten(1).sum(dim=1)
+
+
+def coupling_entropy(couplings: Tensor) -> Tensor:
+    """The mean over images and capsules of H(c_i) / log J, a scalar: 1 where c_ij = 1/J, 0 where every c_i is one-hot.
+
+    Of couplings (B, J, I).
+    """
+    return torch.special.entr(_above_zero(couplings)).sum(dim=1).mean() / math.log(couplings.shape[1])
+
+
+def tree_divergence(couplings: Tensor, trees: Tensor) -> Tensor:
+    """The mean over images and capsules of KL(T_i || c_i) in nats, a scalar: 0 where each image has its tree T.
+
+    Args:
+        couplings: (B, J, I), c of each image.
+        trees: (B, J, I), the T that each is drawn to, as constants.
+    """
+    trees = trees.detach()
+    surprise = -torch.special.xlogy(trees, _above_zero(couplings))  # (B, J, I)
+    return (surprise - torch.special.entr(trees)).sum(dim=1).mean()
+
+
+def _above_zero(couplings: Tensor) -> Tensor:
+    """With the smallest normal number in the place of 0, where the logarithm has no gradient."""
+    return couplings.clamp_min(torch.finfo(couplings.dtype).tiny)

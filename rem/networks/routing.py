@@ -129,6 +129,7 @@ def route(
     bias: Tensor,
     iterations: int = 3,
     change: Callable[[Tensor], Tensor] | None = None,
+    differentiable: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Dynamic routing: Eq. 1 to 5, iterated.
 
@@ -149,6 +150,8 @@ def route(
         iterations: t.
         change: what is done to the couplings (B, J, I) of the last iteration before they weigh the votes: a quantizer
             (Eq. 7), a temperature, an intervention; None leaves them.
+        differentiable: whether the couplings that are returned carry a gradient, for a loss of theirs: that of their
+            logits, with the class capsules of the iterations before as constants. The class capsules have none of it.
 
     Returns:
         The class capsules v (B, J, D), and the couplings c (B, J, I) of the last iteration
@@ -159,10 +162,15 @@ def route(
     bias = bias.unsqueeze(1)  # (J, 1, D)
     with torch.no_grad():
         logits = poses.new_zeros(len(weight), len(poses), poses.shape[2])  # (J, B, I)
+        seen = poses.new_zeros(len(weight), len(poses), weight.shape[2])  # (J, B, D), the v_j of all iterations so far
         for _ in range(iterations - 1):
             s = weighted_votes(coupling(logits), weight, poses)  # (J, B, D)
-            logits += agreement(weight, poses, squash(s + bias))  # Eq. 5
+            class_poses = squash(s + bias)
+            logits += agreement(weight, poses, class_poses)  # Eq. 5
+            seen += class_poses
         couplings = coupling(logits)
     used = couplings if change is None else change(couplings.transpose(0, 1)).transpose(0, 1)
     s = WeightedVotes.apply(used, weight, poses)
+    if differentiable:  # the agreement is linear in v_j, so that one with their sum is all logits
+        couplings = coupling((_back_projected(seen, weight, poses) * poses).sum(dim=2))
     return squash(s + bias).transpose(0, 1), couplings.transpose(0, 1)

@@ -1,4 +1,4 @@
-"""The settings of what is taken from a network while it trains: weights, and whole connections."""
+"""The settings of what is done while training: weights and connections that go, and a loss of the trees."""
 
 from typing import Annotated, Literal, Self, get_args
 
@@ -116,3 +116,15 @@ class Connections(Section):
         if self.density is None:
             return None
         return capsules if self.density == "one-parent" else max(1, round(self.density * capsules * classes))
+
+
+class Sharpening(Section):
+    """A loss of the couplings beside the margin loss, that asks for strong trees and for one tree a class.
+
+    strength * mean_i H(c_i) / log J + stability * mean_i KL(T_yi || c_i), with T_y a moving average of the trees of the
+    images of class y. Gradients flow through the last couplings.
+    """
+
+    strength: float = Field(ge=0, description="alpha, the weight of the couplings' entropy.")
+    stability: float = Field(ge=0, description="beta, the weight of the divergence from the class's mean tree.")
+    memory: float = Field(ge=0, lt=1, description="Of a class's mean tree at a step, how much of it is the one before.")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from rem.settings.pruning import Connections, Pruning
+from rem.settings.pruning import Connections, Pruning, Sharpening
 from rem.settings.sections import Section, parse, read_yaml
 
 PaperData = Literal["mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist"]  # what the paper trains on
@@ -196,6 +196,7 @@ class Run(Section):
     connections: Connections | None = Field(
         description="Which connections from primary capsules to classes are there; null: all, as in the paper."
     )
+    sharpening: Sharpening | None = Field(description="What is asked of the couplings by a loss; null: nothing.")
     checkpoint: Literal["best", "last"] = Field(
         description="The checkpoint that tables show: best (lowest validation loss) or last epoch."
     )
@@ -225,6 +226,14 @@ class Run(Section):
             raise ValueError(
                 f"connections.epochs is {removed}, but training.epochs is {self.training.epochs}, so that the density "
                 "would not be reached; lower one or raise the other"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sharpened_couplings_have_logits(self) -> Self:
+        if self.sharpening and (self.connections or self.network.routing_iterations == 1):
+            raise ValueError(
+                "sharpening is for networks with all connections and more than one iteration of routing; set it to null"
             )
         return self
 

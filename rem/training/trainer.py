@@ -32,6 +32,7 @@ from rem.settings.run import Run
 from rem.training.adam import Adam
 from rem.training.checkpoints import load_backbone
 from rem.training.features import require_features
+from rem.training.sharpening import ClassTrees
 
 SENSED_EVERY = 16  # steps between those at which the sensitivity is measured, from the first of each epoch
 
@@ -65,6 +66,8 @@ class Trainer:
         load_backbone(self.model, run, backbone_weights)
         self.masks = Masks(self.model, run.pruning.layers) if run.pruning else None
         self.prunable = (self.masks or Masks(self.model)).parameters
+        capsules, classes = self.model.weight.shape[:2]
+        self.sharpening = ClassTrees(run.sharpening, classes, capsules, device) if run.sharpening else None
         self.connected = block_norms(self.model.weight) > 0 if run.connections else None  # (I, J); none comes back
         self.optimizer = Adam(self.model.parameters())
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16")
@@ -157,7 +160,7 @@ class Trainer:
         That is the mean of Eq. 16's ReLU(1 - |dL/dtheta|) over the prunable parameters and every 16th step.
         """
         data, pruning, decoder, masks = self.run.data, self.run.pruning, self.run.decoder, self.masks
-        sums = torch.zeros(3, dtype=torch.float64, device=self.train.images.device)  # of both losses, correct images
+        sums = torch.zeros(4, dtype=torch.float64, device=self.train.images.device)  # of the losses, correct images
         sensed = []
         self.model.train()
         batches = epoch_batches(
@@ -165,13 +168,16 @@ class Trainer:
         )
         for step, (images, labels) in enumerate(batches):
             with self.autocast:
-                lengths, poses, _ = self.model(images)
+                lengths, poses, couplings = self.model(images, differentiable=self.sharpening is not None)
                 margin = loss = margin_loss(lengths, labels)
-                reconstruction = torch.zeros_like(margin)
+                reconstruction = sharpening = torch.zeros_like(margin)
                 if decoder:
                     targets = reconstruction_targets(images, decoder.pixels, data.mean, data.std)
                     reconstruction = reconstruction_losses(self.model.decoder(poses, labels), targets).mean()
-                    loss = margin + decoder.weight * reconstruction
+                    loss = loss + decoder.weight * reconstruction
+                if self.sharpening:
+                    sharpening = self.sharpening.loss(couplings, labels)
+                    loss = loss + sharpening
             self.optimizer.zero_grad()
             loss.backward()
             if step % SENSED_EVERY == 0:
@@ -186,10 +192,11 @@ class Trainer:
             if self.connected is not None:
                 self.model.keep(self.connected)
             correct = (lengths.argmax(dim=1) == labels).double().mean()
-            sums += len(labels) * torch.stack([margin.detach(), reconstruction.detach(), correct])
-        margin, reconstruction, correct = (sums / len(self.train)).tolist()
+            sums += len(labels) * torch.stack([margin.detach(), reconstruction.detach(), sharpening.detach(), correct])
+        margin, reconstruction, sharpening, correct = (sums / len(self.train)).tolist()
         means = {"train_loss": margin, "train_accuracy": 100 * correct}
         means |= {"reconstruction_loss": reconstruction} if decoder else {}
+        means |= {"sharpening_loss": sharpening} if self.sharpening else {}
         return means, float(torch.stack(sensed).mean())
 
     def _prune(self) -> float:
@@ -271,6 +278,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "masks": self.masks.kept if self.masks else {},
             "connected": self.connected,
+            "trees": self.sharpening.trees if self.sharpening else None,
             "optimizer": self.optimizer.state(),
             "generator": self.generator.get_state(),
             "history": self.history,
@@ -284,5 +292,7 @@ class Trainer:
         self.generator.set_state(state["generator"].cpu())
         self.history, self.kept = state["history"], state["kept"]
         self.connected = state["connected"]
+        if self.sharpening:
+            self.sharpening.trees = state["trees"]
         if self.masks:
             self.masks.kept = state["masks"]

@@ -1,11 +1,14 @@
-"""The margin loss."""
+"""The margin loss, and the losses of the couplings."""
+
+import math
 
 import numpy as np
 import pytest
 import reference
 import torch
+from tensors import random_tensor
 
-from rem.networks.losses import margin_loss, margin_losses
+from rem.networks.losses import coupling_entropy, margin_loss, margin_losses, tree_divergence
 
 
 def lengths_and_labels(batch: int, classes: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,3 +65,44 @@ def test_relabelling_the_classes_changes_nothing():
 def test_reordering_the_images_changes_nothing():
     lengths, labels = lengths_and_labels(8, 6)
     torch.testing.assert_close(margin_loss(lengths.flip(0), labels.flip(0)), margin_loss(lengths, labels))
+
+
+# Losses of the couplings
+
+
+@pytest.fixture
+def trees():
+    """Couplings and trees, (B, J, I) each: 3 images, 4 classes, 5 capsules."""
+    return (random_tensor(3, 4, 5).softmax(dim=1), (2 * random_tensor(3, 4, 5, seed=1)).softmax(dim=1))
+
+
+def test_the_entropy_of_couplings_is_that_of_each_capsule_over_its_most(trees):
+    couplings, _ = trees
+    each = [-sum(c * math.log(c) for c in image[:, i].tolist()) for image in couplings for i in range(5)]
+    assert float(coupling_entropy(couplings)) == pytest.approx(sum(each) / 15 / math.log(4))
+    assert float(coupling_entropy(torch.full((2, 4, 5), 0.25))) == pytest.approx(1)
+    assert float(coupling_entropy(torch.eye(4)[None])) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_divergence_from_a_tree_is_kullback_and_leiblers(trees):
+    couplings, wanted = trees
+    each = [
+        sum(t * math.log(t / c) for t, c in zip(tree[:, i].tolist(), image[:, i].tolist(), strict=True))
+        for image, tree in zip(couplings, wanted, strict=True)
+        for i in range(5)
+    ]
+    assert float(tree_divergence(couplings, wanted)) == pytest.approx(sum(each) / 15)
+    assert float(tree_divergence(couplings, couplings)) == pytest.approx(0, abs=1e-12)
+
+
+def test_losses_of_one_hot_couplings_and_trees_have_finite_gradients():
+    couplings = torch.eye(3)[None].requires_grad_()
+    (coupling_entropy(couplings) + tree_divergence(couplings, torch.eye(3)[None])).backward()
+    assert couplings.grad.isfinite().all()
+
+
+def test_no_gradient_flows_into_the_tree_that_is_wanted(trees):
+    couplings, wanted = (one.requires_grad_() for one in trees)
+    tree_divergence(couplings, wanted).backward()
+    assert wanted.grad is None
+    assert couplings.grad.abs().max() > 0

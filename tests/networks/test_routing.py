@@ -259,3 +259,34 @@ def test_poses_at_many_levels_at_once_are_those_of_routing_at_each(cells: bool):
     found = quantized_poses(couplings, votes(weight, poses), bias, levels, cells)  # (L, B, J, D)
     for one, level in zip(found, levels.tolist(), strict=True):
         torch.testing.assert_close(one, routing.route(weight, poses, bias, 3, quantizing(level, cells))[0])
+
+
+# Couplings with a gradient
+
+
+def test_couplings_with_a_gradient_are_the_same_and_the_poses_too():
+    weight, poses, bias = random_tensor(9, 3, 5, 4), random_tensor(2, 9, 4, seed=1), 0.3 * random_tensor(3, 5, seed=2)
+    plain = routing.route(weight, poses, bias, 3)
+    found = routing.route(weight.requires_grad_(), poses, bias, 3, differentiable=True)
+    assert torch.equal(found[0], plain[0])
+    torch.testing.assert_close(found[1].detach(), plain[1])
+    assert found[1].requires_grad
+
+
+def test_the_gradient_of_couplings_is_that_of_their_logits_with_the_class_capsules_before_as_constants():
+    weight, poses, bias = random_tensor(4, 3, 2, 3), random_tensor(1, 4, 3, seed=1), 0.3 * random_tensor(3, 2, seed=2)
+    before = [reference.route(reference.votes(weight.numpy(), poses[0].numpy()), bias.numpy(), t).poses for t in (1, 2)]
+    direction = random_tensor(3, 4, seed=3).numpy()  # the derivative of the couplings along it
+
+    def along(w: np.ndarray, u: np.ndarray) -> float:
+        seen = reference.votes(w, u)
+        logits = [[sum(float(v[j] @ seen[j, i]) for v in before) for i in range(4)] for j in range(3)]
+        return float((reference.coupling(np.array(logits)) * direction).sum())
+
+    weight.requires_grad_()
+    poses.requires_grad_()
+    _, couplings = routing.route(weight, poses, bias, 3, differentiable=True)
+    (couplings[0] * torch.tensor(direction)).sum().backward()
+    w, u = weight.detach().numpy(), poses.detach()[0].numpy()
+    assert_equal(weight.grad, finite_differences(lambda x: along(x, u), w), tolerance=1e-8)
+    assert_equal(poses.grad[0], finite_differences(lambda x: along(w, x), u), tolerance=1e-8)

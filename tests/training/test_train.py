@@ -17,14 +17,15 @@ import rem.training.trainer
 from rem.data.augment import centre, normalize
 from rem.data.batches import read_split
 from rem.errors import RemError
-from rem.networks.losses import margin_losses
+from rem.networks.losses import coupling_entropy, margin_losses, tree_divergence
 from rem.pruning.masks import Masks, sparsity
 from rem.settings.run import Run
 from rem.training.checkpoints import load_checkpoint, load_tensors, save_tensors
+from rem.training.sharpening import ClassTrees
 from rem.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-VARIANTS = ["baseline", "rem", "blocks"]
+VARIANTS = ["baseline", "rem", "blocks", "sharpen"]
 COLUMNS = [
     "epoch",
     "learning_rate",
@@ -135,10 +136,11 @@ def test_a_finished_run_leaves_its_networks_and_history_and_no_state(undisturbed
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_history_has_a_row_an_epoch(undisturbed, variant):
     rows = history(undisturbed[variant])
-    assert list(rows.columns) == COLUMNS + ["connections"] * (variant == "blocks")
+    further = {"blocks": "connections", "sharpen": "sharpening_loss"}
+    assert set(rows.columns) == {*COLUMNS, *([further[variant]] if variant in further else [])}
     assert rows["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert rows["learning_rate"].tolist() == pytest.approx([0.02 * 0.9**epoch for epoch in range(5)])
-    penalty = 0.0 if variant == "baseline" else 0.1
+    penalty = 0.1 if variant in ("rem", "blocks") else 0.0
     assert rows["penalty"].tolist() == pytest.approx([penalty * 0.9**epoch for epoch in range(5)])
     assert rows["dose"].tolist() == pytest.approx((3 * rows["penalty"]).cumsum().tolist())  # 40 images in 16s: 3 steps
 
@@ -191,7 +193,7 @@ def test_a_checkpoint_is_the_network_of_its_row(undisturbed, data, variant):
         assert loss == pytest.approx(rows.loc[epoch, "validation_loss"], rel=1e-5)
         assert accuracy == pytest.approx(rows.loc[epoch, "validation_accuracy"])
         assert 100 * sparsity(model)["all"] == pytest.approx(rows.loc[epoch, "sparsity"])
-        assert (rows.loc[epoch, "sparsity"] > 0) == (variant != "baseline")
+        assert (rows.loc[epoch, "sparsity"] > 0) == (variant in ("rem", "blocks"))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -518,10 +520,10 @@ def test_masks_hold_after_every_step_and_not_only_after_an_epoch(data, monkeypat
     training.run_epoch()
     masks, seen = training.masks, []
 
-    def forward(images):
+    def forward(images, **options):
         weights = weights_of(training.model)
         seen.append(all((weights[name][~kept] == 0).all() for name, kept in masks.kept.items()))
-        return original(images)
+        return original(images, **options)
 
     original = training.model.forward
     assert any((~kept).any() for kept in masks.kept.values())
@@ -747,3 +749,44 @@ def test_with_a_softmax_over_all_removed_connections_keep_the_coupling_of_equati
     with torch.no_grad():
         couplings = model(torch.rand(2, 1, tiny.SIZE, tiny.SIZE))[2]  # (B, J, I)
     assert (couplings.transpose(1, 2)[:, removed] > 0).all()
+
+
+# Sharpening
+
+
+def test_a_class_s_tree_is_the_moving_average_of_its_images_and_other_classes_keep_theirs():
+    asked = tiny.run("sharpen").sharpening
+    found = ClassTrees(asked, classes=3, capsules=2, device=CPU)
+    draw = torch.Generator().manual_seed(0)
+    expected = torch.full((3, 3, 2), 1 / 3)
+    for labels in (torch.tensor([0, 2, 0]), torch.tensor([2, 2, 2])):
+        couplings = torch.rand(3, 3, 2, generator=draw).softmax(dim=1)
+        loss = asked.strength * coupling_entropy(couplings)
+        loss += asked.stability * tree_divergence(couplings, expected[labels])
+        assert float(found.loss(couplings, labels)) == pytest.approx(float(loss))
+        for label in set(labels.tolist()):
+            own = couplings[labels == label].mean(dim=0)
+            expected[label] = asked.memory * expected[label] + (1 - asked.memory) * own
+        torch.testing.assert_close(found.trees, expected)
+
+
+@pytest.mark.parametrize(("wanted", "metric"), [("strength", "entropy"), ("stability", "divergence")])
+def test_sharpening_makes_trees_strong_or_static(data, wanted, metric):
+    found = []
+    for weight in (0.0, 2.0):
+        asked = {"strength": 0.0, "stability": 0.0, "memory": 0.8} | {wanted: weight}
+        training = Trainer(tiny.run("sharpen", sharpening=asked), data, CPU)
+        for _ in range(3):
+            training.run_epoch()
+        with torch.no_grad():
+            batches = [(training.model(images)[2], labels) for images, labels in training._batches()]
+        couplings, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        entropy = coupling_entropy(couplings)
+        static = torch.stack([couplings[labels == label].mean(dim=0) for label in range(3)])
+        found.append({"entropy": float(entropy), "divergence": float(tree_divergence(couplings, static[labels]))})
+    assert found[1][metric] < found[0][metric]
+
+
+def test_a_loss_of_couplings_that_has_no_weight_changes_no_network(data, undisturbed, tmp_path):
+    train(tiny.run("sharpen", sharpening={"strength": 0, "stability": 0}), data, tmp_path, CPU)
+    assert equal(weights(tmp_path / "last.pt"), weights(undisturbed["baseline"] / "last.pt"))
