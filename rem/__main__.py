@@ -1,6 +1,7 @@
 """The command line `rem`: finds the command, records what it made of what, and says what went wrong in a sentence."""
 
 import os
+import signal
 import sys
 from importlib.metadata import version
 
@@ -11,6 +12,8 @@ from rem.errors import AGAIN, FEWER, RemError, out_of_memory, unwritable
 
 def main() -> int:
     """Run a command; a mistake the user can mend is one sentence and exit status 1, Ctrl-C one and 130.
+
+    Where nobody reads on, it ends without a word, with the 141 of a shell.
 
     What is printed is UTF-8 in any locale.
     """
@@ -24,9 +27,13 @@ def main() -> int:
 
         with recorded(["rem", *sys.argv[1:]]):
             function(**arguments)
+        sys.stdout.flush()  # here, where it is known what to do if nobody reads it
     except RemError as error:
         print(f"rem: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # what reads the output, `head` for one, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more as it ends
+        return 128 + signal.SIGPIPE
     except OSError as error:
         reason = unwritable(error)
         if reason is None or isinstance(error, PermissionError):  # that might be of reading

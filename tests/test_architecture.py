@@ -116,8 +116,8 @@ def test_equations_know_no_files_and_no_config(module):
     for sibling, names in siblings(module).items():
         if sibling == "errors":
             assert names == {"RemError"}
-        elif sibling == "settings.run":  # the types of settings, not the reading of them
-            kinds = [getattr(importlib.import_module("rem.settings.run"), name) for name in names]
+        elif sibling.startswith("settings."):  # the types of settings, not the reading of them
+            kinds = [getattr(importlib.import_module(f"rem.{sibling}"), name) for name in names]
             assert all(issubclass(kind, Section) for kind in kinds)
         else:
             assert sibling in PURE

@@ -9,7 +9,8 @@ import numpy as np
 import yaml
 
 from rem.settings.config import Config, overlay
-from rem.settings.run import Data, Run
+from rem.settings.images import Data
+from rem.settings.run import Run
 from rem.settings.sections import parse
 
 ROOT = Path(__file__).parents[1]

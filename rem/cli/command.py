@@ -30,6 +30,18 @@ def argument(*names: str, **options: object) -> Argument:
     return Argument(names, options if flag else {"type": Path} | options)
 
 
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of an argument that is a whole number in that range, both ends included."""
+
+    def integer(text: str) -> int:
+        number = int(text)
+        if number < least or (most is not None and number > most):
+            raise argparse.ArgumentTypeError(f"{text} is not {least}{' or more' if most is None else f' to {most}'}")
+        return number
+
+    return integer
+
+
 def command(*arguments: Argument, name: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a command; its docstring is the help. `name` is the function's where none is given."""
 
@@ -59,5 +71,5 @@ def parser(version: str) -> argparse.ArgumentParser:
 
 DATA = argument("--data", required=True, help="the dataset's HDF5 file, from rem prepare")
 DEVICE = argument("--device", type=str, default="auto", choices=["auto", "cpu", "cuda"])
-THREADS = argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+THREADS = argument("--threads", type=whole(1), default=1, help="CPU threads (default: 1)")
 COMPUTING = (DATA, DEVICE, THREADS)

@@ -28,7 +28,7 @@ def fetch(source: str, target: Path, mirror: str | None) -> None:
 def prepare(settings: Path, target: Path, files: list[Path]) -> None:
     """Write a dataset's training, validation and test splits to one HDF5 file."""
     from rem.data.prepare import prepare
-    from rem.settings.run import Data
+    from rem.settings.images import Data
     from rem.settings.sections import parse, read_yaml
 
     prepare(parse(Data, read_yaml(settings), str(settings)), files, target)

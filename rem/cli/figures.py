@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rem.cli.command import argument, command
+from rem.cli.command import argument, command, whole
 
 STEM = argument("stem", help="where to write, without .png and .svg")
 LEVELS = argument("--levels", required=True, help="levels.csv, whose shared K is drawn")
@@ -84,7 +84,7 @@ def fig8(stem: Path, perturbations: Path, equivariance: Path | None) -> None:
     argument("data", help="the prepared dataset"),
     argument("baseline", help="couplings of CapsNet+Q"),
     argument("rem", help="of CapsNet+REM"),
-    argument("--image", type=int, help="its position; default: the first that both classify correctly"),
+    argument("--image", type=whole(0), help="its position; default: the first that both classify correctly"),
     name="figure parse_tree",
 )
 def parse_tree(stem: Path, data: Path, baseline: Path, rem: Path, image: int | None) -> None:

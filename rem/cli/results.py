@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from rem.cli.command import argument, command
+from rem.cli.command import argument, command, whole
 from rem.errors import RemError
 
 METRICS = argument("--metrics", required=True, help="the CSV of rem metrics")
@@ -169,7 +169,7 @@ def report(
 @command(
     argument("results", help="results/<name>"),
     argument("--data", help="the folder of its prepared HDF5 files (default: data/prepared/<name>)"),
-    argument("--most", type=int, default=15_000_000, help="bytes that the page may have (default: 15 million)"),
+    argument("--most", type=whole(1), default=15_000_000, help="bytes that the page may have (default: 15 million)"),
 )
 def explore(results: Path, data: Path | None, most: int) -> None:
     """Write a page in which a run's parse trees can be browsed, results/<name>/explorer.html."""

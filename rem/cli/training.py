@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from rem.cli.command import COMPUTING, argument, command
+from rem.cli.command import COMPUTING, argument, command, whole
 
 CONFIG = [Path("config/config.yaml"), Path("config/sample.yaml")]
 
@@ -12,7 +12,9 @@ CONFIG = [Path("config/config.yaml"), Path("config/sample.yaml")]
     argument("run", help="run.yaml; everything is written to its folder"),
     argument("--followed", help="history.csv of the run that pruning.follows names"),
     argument("--backbone-weights", help="the file that network.weights: pretrained needs"),
-    argument("--keep-every", type=int, default=0, help="epochs between the networks that are kept (default: 0, none)"),
+    argument(
+        "--keep-every", type=whole(0), default=0, help="epochs between the networks that are kept (default: 0, none)"
+    ),
     *COMPUTING,
 )
 def train(
@@ -67,7 +69,7 @@ def accuracies(target: Path, epochs: Path, data: Path, device: str, threads: int
 
 @command(
     argument("config", nargs="+", help="each laid over those before; config/config.yaml is the first"),
-    argument("--cores", type=int, required=True, help="as Snakemake will have"),
+    argument("--cores", type=whole(1), required=True, help="as Snakemake will have"),
     argument("--mirror", type=str, default=os.environ.get("REM_MIRROR"), help="as of rem fetch"),
 )
 def estimate(config: list[Path], cores: int, mirror: str | None) -> None:
@@ -84,8 +86,8 @@ def estimate(config: list[Path], cores: int, mirror: str | None) -> None:
     argument("file", help="the state dict"),
     argument("--dataset", type=str, required=True, help="as the config names it"),
     argument("--variant", type=str, default="baseline", help="as the config names it (default: baseline)"),
-    argument("--seed", type=int, default=42, help="to file it under (default: 42)"),
-    argument("--epoch", type=int, default=0, help="after which it was saved (default: 0, not known)"),
+    argument("--seed", type=whole(0, 2**63 - 1), default=42, help="to file it under (default: 42)"),
+    argument("--epoch", type=whole(0), default=0, help="after which it was saved (default: 0, not known)"),
     argument(
         "--config",
         nargs="+",
@@ -126,8 +128,8 @@ def stack_decoder(checkpoint: Path, target: Path, settings: Path, data: Path, de
 @command(
     argument("checkpoint", help="of a network with decoder"),
     argument("folder", help="where to write"),
-    argument("--drawn", type=int, default=10, help="test images whose reconstructions are kept (default: 10)"),
-    argument("--measured", type=int, default=500, help="test images that are measured (default: 500)"),
+    argument("--drawn", type=whole(1), default=10, help="test images whose reconstructions are kept (default: 10)"),
+    argument("--measured", type=whole(1), default=500, help="test images that are measured (default: 500)"),
     *COMPUTING,
 )
 def perturb(checkpoint: Path, folder: Path, drawn: int, measured: int, data: Path, device: str, threads: int) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rem.cli.command import COMPUTING, argument, command
+from rem.cli.command import COMPUTING, argument, command, whole
 from rem.errors import RemError
 
 COUPLINGS = argument("--couplings", nargs="+", required=True, help="files of rem couplings")
@@ -13,7 +13,7 @@ LEVELS = argument("--levels", required=True, help="the dataset's levels.csv")
     argument("folder", help="where to write"),
     argument("--checkpoints", required=True, help="folder of the checkpoints"),
     argument("--files", type=str, nargs="+", required=True, help="<checkpoint>.<split>; * for every checkpoint"),
-    argument("--maximum-levels", type=int, required=True, help="the largest K"),
+    argument("--maximum-levels", type=whole(2, 256), required=True, help="the largest K"),
     argument("--cells", action="store_true", help="the quantizer has K cells in the place of K centres"),
     *COMPUTING,
 )
@@ -47,7 +47,7 @@ def couplings(
     argument("--couplings", nargs="+", required=True, help="validation couplings, one a network"),
     argument("--tolerance", type=float, required=True, help="standard errors that quantization may cost"),
     argument("--skip-edges", action="store_true", help="pass over every K with a level edge on 1/J"),
-    argument("--authors-levels", type=int, required=True, help="K of the authors' runs"),
+    argument("--authors-levels", type=whole(2, 256), required=True, help="K of the authors' runs"),
     name="choose-levels",
 )
 def choose_levels(target: Path, couplings: list[Path], tolerance: float, skip_edges: bool, authors_levels: int) -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rem.errors import RemError
-from rem.settings.run import Augment, Jitter
+from rem.settings.images import Augment, Jitter
 
 GREY = (0.299, 0.587, 0.114)  # lightness of red, green, blue (ITU-R BT.601)
 

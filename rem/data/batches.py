@@ -16,7 +16,8 @@ from rem.data.augment import augment, centre, normalize, send
 from rem.data.streams import Stream
 from rem.errors import RemError
 from rem.files.hdf5 import open_hdf5
-from rem.settings.run import Augment, Data, Jitter, Run
+from rem.settings.images import Augment, Data, Jitter
+from rem.settings.run import Run
 
 UNCHANGED = Augment(padding=0, flip=False, rotation=0.0, jitter=Jitter(brightness=0.0, contrast=0.0, saturation=0.0))
 

@@ -20,7 +20,7 @@ from rem.data.sources import check_files, data_files, find_source, source_files
 from rem.data.streams import Stream
 from rem.errors import RemError
 from rem.files.hdf5 import whole_hdf5
-from rem.settings.run import Data
+from rem.settings.images import Data
 
 CHUNK_BYTES = 1 << 18
 
@@ -121,9 +121,6 @@ def _check_settings(data: Data) -> None:
     """Raise where settings contradict one another."""
     data_files(data.source, data.folder, data.transfer)
     source = find_source(data.source)
-    for name, values in (("mean", data.mean), ("std", data.std)):
-        if len(values) != data.channels:
-            raise RemError(f"data.{name} has {len(values)} values for {data.channels} channel(s); give one a channel.")
     if data.generate is None and source.layout == "shapes":
         raise RemError(f"source {data.source} needs data.generate, which is null; set it.")
     if data.generate is not None and source.layout != "shapes":

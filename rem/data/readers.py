@@ -17,7 +17,7 @@ from rem.data.layouts.shapes import read_shapes
 from rem.data.layouts.tiny_imagenet import read_tiny_imagenet
 from rem.data.sources import find_source
 from rem.data.streams import Stream
-from rem.settings.run import Data
+from rem.settings.images import Data
 
 
 def read(data: Data, files: Sequence[Path]) -> Contents:

@@ -6,6 +6,7 @@ what the dataset's entry has under `variants` for that one.
 
 import functools
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,7 +15,7 @@ from pydantic import Field, model_validator
 
 from rem.errors import RemError
 from rem.settings.run import Features, Run, StackedDecoder
-from rem.settings.sections import Name, Section, parse, read_yaml
+from rem.settings.sections import Name, Section, Seed, parse, read_yaml
 
 
 class Experiment(Section):
@@ -22,7 +23,14 @@ class Experiment(Section):
 
     datasets: list[Name] = Field(min_length=1, description="Names of entries in `datasets`.")
     variants: list[Name] = Field(min_length=1, description="Names of entries in `variants`.")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="Seeds of the networks.")
+    seeds: list[Seed] = Field(min_length=1, description="Seeds of the networks.")
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        for key, values in self:
+            if twice := [value for value, times in Counter(values).items() if times > 1]:
+                raise ValueError(f"experiments has {twice[0]} twice among the {key} of one experiment; name it once")
+        return self
 
 
 class Quantizer(Section):
@@ -61,7 +69,7 @@ class Figures(Section):
     """The networks that the figures of single networks show: all variants at one dataset and seed."""
 
     dataset: Name
-    seed: int
+    seed: Seed
     every: int = Field(ge=1, description="Figure 5 has a point every so many epochs.")
 
 

@@ -18,7 +18,9 @@ class Pruning(Section):
         "same length whatever its norm."
     )
     penalty: float | None = Field(
-        ge=0, description="lambda of that shrinkage in the first epoch; 0: none. Null exactly where `dose` says it."
+        ge=0,
+        le=1,
+        description="lambda of that shrinkage in the first epoch; 0: none. Null exactly where `dose` says it.",
     )
     dose: float | None = Field(
         ge=0,

@@ -4,82 +4,19 @@ There are no default values here: every value stands in a config file and, resol
 `run.yaml`.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from rem.settings.images import Augment, Data
 from rem.settings.pruning import Connections, Pruning, Sharpening
-from rem.settings.sections import Section, parse, read_yaml
+from rem.settings.sections import Section, Seed, parse, read_yaml
+
+SMALLEST = 17  # side of an image that two 9x9 convolutions leave anything of
+SMALLEST_BEFORE_BACKBONE = 33  # and of one that a backbone leaves anything of
 
 PaperData = Literal["mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist"]  # what the paper trains on
-
-
-class Data(Section):
-    """What `rem prepare` writes to the dataset's HDF5 file."""
-
-    source: str = Field(description="Where the images come from: a name that `rem sources` lists.")
-    folder: str | None = Field(
-        description="The folder, .zip or .tar.gz of images of your own, for sources `folder` (train/<class>/, "
-        "test/<class>/) and `tiny-imagenet-folder`; the .csv that lists them, for `csv`; else null. Images are turned "
-        "as their EXIF orientation says, 16-bit grey is scaled to 8 bits, what is transparent shows black."
-    )
-    classes: int = Field(ge=2, description="Number of classes J.")
-    channels: Literal[1, 3] = Field(description="1: grey, 3: RGB.")
-    size: int = Field(ge=9, description="Side, in pixels, of the square image the network sees.")
-    view: Literal["resize", "crop", "place"] = Field(
-        description="resize: scale every image to `size` once; crop: random crops of `size` in training, centre else; "
-        "place: each at a random place on a black canvas of `size`, anew every epoch in training, once else."
-    )
-    validation: Annotated[int, Field(ge=1)] | Literal["test"] = Field(
-        description="Images drawn from the training set for validation; test: the test images serve as validation."
-    )
-    test: float | None = Field(
-        gt=0,
-        lt=1,
-        description="The share of each class's training images that is drawn as test images, 0.2 for one, where a "
-        "source `folder` or `csv` has no test images; null: it has them.",
-    )
-    transfer: str | None = Field(
-        description="A source whose test images are a further test set, `transfer`, of the same classes; null: none."
-    )
-    split_seed: int = Field(ge=0, description="Seed of those draws (and of generated images): the same for all runs.")
-    generate: tuple[int, int] | None = Field(
-        description="Training and test images that a generated source makes; null for a source with images of its own."
-    )
-    mean: list[float] = Field(description="Per-channel mean subtracted from pixels in [0, 1].")
-    std: list[float] = Field(description="Per-channel standard deviation they are then divided by.")
-
-    @field_validator("validation", mode="wrap")
-    @classmethod
-    def _is_a_number_or_test(cls, value: Any, handler: Callable[[Any], int | str]) -> int | str:
-        try:
-            return handler(value)
-        except ValidationError:
-            raise ValueError(f"data.validation is {value!r}; give a number of images, 1 or more, or test") from None
-
-
-class Jitter(Section):
-    """Random changes of an image's colours: each is scaled by a factor drawn from 1 - this to 1 + this; 0: none."""
-
-    brightness: float = Field(ge=0, lt=1, description="Of the distance from black.")
-    contrast: float = Field(ge=0, lt=1, description="Of the distance from the image's mean lightness.")
-    saturation: float = Field(ge=0, lt=1, description="Of the distance from the pixel's lightness, if RGB.")
-
-
-class Augment(Section):
-    """Random changes of the training images."""
-
-    padding: int = Field(
-        ge=0,
-        description="Black pixels added on each side before the random crop; 0 for `view: place`, which pads itself.",
-    )
-    flip: bool = Field(description="Mirror left to right with probability 1/2.")
-    rotation: float = Field(
-        ge=0, le=180, description="Turned by up to this many degrees either way, black where nothing was."
-    )
-    jitter: Jitter
 
 
 class Network(Section):
@@ -182,7 +119,7 @@ class Run(Section):
 
     dataset: str
     variant: str
-    seed: int = Field(ge=0, description="Seed of the initial weights, the batches and the augmentation.")
+    seed: Seed = Field(description="Seed of the initial weights, the batches and the augmentation.")
     stands_for: PaperData | None = Field(
         description="The paper's dataset that this one is, or is a sample of, or takes the place of (its source tells "
         "which) in tables and claims; null: none."
@@ -234,6 +171,20 @@ class Run(Section):
         if self.sharpening and (self.connections or self.network.routing_iterations == 1):
             raise ValueError(
                 "sharpening is for networks with all connections and more than one iteration of routing; set it to null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _images_have_room_for_the_kernels(self) -> Self:
+        seen = self.network.input_size or self.data.size
+        if self.network.backbone is None and self.data.size < SMALLEST:
+            raise ValueError(
+                f"data.size is {self.data.size}, too small for two 9x9 convolutions; it must be {SMALLEST} or more"
+            )
+        if self.network.backbone is not None and seen < SMALLEST_BEFORE_BACKBONE:
+            raise ValueError(
+                f"images of {seen} pixels are too small for the backbone; set network.input_size to "
+                f"{SMALLEST_BEFORE_BACKBONE} or more"
             )
         return self
 

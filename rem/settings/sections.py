@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rem.errors import RemError
 from rem.files.notes import note_read
@@ -23,11 +23,13 @@ RENAMED = {  # keys of configs as they were once called -> as they are called no
 class Section(BaseModel):
     """A part of the settings; a key it does not know is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 # Names become folders and parts of commands.
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+LONGEST = 60  # letters of one
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", max_length=LONGEST)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what every generator takes
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -55,8 +57,10 @@ def _sentence(kind: type[Section], error: Any) -> str:
         return f"key {key} is missing."
     if error["type"] == "value_error":
         return f"{error['ctx']['error']}."
-    if path[-1:] == ["[key]"]:
-        return f"the name {error['input']!r} may have letters, digits, - and _ only."
+    if path[-1:] == ["[key]"] or error["type"] in ("string_pattern_mismatch", "string_too_long"):
+        where = "" if path[-1:] == ["[key]"] else f"key {key}: "
+        most = f"have at most {LONGEST} of these and of -"
+        return f"{where}the name {error['input']!r} must begin with a letter, a digit or _ and {most}."
     return f"key {key} has the value {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}."
 
 

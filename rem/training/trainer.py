@@ -16,7 +16,6 @@ from torch import Tensor
 
 from rem.data.augment import reconstruction_targets
 from rem.data.batches import epoch_batches, eval_batches, split_of
-from rem.errors import RemError
 from rem.files.hdf5 import open_hdf5
 from rem.networks.build import build
 from rem.networks.connections import strongest
@@ -32,6 +31,7 @@ from rem.settings.run import Run
 from rem.training.adam import Adam
 from rem.training.checkpoints import load_backbone
 from rem.training.features import require_features
+from rem.training.finite import Watch
 from rem.training.sharpening import ClassTrees
 
 SENSED_EVERY = 16  # steps between those at which the sensitivity is measured, from the first of each epoch
@@ -148,11 +148,7 @@ class Trainer:
 
     def _require_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
-            raise RemError(
-                f"the loss of {self.run.dataset}, {self.run.variant}, seed {self.run.seed} is {loss} in epoch "
-                f"{self.epoch + 1}; lower training.learning_rate and train again (state.pt in the run's folder "
-                "keeps the epochs before)."
-            )
+            raise self.watch.told(loss, self.run, self.epoch, self.train.images)
 
     def _fit(self, rate: float, penalty: float) -> tuple[dict[str, float], float]:
         """One pass over the training images: means of the losses with the accuracy in %, and the insensitivity.
@@ -161,7 +157,7 @@ class Trainer:
         """
         data, pruning, decoder, masks = self.run.data, self.run.pruning, self.run.decoder, self.masks
         sums = torch.zeros(4, dtype=torch.float64, device=self.train.images.device)  # of the losses, correct images
-        sensed = []
+        sensed, self.watch = [], Watch(self.model)
         self.model.train()
         batches = epoch_batches(
             self.train, self.run.training.batch_size, data.size, self.run.augment, data.mean, data.std, self.generator
@@ -191,6 +187,7 @@ class Trainer:
                 masks.apply()
             if self.connected is not None:
                 self.model.keep(self.connected)
+            self.watch.add(loss)
             correct = (lengths.argmax(dim=1) == labels).double().mean()
             sums += len(labels) * torch.stack([margin.detach(), reconstruction.detach(), sharpening.detach(), correct])
         margin, reconstruction, sharpening, correct = (sums / len(self.train)).tolist()

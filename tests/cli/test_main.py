@@ -351,3 +351,27 @@ def test_an_interruption_is_one_sentence_and_exit_status_130(rem, monkeypatch, c
     monkeypatch.setattr("rem.trees.levels.choose_levels", interrupted)
     assert rem("choose-levels", "levels.csv", "--couplings", "a.h5", "--tolerance", 0, "--authors-levels", 11) == 130
     assert capsys.readouterr().err == "rem: interrupted; give the same command again to go on.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["couplings", "runs", "folder", "--maximum-levels", "300"], "300 is not 2 to 256"),
+        (["couplings", "runs", "folder", "--maximum-levels", "1"], "1 is not 2 to 256"),
+        (["train", "run.yaml", "--data", "a.h5", "--threads", "0"], "0 is not 1 or more"),
+        (["train", "run.yaml", "--data", "a.h5", "--threads", "two"], "invalid integer value: 'two'"),
+        (["estimate", "config.yaml", "--cores", "-2"], "-2 is not 1 or more"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_anything_runs(rem, capsys, arguments, said):
+    with pytest.raises(SystemExit) as raised:
+        rem(*arguments)
+    assert raised.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_reader_that_stops_reading_ends_a_command_without_a_word():
+    command = f"{sys.executable} -m rem schema | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tiny.ROOT, check=True)
+    assert done.stdout.split() == ["141"]
+    assert done.stderr == ""

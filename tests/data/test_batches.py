@@ -16,7 +16,7 @@ from rem.data.batches import (
     stream_training_batches,
 )
 from rem.errors import RemError
-from rem.settings.run import Augment
+from rem.settings.images import Augment
 
 STILL = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
 NOTHING = Augment(padding=0, flip=False, rotation=0, jitter=STILL)

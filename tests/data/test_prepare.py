@@ -17,7 +17,7 @@ from rem.data.sources import SOURCES
 from rem.errors import RemError
 from rem.files.digests import checksum
 from rem.settings.config import overlay
-from rem.settings.run import Data
+from rem.settings.images import Data
 
 GENERATOR = np.random.default_rng(0)
 
@@ -143,7 +143,6 @@ def test_missing_file_is_named(idx, target):
         ({"size": 13}, r"are 12x12, less than data\.size 13"),
         ({"channels": 3}, r"have 1 channel\(s\), but data\.channels is 3"),
         ({"classes": 5}, r"mnist has 10 classes, but data\.classes is 5"),
-        ({"mean": [0.1, 0.2]}, r"data\.mean has 2 values for 1 channel"),
         ({"generate": (5, 5)}, r"data\.generate is for source shapes, but the source is mnist"),
         ({"source": "shapes"}, r"source shapes needs data\.generate"),
         ({"source": "folder"}, r"source folder needs data\.folder"),

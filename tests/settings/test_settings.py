@@ -17,7 +17,8 @@ from jsonschema import Draft202012Validator
 from rem.errors import RemError
 from rem.networks.build import build
 from rem.settings.config import Config, overlay
-from rem.settings.run import Data, Run, read_run
+from rem.settings.images import Data
+from rem.settings.run import Run, read_run
 from rem.settings.schema import config_schema
 from rem.settings.sections import parse, read_yaml, to_yaml
 
@@ -485,15 +486,15 @@ def test_a_missing_key_is_named(values, path):
     assert sentence.endswith(f"key {path.removeprefix('defaults.')} is missing.")
 
 
-@pytest.mark.parametrize("name", ["a/b", "a b", "a'b", 'a"b', "..", "a;b", "$a", "a\n", ""])
+@pytest.mark.parametrize("name", ["a/b", "a b", "a'b", 'a"b', "..", "a;b", "$a", "a\n", "", "-a", 61 * "a"])
 @pytest.mark.parametrize("where", ["name", "experiments", "datasets", "variants"])
 def test_names_that_cannot_be_a_folder_are_refused(values, name, where):
     put(values, where, name if where == "name" else values[where] | {name: {}})
-    with pytest.raises(
-        RemError, match="key name has the value" if where == "name" else "letters, digits, - and _"
-    ) as e:
-        parse(Config, values, "config")
-    assert repr(name) in str(e.value)
+    sentence = refusal(values)
+    key = "key name: " if where == "name" else ""
+    assert sentence.startswith(
+        f"config: {key}the name {name!r} must begin with a letter, a digit or _ and have at most"
+    )
 
 
 def test_settings_cannot_be_changed_later():
@@ -640,6 +641,49 @@ def test_what_yaml_would_drop_or_take_for_another_value_is_refused(tmp_path, con
 def test_a_text_in_quotes_is_that_text(tmp_path):
     (tmp_path / "run.yaml").write_text("a: '042'\nb: 42\nc: true\n", encoding="utf-8")
     assert read_yaml(tmp_path / "run.yaml") == {"a": "042", "b": 42, "c": True}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("defaults.data.std", [0.0], "key data.std.0 has the value 0.0"),
+        ("defaults.data.std", [-1.0], "key data.std.0 has the value -1.0"),
+        ("defaults.data.mean", [float("inf")], "key data.mean.0 has the value inf"),
+        ("defaults.data.mean", [0.1, 0.2], "data.mean has 2 values for 1 channel(s); give one a channel"),
+        ("defaults.data.generate", [0, 5], "key data.generate.0 has the value 0"),
+        ("defaults.data.size", 16, "data.size is 16, too small for two 9x9 convolutions; it must be 17 or more"),
+        ("defaults.data.folder", "a{b}", "data.folder is a{b}, but Snakemake takes braces for wildcards; rename it"),
+        ("defaults.training.learning_rate", float("nan"), "key training.learning_rate has the value nan"),
+        ("variants.rem.pruning.penalty", float("inf"), "key pruning.penalty has the value inf"),
+        ("variants.rem.pruning.penalty", 1.5, "key pruning.penalty has the value 1.5"),
+        ("experiments.main.seeds", [2**63], f"key experiments.main.seeds.0 has the value {2**63}"),
+        ("experiments.main.seeds", [42, 43, 42], "experiments has 42 twice among the seeds of one experiment"),
+        ("experiments.main.variants", ["rem", "rem"], "experiments has rem twice among the variants"),
+        ("defaults.data.split_seed", -1, "key data.split_seed has the value -1"),
+    ],
+)
+def test_values_that_could_not_be_meant_are_refused_with_their_key(values, path, value, said):
+    for dataset in values["datasets"].values():  # which would lie over it
+        dataset.pop("variants", None)
+        dataset.get("data", {}).pop("size", None)
+        dataset.get("data", {}).pop("generate", None)
+    put(values, path, value)
+    assert said in refusal(values)
+
+
+@pytest.mark.parametrize(("input_size", "size"), [(None, 32), (33, 20)])
+def test_images_before_a_backbone_have_room_too(input_size, size):
+    network = {"backbone": "resnet18", "weights": "none", "convolution_channels": None, "input_size": input_size}
+    if input_size:
+        assert tiny.run(network=network, data={"size": size}).data.size == size
+    else:
+        with pytest.raises(RemError, match=r"images of 32 pixels are too small for the backbone"):
+            tiny.run(network=network, data={"size": size})
+
+
+def test_a_home_folder_is_found(monkeypatch):
+    monkeypatch.setenv("HOME", "/somewhere")
+    assert tiny.data(source="folder", folder="~/images").folder == "/somewhere/images"
 
 
 # Connections

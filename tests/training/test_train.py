@@ -363,6 +363,8 @@ def test_a_nan_loss_stops_the_run_and_keeps_the_last_good_epoch(undisturbed, dat
         with pytest.raises(RemError) as raised:
             train(tiny.run(variant), data, tmp_path, CPU)
     assert f"thirds, {variant}, seed 42 is nan in epoch 3" in str(raised.value)
+    assert "not finite was first the loss, of weights that are finite, at step 2 of 3" in str(raised.value)
+    assert "state.pt in the run's folder keeps the epochs before" in str(raised.value)
     assert "\n" not in str(raised.value)
     state = load_tensors(tmp_path / "state.pt", CPU)
     assert len(state["history"]) == 2
@@ -375,7 +377,7 @@ def test_a_nan_loss_stops_the_run_and_keeps_the_last_good_epoch(undisturbed, dat
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_weights_that_overflow_in_the_last_step_of_an_epoch_stop_the_run(data, tmp_path, variant):
     run = tiny.run(variant, training={"learning_rate": 1e37, "batch_size": 64})  # one step: its loss is finite
-    with pytest.raises(RemError, match=r"in epoch 1; lower training\.learning_rate"):
+    with pytest.raises(RemError, match=r"in epoch 1; not finite was first the weights .*; lower training\.learning"):
         train(run, data, tmp_path, CPU)
     assert not (tmp_path / "last.pt").exists()
     assert not (tmp_path / "state.pt").exists()
@@ -689,6 +691,24 @@ def test_bfloat16_learns_what_float32_does_and_keeps_its_weights_in_float32(data
     assert not equal(weights(tmp_path / "last.pt"), weights(undisturbed[variant] / "last.pt"))
     assert found["train_loss"].iloc[0] == pytest.approx(expected["train_loss"].iloc[0], rel=0.02)
     assert found["train_loss"].iloc[-1] < 0.9 * found["train_loss"].iloc[0]
+
+
+def test_what_was_first_not_finite_is_named_and_no_state_that_is_not_there(data):
+    training = Trainer(tiny.run(training={"batch_size": 8}), data, CPU)  # 5 steps
+    step, done = training.optimizer.step, []
+
+    def spoil(rate):
+        step(rate)
+        done.append(1)
+        if len(done) == 3:
+            with torch.no_grad():
+                training.model.primary.bias[0] = math.inf
+
+    training.optimizer.step = spoil
+    with pytest.raises(RemError) as raised:
+        training.run_epoch()
+    assert "is nan in epoch 1; not finite was first the weights primary.bias at step 3 of 5" in str(raised.value)
+    assert str(raised.value).endswith("lower training.learning_rate and train again.")
 
 
 # Connections

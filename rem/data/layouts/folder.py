@@ -9,7 +9,7 @@ from rem.data.contents import Contents
 from rem.data.decode import suffixes
 from rem.data.layouts.image_files import labelled
 from rem.data.listing import SPLITS, Row
-from rem.settings.run import Data
+from rem.settings.images import Data
 
 
 def read_folder(files: Files, data: Data) -> Contents:

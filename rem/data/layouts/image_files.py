@@ -10,7 +10,7 @@ from rem.data.images import Decoded
 from rem.data.listing import SPLITS, Row
 from rem.data.streams import Stream
 from rem.errors import RemError
-from rem.settings.run import Data
+from rem.settings.images import Data
 
 
 def labelled(files: Files, rows: Sequence[Row], data: Data, place: str) -> Contents:

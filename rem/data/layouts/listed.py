@@ -7,7 +7,7 @@ from rem.data.contents import Contents
 from rem.data.layouts.image_files import labelled
 from rem.data.listing import read_listing
 from rem.files.notes import note_read
-from rem.settings.run import Data
+from rem.settings.images import Data
 
 
 def read_listed(file: Path, data: Data) -> Contents:

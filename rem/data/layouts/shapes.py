@@ -13,7 +13,7 @@ import numpy as np
 from rem.data.contents import Contents, Labelled
 from rem.data.streams import Stream
 from rem.errors import RemError
-from rem.settings.run import Data
+from rem.settings.images import Data
 
 
 def read_shapes(data: Data) -> Contents:

@@ -8,7 +8,7 @@ from rem.data.archives import Files
 from rem.data.contents import Contents, Labelled
 from rem.data.layouts.image_files import decoded
 from rem.errors import RemError
-from rem.settings.run import Data
+from rem.settings.images import Data
 
 
 def read_tiny_imagenet(files: Files, data: Data) -> Contents:
