@@ -14,6 +14,8 @@ from rem.files.notes import note_read
 
 RATIO = 100  # of content to archive, above which it is refused; images and their likes hardly shrink
 SIZE = 1 << 28  # bytes of content below which it never is
+ENCRYPTED = 1  # of a zip's flags
+UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 
 
 class Files(NamedTuple):
@@ -74,6 +76,7 @@ def _open_zip(path: Path) -> Files:
     found, dead = {}, []
     for info in archive.infolist():
         if name := _visible(info.filename):
+            _check_kind(path, info)
             if stat.S_ISLNK(info.external_attr >> 16):
                 dead.append(name)
             else:
@@ -115,6 +118,15 @@ def _check_names(path: Path, names: list[str]) -> None:
         parts = name.replace("\\", "/").split("/")
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
             raise RemError(f"{path} holds {name!r}, a path that leads out of the archive; do not use that archive.")
+
+
+def _check_kind(path: Path, info: zipfile.ZipInfo) -> None:
+    """Raise where no file of a zip could be unpacked: by the first, and not one by one as damaged."""
+    if info.flag_bits & ENCRYPTED:
+        raise RemError(f"{path} is locked with a password; pack it again without one.")
+    if info.compress_type not in UNPACKED:
+        how = zipfile.compressor_names.get(info.compress_type, f"method {info.compress_type}")
+        raise RemError(f"{path} is packed by {how}, which is not read here; pack it again as a plain .zip or .tar.gz.")
 
 
 def _check_size(path: Path, size: int) -> None:

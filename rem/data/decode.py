@@ -12,9 +12,9 @@ import struct
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from rem.errors import RemError
+from rem.errors import RemError, first_line
 
 # Formats that Pillow knows and does not decode itself; of EPS, it would run Ghostscript on the file.
 NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -43,7 +43,7 @@ def decode(content: bytes, channels: int, name: str) -> Image.Image:
         name: what an error calls it.
 
     Raises:
-        ValueError: it is no image, or damaged.
+        ValueError: it is no image, damaged or too large; says which.
         RemError: its values have a range that is not known.
     """
     try:
@@ -51,10 +51,12 @@ def decode(content: bytes, channels: int, name: str) -> Image.Image:
             return _opaque(_eight_bits(ImageOps.exif_transpose(image), image.format, name)).convert(
                 "L" if channels == 1 else "RGB"
             )
-    except (
-        OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, struct.error, Image.DecompressionBombError,
-    ) as error:  # fmt: skip
-        raise ValueError(f"{name} cannot be decoded") from error
+    except UnidentifiedImageError as error:
+        raise ValueError("no image of a known format") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels, which is too large") from error
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, struct.error) as error:
+        raise ValueError(first_line(error)) from error
 
 
 def _eight_bits(image: Image.Image, kind: str | None, name: str) -> Image.Image:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from rem.data.archives import Files
 from rem.data.decode import decode
-from rem.errors import RemError
+from rem.errors import RemError, first_line
 
 
 class Images(Protocol):
@@ -50,12 +50,15 @@ class Decoded:
         return np.stack([self._decode(self.names[position]) for position in index])
 
     def _decode(self, name: str) -> np.ndarray:
-        pixels = self._pixels(name)
-        if pixels is None:
-            bad = [name for name in self.names if self._pixels(name) is None]
+        try:
+            pixels = self._pixels(name)
+        except (OSError, ValueError) as error:
+            bad = {name: reason for name in self.names if (reason := self._fault(name))}
+            first = next(iter(bad), name)
             raise RemError(
-                f"{len(bad)} unreadable image(s) in {self.files.where}, the first {bad[0]}; replace or remove them."
-            )
+                f"{len(bad)} unreadable image(s) in {self.files.where}, the first {first} "
+                f"({bad.get(first, first_line(error))}); replace or remove them."
+            ) from error
         if pixels.shape != getattr(self, "shape", (0, *pixels.shape))[1:]:
             raise RemError(
                 f"{name} in {self.files.where} differs in size from the others; set data.view to resize, "
@@ -63,13 +66,20 @@ class Decoded:
             )
         return pixels
 
-    def _pixels(self, name: str) -> np.ndarray | None:
-        """The pixels (C, H, W) of an image file, or None if it cannot be read."""
-        try:
-            picture = decode(self.files.read(name), self.channels, f"{name} in {self.files.where}")
-        except (OSError, ValueError):
-            return None
+    def _pixels(self, name: str) -> np.ndarray:
+        """The pixels (C, H, W) of an image file."""
+        picture = decode(self.files.read(name), self.channels, f"{name} in {self.files.where}")
         return _to_array(picture if self.side is None else _fit(picture, self.side))
+
+    def _fault(self, name: str) -> str:
+        """Why an image file cannot be read; nothing where it can."""
+        try:
+            self._pixels(name)
+        except OSError as error:
+            return error.strerror or first_line(error)
+        except ValueError as error:
+            return first_line(error)
+        return ""
 
 
 class Resized:

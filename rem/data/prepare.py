@@ -50,7 +50,7 @@ def prepare(data: Data, files: Sequence[Path], target: Path) -> None:
     checksums = check_files(data.source, own)
     contents = read(data, own)
     train, test = _check_contents(data, contents)
-    rest, val = _draw_validation(data, len(train.labels))
+    rest, val = _draw_validation(data, train.labels, contents.class_names)
     with whole_hdf5(target) as file:
         seen = _seen(data, train, Stream.TRAIN_PLACES)
         _write_split(file, "train", train, train.images if data.view == "place" else seen, rest)
@@ -75,8 +75,9 @@ def prepare(data: Data, files: Sequence[Path], target: Path) -> None:
             file.attrs["pose_columns"] = list(shapes.POSE)
 
 
-def _draw_validation(data: Data, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _draw_validation(data: Data, labels: np.ndarray, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Positions, ascending, of the images that are trained on, and of those drawn for validation."""
+    count = len(labels)
     if data.validation == "test":
         return np.arange(count), np.arange(0)
     if data.validation >= count:
@@ -85,7 +86,13 @@ def _draw_validation(data: Data, count: int) -> tuple[np.ndarray, np.ndarray]:
             "lower it."
         )
     order = np.random.default_rng(data.split_seed).permutation(count)
-    return np.sort(order[data.validation :]), np.sort(order[: data.validation])
+    rest, drawn = np.sort(order[data.validation :]), np.sort(order[: data.validation])
+    if len(lost := np.setdiff1d(labels, labels[rest])):
+        raise RemError(
+            f"data.validation is {data.validation}, which takes every training image of class "
+            f"{class_names[lost[0]]!r} of source {data.source}; lower it, change data.split_seed, or add images."
+        )
+    return rest, drawn
 
 
 def _seen(data: Data, part: Labelled, stream: Stream) -> Images:

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import shutil
+import unicodedata
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -201,11 +203,34 @@ def test_unreadable_images_are_counted_and_the_first_is_named(folder, target, vi
     (folder / "train/ant/1.png").write_bytes(whole[: len(whole) // 2])
     (folder / "train/cat/0.png").write_bytes(b"")
     fails(
-        r"2 unreadable image\(s\) in .*pictures, the first .*train/ant/1\.png",
+        r"2 unreadable image\(s\) in .*pictures, the first .*train/ant/1\.png \(.*trunc.*\); replace or remove",
         pictures(folder, view=view),
         [folder],
         target,
     )
+
+
+def test_an_image_of_too_many_pixels_is_told_from_a_damaged_one(folder, target, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    fails(r"the first .*\(more than 100 pixels, which is too large\)", pictures(folder), [folder], target)
+
+
+def test_a_class_whose_accents_have_another_form_in_test_is_the_same_class(folder, target):
+    for split, form in (("train", "NFC"), ("test", "NFD")):
+        (folder / split / "ant").rename(folder / split / unicodedata.normalize(form, "\u00e9t\u00e9"))
+    prepare(pictures(folder), [folder], target)
+    with h5py.File(target) as file:
+        assert list(file.attrs["class_names"]) == ["cat", "\u00e9t\u00e9"]
+
+
+def test_a_draw_that_takes_every_training_image_of_a_class_is_refused(folder, target):
+    for path in list((folder / "train/ant").iterdir())[1:]:
+        path.unlink()
+    taking = [seed for seed in range(20) if 0 in np.random.default_rng(seed).permutation(5)[:3]]  # the ant is the first
+    sparing = next(seed for seed in range(20) if seed not in taking)
+    said = r"validation is 3, which takes every training image of class 'ant' of source folder; lower it, change"
+    fails(said, pictures(folder, split_seed=taking[0]), [folder], target)
+    prepare(pictures(folder, split_seed=sparing), [folder], target)
 
 
 def test_images_of_several_sizes_can_be_resized_but_not_cropped(folder, target):
@@ -249,11 +274,33 @@ def test_an_unreadable_image_in_an_archive_is_named(folder, target, tmp_path):
     (folder / "train/ant/1.png").write_bytes(b"no picture")
     archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "pictures"))
     fails(
-        r"1 unreadable image\(s\) in .*packed\.zip, the first train/ant/1\.png",
+        r"1 unreadable image\(s\) in .*packed\.zip, the first train/ant/1\.png \(no image of a known format\)",
         pictures(str(archive)),
         [archive],
         target,
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("flag_bits", 1, "is locked with a password; pack it again without one"),
+        ("compress_type", 9, "is packed by deflate64, which is not read here; pack it again as a plain"),
+    ],
+)
+def test_an_archive_that_cannot_be_unpacked_is_refused_as_a_whole(
+    folder, target, tmp_path, monkeypatch, field, value, said
+):
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "pictures"))
+    listed = zipfile.ZipFile.infolist
+
+    def changed(self):
+        for info in (found := listed(self)):
+            setattr(info, field, value)
+        return found
+
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", changed)
+    fails(said, pictures(str(archive)), [archive], target)
 
 
 # Tiny ImageNet

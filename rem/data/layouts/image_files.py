@@ -1,5 +1,6 @@
 """Image files of known classes, as every layout of one's own images gives them: decoded, and split where none is."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,8 @@ def labelled(files: Files, rows: Sequence[Row], data: Data, place: str) -> Conte
     Raises:
         RemError: a part is empty or lacks a class; or there are test images and `data.test` is to draw others.
     """
+    # A name with an accent has two forms, of which disks of some systems keep one and others the other.
+    rows = [row._replace(label=unicodedata.normalize("NFC", row.label)) for row in rows]
     tested = any(row.split == "test" for row in rows)
     if tested and data.test is not None:
         raise RemError(
