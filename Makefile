@@ -1,7 +1,8 @@
 # `make reproduce` and `make test` need nothing but Python 3.11 or later, make and git.
 
 PYTHON ?= python3
-CORES ?= $(shell nproc)
+# The cores that may be used, which a limit on the threads of other programs does not change.
+CORES ?= $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 

@@ -315,7 +315,11 @@ def test_shipped_configs_resolve(overlays):
         expected = itertools.product(experiment.datasets, experiment.variants, experiment.seeds)
         assert keys(config.runs([name])) == list(expected)
     for run in config.runs(config.experiments):
-        unpruned = run.variant.startswith("baseline") or "iteration" in run.variant or run.variant.startswith("random-")
+        unpruned = (
+            run.variant.startswith("baseline")
+            or "iteration" in run.variant
+            or run.variant.startswith(("random-", "sharpen-"))
+        )
         assert (run.pruning is None) == (run.checkpoint == "best") == unpruned
         assert len(run.data.mean) == len(run.data.std) == run.data.channels
 

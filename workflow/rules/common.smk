@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from rem.data import sources
 from rem.errors import RemError
+from rem.files import digests
 from rem.files.code import digest as code
 from rem.networks import weights
 from rem.settings import sections
@@ -61,9 +62,11 @@ if ON_CLUSTER and CONFIG.device == "auto":
         "device is auto, which looks for a GPU on this machine, but the jobs run on others; "
         "say --config device=cuda or --config device=cpu."
     )
-# `--resources gpu=1` counts GPUs, of which each job takes a slot.
-if at_once := workflow.global_resources.get("gpu").value:
-    workflow.register_resource("gpu", at_once * CONFIG.slots_per_gpu)
+# `--resources gpu=1` counts GPUs, of which each job takes a slot. Where it names other resources alone, which takes the
+# profile's away, one GPU is meant as ever.
+given = workflow.global_resources.get("gpu").value
+if given is not None or not ON_CLUSTER:
+    workflow.register_resource("gpu", (1 if given is None else given) * CONFIG.slots_per_gpu)
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)
@@ -369,6 +372,13 @@ def figure_words(wildcards):
 
 def figure_code(wildcards):
     return code(f"figure {wildcards.figure}")
+
+
+def page_digest(wildcards):
+    """What changes with the parts of the explorer's page that are no Python."""
+    folder = beside / "rem/report/explorer"
+    parts = [path.name for path in folder.iterdir() if path.suffix in (".js", ".css", ".j2")]
+    return digests.files_digest(folder, sorted(parts))
 
 
 def stacked_runs():

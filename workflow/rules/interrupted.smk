@@ -1,6 +1,7 @@
 # A run that was killed, or stopped: the same command goes on.
 
 import fcntl
+import re
 import shutil
 import socket
 import sys
@@ -39,6 +40,13 @@ except OSError:  # no such locks here, or nothing may be written: Snakemake's ow
 
 
 onerror:
+    with open(log, encoding="utf-8", errors="replace") as told:
+        if re.search(r"exit (status|code) 137|SIGKILL", told.read()):
+            print(
+                "A job was killed, most likely because memory ran out: run fewer at once (--cores), or lower "
+                "training.batch_size.",
+                file=sys.stderr,
+            )
     print("Not done: give the same command again to go on, once what is said above is mended.", file=sys.stderr)
 
 

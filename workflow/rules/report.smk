@@ -55,11 +55,6 @@ rule explore:
         models=run_files("models", "last.pt"),
         runs=run_files("models", "run.yaml"),
         data=expand("data/prepared/{{name}}/{dataset}.h5", dataset=sorted({run.dataset for run in RUNS.values()})),
-        page=sorted(
-            f"rem/report/explorer/{file}"
-            for file in os.listdir("rem/report/explorer")
-            if file.endswith((".js", ".css", ".j2"))
-        ),
     output:
         "results/{name}/explorer.html",
     log:
@@ -70,6 +65,7 @@ rule explore:
         "../../environment.yml"
     params:
         code=code("explore"),
+        page=page_digest,
     shell:
         """
         rem explore results/{wildcards.name:q} \
