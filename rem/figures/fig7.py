@@ -9,7 +9,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rem.errors import RemError
-from rem.figures.style import GAP, PAGE, SMALL, class_names, draw_image, run_title, save_figure, shown_classes
+from rem.figures.style import (
+    GAP,
+    PAGE,
+    SMALL,
+    class_names,
+    draw_image,
+    run_title,
+    save_figure,
+    short,
+    shown_classes,
+)
 from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import run_of
 from rem.tables.names import model_name
@@ -22,6 +32,7 @@ CAPTION = (
 RANKS = {1: (10,), 2: (8, 4)}  # clusters a class that Figure 7 shows of one network, and of two
 
 ABOVE, BELOW, BESIDE = 0.4, 0.14, 0.65  # inches of Figure 7 for titles, counts and names of classes
+LETTERS = 11  # of a class's name that fit there
 AT_ONCE = 4096  # images read at once
 
 
@@ -122,7 +133,7 @@ def cluster_rows(blocks: Mapping[str, Sequence[Clusters]], title: str) -> Figure
         figure.text((left + number * tile / 2) / PAGE, 1 - 0.27 / height, model, ha="center", va="center")
         for row, clusters in enumerate(of_model):
             bottom = height - ABOVE - row * (tile + BELOW) - tile
-            keys = f"{clusters.name}\n{clusters.keys} key{'' if clusters.keys == 1 else 's'}"
+            keys = f"{short(clusters.name, LETTERS)}\n{clusters.keys} key{'' if clusters.keys == 1 else 's'}"
             beside = ((left - 0.06) / PAGE, (bottom + tile / 2) / height)
             figure.text(*beside, keys, ha="right", va="center", fontsize=SMALL)
             for rank, (count, overlay) in enumerate(zip(clusters.counts, clusters.overlays, strict=True)):

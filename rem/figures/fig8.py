@@ -17,6 +17,7 @@ from rem.figures.style import (
     draw_image,
     run_title,
     save_figure,
+    short,
     shown_classes,
 )
 from rem.files.csv import read_csv
@@ -30,6 +31,8 @@ CAPTION = (
 )
 
 DIGITS = 3  # images that are perturbed
+LETTERS = 30  # that fit above one
+FEW = 10  # dimensions, below which there is no room for a long label beside them
 SHORT = {"centroid_x": "x", "centroid_y": "y"}  # names of properties that would be too long beside a row
 
 
@@ -94,7 +97,7 @@ def perturbation_grids(
     for (top, panel), image, own, name, moving in zip(grids.T, images, reconstructions, names, moves, strict=True):
         draw_image(top, image)
         top.set_axis_off()
-        top.set_title(f"input: {name}", pad=2)
+        top.set_title(short(f"input: {name}", LETTERS), pad=2)
         draw_image(panel, mosaic(own), extent=(0, moved, dimensions, 0))
         for column in unmoved:
             frame = {"fill": False, "edgecolor": VERMILION, "linewidth": 1.0, "clip_on": False}
@@ -107,7 +110,7 @@ def perturbation_grids(
         panel.tick_params(length=0, pad=2)
         for spine in panel.spines.values():
             spine.set_visible(False)
-    grids[1, 0].set_ylabel("dimension of the class capsule")
+    grids[1, 0].set_ylabel("dimension of the class capsule" if dimensions >= FEW else "dimension")
     note = "\nbeside a row: what it moves, where more consistently than by chance (mass: all light; x, y: its centre)"
     note = note if any(moves) else ""
     figure.supxlabel(f"added to the dimension{note}", fontsize=8)

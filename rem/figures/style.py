@@ -4,7 +4,10 @@ Every figure is drawn for a printed column (3.4 or 7 inches wide), in colours th
 never by colour alone; the same input gives the same SVG, byte for byte.
 """
 
+import re
+import sys
 import textwrap
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -96,6 +99,11 @@ def class_names(file: h5py.File) -> list[str]:
     return [name.replace("$", r"\$") for name in file.attrs["class_names"]]
 
 
+def short(name: str, letters: int) -> str:
+    """The name of a class in lines of so many letters, three at the most; what is left of it is an ellipsis."""
+    return "\n".join(textwrap.wrap(name, letters, max_lines=3, placeholder="…"))
+
+
 def panel_title(title: str, panels: int, *more: str) -> str:
     """A dataset's title above its panel, in lines short enough for so many panels beside each other; more below."""
     return "\n".join([textwrap.fill(title, LINE // panels), *more])
@@ -158,7 +166,19 @@ def panel_legend(figure: Figure, handles: Sequence[Artist], datasets: Sequence[s
 
 
 def save_figure(figure: Figure, target_stem: Path) -> None:
-    """Write a figure as `<target_stem>.png`, 300 dots an inch, and as `<target_stem>.svg`, its images at 300 too."""
-    for kind, options in (("png", {}), ("svg", {"metadata": {"Date": None}})):
-        with whole(target_stem.with_name(f"{target_stem.name}.{kind}")) as path:
-            figure.savefig(path, format=kind, dpi=300, **options)
+    """Write a figure as `<target_stem>.png`, 300 dots an inch, and as `<target_stem>.svg`, its images at 300 too.
+
+    A letter that no font here has is a box; standard error says which.
+    """
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for kind, options in (("png", {}), ("svg", {"metadata": {"Date": None}})):
+            with whole(target_stem.with_name(f"{target_stem.name}.{kind}")) as path:
+                figure.savefig(path, format=kind, dpi=300, **options)
+    missing = {found[1]: None for one in told if (found := re.match(r"Glyph (\d+) .*missing from", str(one.message)))}
+    if missing:
+        letters = "".join(chr(int(number)) for number in missing)
+        print(f"{target_stem.name}: no font here has {letters}; drawn as boxes", file=sys.stderr)
+    for one in told:
+        if "missing from" not in str(one.message):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
