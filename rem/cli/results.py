@@ -181,8 +181,9 @@ def explore(results: Path, data: Path | None, most: int) -> None:
 @command(argument("file", help="a file that a command of rem made"))
 def trace(file: Path) -> None:
     """Print where a file comes from, and check all it was made of, back to the raw data."""
-    from rem.files.trace import told, trace
+    from rem.files.trace import in_project, told, trace
 
+    file = in_project(file)
     found = trace([file])
     print(told(file, found))
     if found.faults:

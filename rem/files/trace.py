@@ -93,6 +93,22 @@ def trace(paths: Sequence[Path]) -> Trace:
     return found
 
 
+def in_project(path: Path) -> Path:
+    """A file by its path in the project, where its real one leads out of it: records go by the former.
+
+    Of the project's folders `results` and `data` may be links to another disk. The project is the current folder, or
+    one above it, as the shell names it.
+    """
+    here = Path(os.environ.get("PWD", "."))
+    here = here if here.exists() and here.samefile(".") else Path.cwd()
+    real = path.resolve()
+    for folder in (here, *here.parents):
+        for link in (folder / "results", folder / "data"):
+            if link.is_symlink() and real.is_relative_to(link.resolve()):
+                return link / real.relative_to(link.resolve())
+    return path
+
+
 def _follow(path: Path, found: Trace, digest: Callable[[Path], str]) -> None:
     """Add a file, and all it was made of, to what was found."""
     if path in found.records:
@@ -103,6 +119,10 @@ def _follow(path: Path, found: Trace, digest: Callable[[Path], str]) -> None:
     elif digest(path) != record["digest"]:
         found.faults[path] = f"{path} has changed since `{name_of(record)}` made it; make it again."
     for one, expected in paths_in(path, record["inputs"]):
+        if not one.exists() and not record_file(one).is_file():
+            said = f"{one}, of which {path} was made, is not there; bring it back, or give the path within the project."
+            found.faults.setdefault(one, said)
+            continue
         if not record_file(one).is_file():
             found.faults.setdefault(one, f"{one}, of which {path} was made, has lost its record; make it again.")
             continue

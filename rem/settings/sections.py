@@ -42,8 +42,12 @@ def parse(kind: type[AnySection], values: Any, where: str) -> AnySection:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise RemError(f"{where}: {_sentence(kind, first)}") from error
+        raise RemError(f"{where}: {told(kind, error)}") from error
+
+
+def told(kind: type[Section], error: ValidationError) -> str:
+    """The first thing that is wrong with the values of a section, as a sentence."""
+    return _sentence(kind, error.errors()[0])
 
 
 def _sentence(kind: type[Section], error: Any) -> str:

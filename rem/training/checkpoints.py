@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import ValidationError
 
 from rem.errors import RemError, unreadable
 from rem.files.atomic import whole
@@ -19,6 +20,7 @@ from rem.networks.build import build
 from rem.networks.capsnet import CapsNet
 from rem.networks.weights import WEIGHTS, weights_file
 from rem.settings.run import Run
+from rem.settings.sections import told
 
 UNREADABLE = (OSError, MemoryError, RuntimeError, EOFError, LookupError, ValueError)
 UNREADABLE += (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
@@ -93,6 +95,11 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Che
         model = build(run, device)
         model.load_state_dict(content["model"])
         return Checkpoint(model.eval(), run, content["epoch"])
+    except ValidationError as error:
+        raise RemError(
+            f"{path} is of another version, whose settings were others: {told(Run, error)} Read it by the version that "
+            "wrote it, or train the network again."
+        ) from error
     except (MemoryError, LookupError, TypeError, ValueError, RuntimeError) as error:
         remedy = "read it by the version that wrote it, or train the network again"
         raise unreadable(path, error, "holds no network of this version", remedy) from error

@@ -9,7 +9,7 @@ import pytest
 from rem.errors import RemError
 from rem.files.atomic import whole
 from rem.files.notes import note_read
-from rem.files.trace import record_file, recorded, told, trace
+from rem.files.trace import in_project, record_file, recorded, told, trace
 
 
 def make(target, *inputs, content="", change=None):
@@ -184,3 +184,34 @@ def test_a_file_that_is_written_over_is_not_its_own_input(project):
     make(project / "raw.gz", project / "raw.gz")
     assert record_of(project / "raw.gz")["inputs"] == {}
     assert list(trace([project / "raw.gz"]).records) == [project / "raw.gz"]
+
+
+# Linked results
+
+
+@pytest.fixture
+def linked(project, monkeypatch):
+    """The project, its results on another disk and linked; and a file of them by its real path."""
+    elsewhere = project.parent / "disk/results"
+    elsewhere.parent.mkdir()
+    shutil.move(project / "results", elsewhere)
+    (project / "results").symlink_to(elsewhere)
+    return project, elsewhere / "table.md"
+
+
+@pytest.mark.parametrize("inside", [".", "results"])
+def test_a_file_of_linked_results_is_traced_by_its_real_path_and_from_inside(linked, monkeypatch, inside):
+    project, real = linked
+    monkeypatch.chdir(project / inside)
+    monkeypatch.setenv("PWD", str(project / inside))  # as a shell has it
+    for given in (real, project / "results/table.md", real.relative_to(real.parent) if inside == "results" else real):
+        found = trace([in_project(given)])
+        assert found.faults == {}
+        assert {path.name for path in found.sources} == {"raw.gz", "settings.yaml"}
+
+
+def test_what_is_not_there_is_not_said_to_have_lost_its_record(linked, monkeypatch):
+    project, real = linked
+    monkeypatch.chdir(project.parent)
+    (fault, *_) = trace([in_project(real)]).faults.values()
+    assert fault.endswith("is not there; bring it back, or give the path within the project.")

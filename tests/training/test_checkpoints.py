@@ -174,3 +174,15 @@ def test_a_file_of_tensors_that_is_no_checkpoint_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "net.pt")
     with pytest.raises(RemError, match=re.escape(str(tmp_path / "net.pt"))):
         load_checkpoint(tmp_path / "net.pt", CPU)
+
+
+def test_a_checkpoint_of_settings_that_were_others_says_which(checkpoint, tmp_path):
+    content = load_tensors(checkpoint, torch.device("cpu"))
+    settings = json.loads(content["run"])
+    del settings["network"]["routing_iterations"]
+    save_tensors(tmp_path / "old.pt", content | {"run": json.dumps(settings)})
+    with pytest.raises(RemError) as raised:
+        load_checkpoint(tmp_path / "old.pt")
+    said = str(raised.value)
+    assert said.startswith(f"{tmp_path / 'old.pt'} is of another version, whose settings were others: key network.")
+    assert said.endswith("is missing. Read it by the version that wrote it, or train the network again.")

@@ -276,6 +276,21 @@ def test_an_experiment_that_the_config_lacks_is_one_sentence(fresh):
     assert "the config has no experiment named dose-response; add one to `experiments`." in done.stdout + done.stderr
 
 
+def test_linked_results_are_refused_by_dvc_before_anything_runs(fresh, tmp_path):
+    (fresh / "results").symlink_to(tmp_path)
+    try:
+        command = ["snakemake", "--configfile", "config/smoke.yaml", "--dry-run", "--quiet"]
+        by_hand, by_dvc = (
+            subprocess.run(command, cwd=fresh, text=True, capture_output=True, env=os.environ | stage)
+            for stage in ({}, {"DVC_STAGE": "train"})
+        )
+    finally:
+        (fresh / "results").unlink()
+    assert by_hand.returncode == 0, by_hand.stderr
+    assert by_dvc.returncode != 0
+    assert "results is a link, which DVC does not follow; run snakemake itself" in by_dvc.stdout + by_dvc.stderr
+
+
 def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
     folder = copied(tmp_path / "baseline alone")
     config = folder / "config/smoke.yaml"

@@ -56,6 +56,11 @@ TABLES = expand("tables/table{which}.{suffix}", which=[*range(2, 8), "_decoder"]
 TABLES += [*expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"]), "tables/summary.json"]
 TESTS = expand("tables/{table}.{suffix}", table=["paired", "claims"], suffix=["csv", "md"])
 
+if os.getenv("DVC_STAGE") and Path("results").is_symlink():  # it would find out after all trainings
+    raise WorkflowError(
+        "results is a link, which DVC does not follow; run snakemake itself, or move the folder that it leads to here."
+    )
+
 ON_CLUSTER = workflow.resource_scopes.is_local("gpu")  # as profiles/slurm says: GPUs are those of the nodes
 if ON_CLUSTER and CONFIG.device == "auto":
     raise WorkflowError(
