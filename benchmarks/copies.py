@@ -13,6 +13,7 @@ PARTS = (
     "rem",
     "snakemake_logger_plugin_rem",
     "data/sample",
+    "data/own/README.md",
     "environment.yml",
 )
 

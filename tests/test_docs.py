@@ -81,7 +81,7 @@ def test_the_config_for_images_of_ones_own_is_a_config(page):
     (own,) = blocks(tiny.ROOT / page, "yaml")
     below = yaml.safe_load((tiny.ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     config = parse(Config, overlay(below, yaml.safe_load(own)), page)
-    assert config.run("leaves", "rem", 42).data.folder == "data/leaves"
+    assert config.run("leaves", "rem", 42).data.folder == "data/own/leaves"
 
 
 def commands(page):

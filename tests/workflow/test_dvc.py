@@ -167,6 +167,20 @@ def test_an_experiment_with_other_levels_is_compared_without_training(clone):
     assert "quantizer.tolerance" in run(clone, "dvc", "exp", "show", "--only-changed", "--no-pager")
 
 
+def test_a_change_of_own_images_is_seen(clone):
+    assert "data/own" not in run(clone, "dvc", "status")
+    (clone / "data/own/leaf.png").write_bytes(b"another leaf")
+    assert re.search(r"modified: +data/own", run(clone, "dvc", "status", "data"))
+
+
+def test_own_images_where_dvc_does_not_look_are_refused_before_anything_runs(clone):
+    (clone / "leaves").mkdir()
+    edit(clone / "config/mini.yaml", "source: shapes,", "source: folder, folder: leaves,")
+    edit(clone / "config/mini.yaml", "generate: [400, 200]", "generate: null")
+    with pytest.raises(AssertionError, match=r"data.folder is leaves, where DVC does not look for changes; move it"):
+        run(clone, "dvc", "repro", "data")
+
+
 def test_plots_show_figures_and_the_curves_of_their_networks(clone):
     run(clone, "dvc", "plots", "show")
     page = (clone / "dvc_plots/index.html").read_text(encoding="utf-8")

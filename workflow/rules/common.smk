@@ -61,6 +61,14 @@ if os.getenv("DVC_STAGE") and Path("results").is_symlink():  # it would find out
         "results is a link, which DVC does not follow; run snakemake itself, or move the folder that it leads to here."
     )
 
+OWN = Path("data/own").resolve()
+for run in RUNS.values() if os.getenv("DVC_STAGE") else ():
+    if run.data.folder and OWN not in Path(run.data.folder).resolve().parents:
+        raise WorkflowError(
+            f"data.folder is {run.data.folder}, where DVC does not look for changes; move it to data/own/, or run "
+            "snakemake itself."
+        )
+
 ON_CLUSTER = workflow.resource_scopes.is_local("gpu")  # as profiles/slurm says: GPUs are those of the nodes
 if ON_CLUSTER and CONFIG.device == "auto":
     raise WorkflowError(
