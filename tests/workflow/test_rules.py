@@ -4,6 +4,7 @@ import re
 
 import pytest
 import tiny
+import yaml
 
 from rem.cli import data, figures, results, training, trees  # noqa: F401  (each declares its commands)
 from rem.cli.command import COMMANDS
@@ -50,3 +51,11 @@ def test_a_figure_has_the_code_of_its_own_command():
     for which in ("controls", "dose_response"):
         assert code_of(f"{which}_figure") == [f'code("figure {which}")']
         assert f'which="{which}",' in rules()[f"{which}_figure"]
+
+
+def test_a_job_has_the_memory_that_the_profile_says():
+    profile = yaml.safe_load((tiny.ROOT / "profiles/default/config.yaml").read_text(encoding="utf-8"))
+    told = re.search(
+        r"JOB_MB = memory_mb\(\), (\d+)", (tiny.ROOT / "workflow/rules/common.smk").read_text(encoding="utf-8")
+    )
+    assert int(told[1]) == profile["default-resources"]["mem_mb"]

@@ -10,6 +10,7 @@ from rem.data import sources
 from rem.errors import RemError
 from rem.files import digests
 from rem.files.code import digest as code
+from rem.files.memory import memory_mb
 from rem.networks import weights
 from rem.settings import sections
 from rem.settings.config import Config
@@ -80,6 +81,11 @@ if ON_CLUSTER and CONFIG.device == "auto":
 given = workflow.global_resources.get("gpu").value
 if given is not None or not ON_CLUSTER:
     workflow.register_resource("gpu", (1 if given is None else given) * CONFIG.slots_per_gpu)
+
+# So many jobs at once as there is memory for, by the `mem_mb` of a job that the profile says.
+MEMORY_MB, JOB_MB = memory_mb(), 1800
+if workflow.global_resources.get("mem_mb").value is None and not ON_CLUSTER:
+    workflow.register_resource("mem_mb", MEMORY_MB)
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)
@@ -234,6 +240,14 @@ def device_told():
     if CONFIG.device != "auto":
         return f"device is {CONFIG.device}"
     return f"device is auto: torch sees {gpus_seen() or 'no'} GPU{'s' if gpus_seen() > 1 else ''}"
+
+
+def memory_told():
+    """That memory and not the cores limits the jobs; nothing where it does not."""
+    at_once = max(1, MEMORY_MB // JOB_MB)
+    if ON_CLUSTER or at_once >= workflow.cores:
+        return ""
+    return f"memory for {at_once} job{'s' if at_once > 1 else ''} at once, not {workflow.cores}: {MEMORY_MB:,} MB here"
 
 
 def gpu_slots(wildcards):
