@@ -221,7 +221,7 @@ def test_scaling_the_logits_by_hand_leaves_the_line_over_tau(folder, monkeypatch
     plain = probed(folder).set_index(["probe", "setting", "levels", "metric"])["value"]
     routed = CapsNet.route
 
-    def softer(network, primary, iterations=None, change=None):
+    def softer(network, primary, iterations=None, change=None, differentiable=False):
         class_poses, couplings = routed(network, primary, iterations, lambda c: temper(c, 2.0))
         return class_poses, temper(couplings, 2.0)
 

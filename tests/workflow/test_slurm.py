@@ -55,8 +55,11 @@ def profile(name):
     return yaml.safe_load((tiny.ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8"))
 
 
+OF_ONE_MACHINE = ("cores", "resources", "default-resources")
+
+
 def test_files_are_compared_and_jobs_chosen_as_without_slurm():
-    default = {key: value for key, value in profile("default").items() if key not in ("cores", "resources")}
+    default = {key: value for key, value in profile("default").items() if key not in OF_ONE_MACHINE}
     assert default.items() <= profile("slurm").items()
 
 

@@ -276,16 +276,15 @@ def test_an_experiment_that_the_config_lacks_is_one_sentence(fresh):
     assert "the config has no experiment named dose-response; add one to `experiments`." in done.stdout + done.stderr
 
 
-def test_linked_results_are_refused_by_dvc_before_anything_runs(fresh, tmp_path):
-    (fresh / "results").symlink_to(tmp_path)
-    try:
-        command = ["snakemake", "--configfile", "config/smoke.yaml", "--dry-run", "--quiet"]
-        by_hand, by_dvc = (
-            subprocess.run(command, cwd=fresh, text=True, capture_output=True, env=os.environ | stage)
-            for stage in ({}, {"DVC_STAGE": "train"})
-        )
-    finally:
-        (fresh / "results").unlink()
+def test_linked_results_are_refused_by_dvc_before_anything_runs(tmp_path):
+    folder, elsewhere = copied(tmp_path / "linked"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "results").symlink_to(elsewhere)
+    command = ["snakemake", "--configfile", "config/smoke.yaml", "--dry-run", "--quiet"]
+    by_hand, by_dvc = (
+        subprocess.run(command, cwd=folder, text=True, capture_output=True, env=os.environ | own)
+        for own in ({"PYTHONPATH": str(folder)}, {"PYTHONPATH": str(folder), "DVC_STAGE": "train"})
+    )
     assert by_hand.returncode == 0, by_hand.stderr
     assert by_dvc.returncode != 0
     assert "results is a link, which DVC does not follow; run snakemake itself" in by_dvc.stdout + by_dvc.stderr

@@ -40,13 +40,13 @@ except OSError:  # no such locks here, or nothing may be written: Snakemake's ow
 
 
 onerror:
-    with open(log, encoding="utf-8", errors="replace") as told:
-        if re.search(r"exit (status|code) 137|SIGKILL", told.read()):
-            print(
-                "A job was killed, most likely because memory ran out: run fewer at once (--cores), or lower "
-                "training.batch_size.",
-                file=sys.stderr,
-            )
+    logs = [Path(file).read_text(encoding="utf-8", errors="replace") for file in log or []]  # one of each logger
+    if any(re.search(r"exit (status|code) 137|SIGKILL", told) for told in logs):
+        print(
+            "A job was killed, most likely because memory ran out: run fewer at once (--cores), or lower "
+            "training.batch_size.",
+            file=sys.stderr,
+        )
     print("Not done: give the same command again to go on, once what is said above is mended.", file=sys.stderr)
 
 
