@@ -234,6 +234,16 @@ def test_a_configfile_that_is_not_there_is_one_sentence(fresh):
     assert "Traceback" not in done.stderr
 
 
+def test_a_run_that_is_started_outside_the_project_s_folder_is_one_sentence(fresh, tmp_path):
+    command = ["snakemake", "--snakefile", fresh / "Snakefile", "--dry-run", "--cores", "2"]
+    environment = os.environ | {"PYTHONPATH": str(fresh)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert f"{tmp_path} is not the project's folder; give the same command in {fresh}." in said
+    assert "Traceback" not in said
+
+
 def test_a_snakemake_without_what_is_replaced_is_one_sentence(tmp_path):
     folder = copied(tmp_path / "another")
     rules = folder / "workflow/rules/private.smk"
