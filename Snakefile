@@ -21,7 +21,7 @@ if (project := Path(workflow.basedir).resolve()) != Path.cwd():
 configfile: "config/config.yaml"
 
 
-if not workflow.overwrite_configfiles:  # what --configfile names
+if not of_workflow("overwrite_configfiles"):  # what --configfile names
 
     configfile: "config/sample.yaml"
 
@@ -93,5 +93,5 @@ rule trees:
 
 
 onsuccess:
-    if set(workflow.dag_settings.targets) <= {"all"}:
+    if set(of_workflow("dag_settings.targets")) <= {"all"}:
         shell("rem headline results/{CONFIG.name}/tables/summary.json --name {CONFIG.name}")

@@ -244,15 +244,20 @@ def test_a_run_that_is_started_outside_the_project_s_folder_is_one_sentence(fres
     assert "Traceback" not in said
 
 
-def test_a_snakemake_without_what_is_replaced_is_one_sentence(tmp_path):
+@pytest.mark.parametrize(
+    ("file", "part", "named"),
+    [
+        ("workflow/rules/private.smk", '"_record_path"', "FilePersistence._no_path, which this workflow replaces"),
+        ("Snakefile", '"overwrite_configfiles"', "workflow._no_path, which this workflow reads"),
+    ],
+)
+def test_a_snakemake_without_what_is_replaced_or_read_is_one_sentence(tmp_path, file, part, named):
     folder = copied(tmp_path / "another")
-    rules = folder / "workflow/rules/private.smk"
-    rules.write_text(rules.read_text(encoding="utf-8").replace('"_record_path"', '"_no_path"'), encoding="utf-8")
+    rules = folder / file
+    rules.write_text(rules.read_text(encoding="utf-8").replace(part, '"_no_path"'), encoding="utf-8")
     done = snakemake(folder, "--dry-run")
     assert done.returncode != 0
-    assert re.search(
-        r"Snakemake [\d.]+ has no FilePersistence\._no_path, which this workflow replaces; install", done.stdout
-    )
+    assert re.search(rf"Snakemake [\d.]+ has no {re.escape(named)}; install", done.stdout)
 
 
 def test_a_network_that_follows_anothers_sparsity_waits_for_its_history(fresh):
