@@ -6,7 +6,7 @@ CORES ?= $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce laptop report explore test test-slurm bench lint environment clean
+.PHONY: reproduce laptop report explore test test-slurm test-snakemakes bench lint environment clean
 
 reproduce: environment  ## the main job: results/sample/
 	snakemake --cores $(CORES) --resources gpu=1 all
@@ -26,6 +26,9 @@ test: environment lint  ## all tests, a file in each of up to four processes
 
 test-slurm: environment  ## the smoke config through a Slurm of one node, which it boots from Debian's packages
 	tests/slurm.sh pytest tests/workflow/test_slurm.py
+
+test-snakemakes: environment  ## the lowest and the highest Snakemake that pyproject.toml allows, fetched for this alone
+	tests/snakemakes.sh
 
 bench: environment  ## speed against a textbook form, growth of time and memory: results/bench/
 	python -m benchmarks.speed results/bench

@@ -4,20 +4,28 @@ Targets: all (the default), data, models, couplings, entropies; controls, dose_r
 config's keys are explained by `rem schema`.
 """
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 
+include: "workflow/rules/private.smk"
+
+
+if (project := Path(workflow.basedir).resolve()) != Path.cwd():
+    raise WorkflowError(f"{Path.cwd()} is not the project's folder; give the same command in {project}.")
+
+
 configfile: "config/config.yaml"
 
 
-if not workflow.overwrite_configfiles:  # what --configfile names
+if not of_workflow("overwrite_configfiles"):  # what --configfile names
 
     configfile: "config/sample.yaml"
 
 
-include: "workflow/rules/private.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/interrupted.smk"
 include: "workflow/rules/data.smk"
@@ -85,5 +93,5 @@ rule trees:
 
 
 onsuccess:
-    if set(workflow.dag_settings.targets) <= {"all"}:
+    if set(of_workflow("dag_settings.targets")) <= {"all"}:
         shell("rem headline results/{CONFIG.name}/tables/summary.json --name {CONFIG.name}")

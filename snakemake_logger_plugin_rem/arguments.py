@@ -1,6 +1,7 @@
 """Snakemake's options of KEY=VALUE pairs swallow the targets behind them: `--resources gpu=1 all`.
 
-A value of these options has a `=`, and a target has none. That tells them apart.
+A value of these options has a `=`, and a target has none. That tells them apart. `--forcerun train models` swallows
+targets too; there a rule that makes no file is one, for it cannot be run anew.
 """
 
 import itertools
@@ -10,6 +11,11 @@ from pathlib import Path
 KEYED = {  # options whose values are KEY=VALUE, one or more
     *("--resources", "--res", "--default-resources", "--default-res", "--set-resources", "--set-resource-scopes"),
     *("--set-threads", "--set-scatter", "--config", "-C"),
+}
+FORCED = {"--forcerun", "-R"}
+TARGETS = {  # the rules that make no file
+    *("all", "data", "models", "couplings", "entropies", "controls", "dose_response", "trees"),
+    *("report_html", "explorer"),
 }
 
 
@@ -21,15 +27,19 @@ def in_order(words: Sequence[str]) -> list[str]:
     """
     if "--mode" in words:
         return list(words)
-    kept, targets, keyed = [], [], False
+    kept, targets, option, values = [], [], None, 0
     for place, word in enumerate(words):
         if word == "--":  # what follows are targets, and known to be
             return [*kept, "--", *targets, *words[place + 1 :]]
         if word.startswith("-"):
-            keyed = word in KEYED
-        elif keyed and "=" not in word and word != "none":  # --default-resources none
+            option, values = word, 0
+        elif (option in KEYED and "=" not in word and word != "none") or (  # --default-resources none
+            option in FORCED and values and word in TARGETS
+        ):
             targets.append(word)
             continue
+        else:
+            values += 1
         kept.append(word)
     return [*targets, *kept]
 

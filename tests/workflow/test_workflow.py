@@ -234,15 +234,30 @@ def test_a_configfile_that_is_not_there_is_one_sentence(fresh):
     assert "Traceback" not in done.stderr
 
 
-def test_a_snakemake_without_what_is_replaced_is_one_sentence(tmp_path):
+def test_a_run_that_is_started_outside_the_project_s_folder_is_one_sentence(fresh, tmp_path):
+    command = ["snakemake", "--snakefile", fresh / "Snakefile", "--dry-run", "--cores", "2"]
+    environment = os.environ | {"PYTHONPATH": str(fresh)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert f"{tmp_path} is not the project's folder; give the same command in {fresh}." in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("file", "part", "named"),
+    [
+        ("workflow/rules/private.smk", '"_record_path"', "FilePersistence._no_path, which this workflow replaces"),
+        ("Snakefile", '"overwrite_configfiles"', "workflow._no_path, which this workflow reads"),
+    ],
+)
+def test_a_snakemake_without_what_is_replaced_or_read_is_one_sentence(tmp_path, file, part, named):
     folder = copied(tmp_path / "another")
-    rules = folder / "workflow/rules/private.smk"
-    rules.write_text(rules.read_text(encoding="utf-8").replace('"_record_path"', '"_no_path"'), encoding="utf-8")
+    rules = folder / file
+    rules.write_text(rules.read_text(encoding="utf-8").replace(part, '"_no_path"'), encoding="utf-8")
     done = snakemake(folder, "--dry-run")
     assert done.returncode != 0
-    assert re.search(
-        r"Snakemake [\d.]+ has no FilePersistence\._no_path, which this workflow replaces; install", done.stdout
-    )
+    assert re.search(rf"Snakemake [\d.]+ has no {re.escape(named)}; install", done.stdout)
 
 
 def test_a_network_that_follows_anothers_sparsity_waits_for_its_history(fresh):

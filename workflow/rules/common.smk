@@ -35,7 +35,8 @@ def keyed(runs):
 
 
 try:
-    for file in workflow.configfiles:  # Snakemake has read them, but of a key that stands there twice it drops one
+    # Snakemake has read them, but of a key that stands there twice it drops one.
+    for file in of_workflow("configfiles"):
         sections.read_yaml(Path(file))
     CONFIG = sections.parse(Config, config, "config")
     # Of the target `all`, and of every experiment: those are what the rules can make.
@@ -70,7 +71,7 @@ for run in RUNS.values() if os.getenv("DVC_STAGE") else ():
             "snakemake itself."
         )
 
-ON_CLUSTER = workflow.resource_scopes.is_local("gpu")  # as profiles/slurm says: GPUs are those of the nodes
+ON_CLUSTER = of_workflow("resource_scopes.is_local")("gpu")  # as profiles/slurm says: GPUs are those of the nodes
 if ON_CLUSTER and CONFIG.device == "auto":
     raise WorkflowError(
         "device is auto, which looks for a GPU on this machine, but the jobs run on others; "
@@ -78,14 +79,14 @@ if ON_CLUSTER and CONFIG.device == "auto":
     )
 # `--resources gpu=1` counts GPUs, of which each job takes a slot. Where it names other resources alone, which takes the
 # profile's away, one GPU is meant as ever.
-given = workflow.global_resources.get("gpu").value
+given = of_workflow("global_resources").get("gpu").value
 if given is not None or not ON_CLUSTER:
-    workflow.register_resource("gpu", (1 if given is None else given) * CONFIG.slots_per_gpu)
+    of_workflow("register_resource")("gpu", (1 if given is None else given) * CONFIG.slots_per_gpu)
 
 # So many jobs at once as there is memory for, by the `mem_mb` of a job that the profile says.
 MEMORY_MB, JOB_MB = memory_mb(), 1800
-if workflow.global_resources.get("mem_mb").value is None and not ON_CLUSTER:
-    workflow.register_resource("mem_mb", MEMORY_MB)
+if of_workflow("global_resources").get("mem_mb").value is None and not ON_CLUSTER:
+    of_workflow("register_resource")("mem_mb", MEMORY_MB)
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)

@@ -1,5 +1,6 @@
-# What this workflow replaces of Snakemake's private parts, each looked for first. Nothing is replaced elsewhere.
+# What this workflow uses and replaces of Snakemake's private parts, each looked for first. Nothing is elsewhere.
 
+import functools
 import importlib
 import os
 import re
@@ -19,6 +20,17 @@ def private(module, kind, name):
     except (ImportError, AttributeError):
         raise WorkflowError(
             f"Snakemake {snakemake.__version__} has no {kind}.{name}, which this workflow replaces; "
+            "install the Snakemake of requirements.lock."
+        ) from None
+
+
+def of_workflow(names):
+    """What Snakemake's object for this workflow has under a name, or under names with dots between them."""
+    try:
+        return functools.reduce(getattr, names.split("."), workflow)
+    except AttributeError:
+        raise WorkflowError(
+            f"Snakemake {snakemake.__version__} has no workflow.{names}, which this workflow reads; "
             "install the Snakemake of requirements.lock."
         ) from None
 
