@@ -126,6 +126,19 @@ def stack_decoder(checkpoint: Path, target: Path, settings: Path, data: Path, de
 
 
 @command(
+    argument("checkpoint", help="of the network to make smaller"),
+    argument("target", help="the checkpoint <name>.pt to write, with a table of what both cost, <name>-costs"),
+    *COMPUTING,
+)
+def compact(checkpoint: Path, target: Path, data: Path, device: str, threads: int) -> None:
+    """Write a network without its dead channels, capsules and connections, and print what both cost."""
+    from rem.tables.compaction import write_compact
+    from rem.training.device import choose_device
+
+    print(write_compact(checkpoint, data, target, choose_device(device, threads)), end="")
+
+
+@command(
     argument("checkpoint", help="of a network with decoder"),
     argument("folder", help="where to write"),
     argument("--drawn", type=whole(1), default=10, help="test images whose reconstructions are kept (default: 10)"),

@@ -12,7 +12,7 @@ from rem.errors import RemError
 from rem.networks.backbone import Backbone
 from rem.networks.connections import route_connected
 from rem.networks.decoder import Decoder
-from rem.networks.routing import route, squash
+from rem.networks.routing import route, route_living, squash
 
 KERNEL = 9  # side of both convolutions
 STRIDE = 2  # of the second one
@@ -44,6 +44,11 @@ class CapsNet(nn.Module):
         hidden: sizes of the decoder's hidden layers; None: `decoder` is None.
         connected: whether `connections` (I, J), a part of the state, says which capsule is connected to which class,
             at first each to all; else it is None, and they are.
+
+    Attributes:
+        computed: the numbers of the primary capsules that the second convolution computes, in its order; the others'
+            poses are 0. None: all, as of every network that `rem.pruning.compaction.compact` has not made.
+        living: of a network so made that is not `connected`, the numbers of the capsules that are routed; None: all.
 
     Raises:
         RemError: the images are too small for the two convolutions, or for the backbone.
@@ -82,6 +87,8 @@ class CapsNet(nn.Module):
         self.routing_bias = nn.Parameter(torch.full((classes, class_dimensions), 0.1))
         every = torch.ones(capsules, classes, dtype=torch.bool) if connected else None
         self.register_buffer("connections", every)
+        self.register_buffer("computed", None)
+        self.register_buffer("living", None)
         if hidden is not None:  # last: the other weights are drawn as without it
             self.decoder = Decoder(classes, class_dimensions, hidden, channels, size)
 
@@ -101,7 +108,10 @@ class CapsNet(nn.Module):
         features = stem if self.backbone else torch.relu_(self.convolution(stem))
         features = self.primary(features).to(self.weight.dtype)  # (B, T*P, M, N); lower under autocast
         grouped = features.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
-        return squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
+        poses = squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
+        if self.computed is None:
+            return poses
+        return poses.new_zeros(len(poses), len(self.weight), self.dimensions).index_copy(1, self.computed, poses)
 
     def route(
         self,
@@ -119,9 +129,11 @@ class CapsNet(nn.Module):
             differentiable: of that too; of a network that is not `connected`.
         """
         arguments = self.weight, primary, self.routing_bias, iterations or self.iterations, change
-        if self.connections is None:
-            return route(*arguments, differentiable)
-        return route_connected(*arguments, self.connections)
+        if self.connections is not None:
+            return route_connected(*arguments, self.connections)
+        if self.living is not None:
+            return route_living(*arguments, differentiable, self.living)
+        return route(*arguments, differentiable)
 
     def forward(
         self, images: Tensor, change: Callable[[Tensor], Tensor] | None = None, differentiable: bool = False

@@ -174,3 +174,28 @@ def route(
     if differentiable:  # the agreement is linear in v_j, so that one with their sum is all logits
         couplings = coupling((_back_projected(seen, weight, poses) * poses).sum(dim=2))
     return squash(s + bias).transpose(0, 1), couplings.transpose(0, 1)
+
+
+def route_living(
+    weight: Tensor,
+    poses: Tensor,
+    bias: Tensor,
+    iterations: int,
+    change: Callable[[Tensor], Tensor] | None,
+    differentiable: bool,
+    living: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """What `route` returns, by routing the capsules `living` (L,) alone, where every W_ij of the others is zero.
+
+    Those vote 0 whatever they see, so that their logits stay 0 and their couplings 1/J. The other arguments are as of
+    `route`.
+    """
+
+    def spread(couplings: Tensor) -> Tensor:
+        """(B, J, L) to (B, J, I)."""
+        every = couplings.new_full((*couplings.shape[:2], len(weight)), 1 / weight.shape[1])
+        return every.index_copy(2, living, couplings)
+
+    changed = None if change is None else lambda couplings: change(spread(couplings))[:, :, living]
+    class_poses, couplings = route(weight[living], poses[:, living], bias, iterations, changed, differentiable)
+    return class_poses, spread(couplings)

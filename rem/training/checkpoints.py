@@ -19,6 +19,7 @@ from rem.networks.backbone import Backbone
 from rem.networks.build import build
 from rem.networks.capsnet import CapsNet
 from rem.networks.weights import WEIGHTS, weights_file
+from rem.pruning.compaction import unpack
 from rem.settings.run import Run
 from rem.settings.sections import told
 
@@ -93,7 +94,10 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Che
     try:
         run = Run.model_validate_json(content["run"])
         model = build(run, device)
-        model.load_state_dict(content["model"])
+        if "computed" in content["model"]:
+            unpack(model, content["model"])
+        else:
+            model.load_state_dict(content["model"])
         return Checkpoint(model.eval(), run, content["epoch"])
     except ValidationError as error:
         raise RemError(

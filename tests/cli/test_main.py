@@ -13,9 +13,10 @@ import yaml
 
 from rem.__main__ import main
 from rem.cli.command import COMMANDS as DECLARED
+from rem.networks.build import build
 from rem.settings.schema import config_schema
 from rem.settings.sections import to_yaml
-from rem.training.checkpoints import load_checkpoint
+from rem.training.checkpoints import load_checkpoint, save_checkpoint
 
 COMMANDS = [command.words for command in DECLARED]
 
@@ -105,6 +106,15 @@ def test_fetch_gets_weights_too(rem, tmp_path, capfd):
 def test_schema_prints_the_schema(rem, capsys):
     assert rem("schema") == 0
     assert json.loads(capsys.readouterr().out) == config_schema()
+
+
+def test_compact_prints_the_table_that_it_writes(rem, prepared, tmp_path, capsys):
+    run = tiny.run("blocks")
+    save_checkpoint(tmp_path / "last.pt", build(run, torch.device("cpu")).state_dict(), run, 1)
+    assert rem("compact", "last.pt", "compact.pt", "--data", prepared, "--device", "cpu") == 0
+    printed = capsys.readouterr().out
+    assert "| Parameters " in printed
+    assert printed == (tmp_path / "compact-costs.md").read_text(encoding="utf-8")
 
 
 # Mistakes
