@@ -75,6 +75,19 @@ def test_a_second_run_is_refused_and_the_first_one_stops_at_once_when_it_is_told
     assert (folder / "results/smoke/models/mnist/rem/seed42/state.pt").exists()
 
 
+def test_a_job_that_is_killed_is_explained(new_project, monkeypatch):
+    folder = new_project("out-of-memory")
+    (folder / "bin").mkdir()
+    (folder / "bin/rem").write_text("#!/bin/sh\nkill -9 $$\n", encoding="utf-8")
+    (folder / "bin/rem").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+    output, _ = start(folder, *OPTIONS).communicate()
+    told = "A job was killed, most likely because memory ran out: run fewer at once (--cores), or lower training.batch"
+    assert told in output
+    assert "Not done: give the same command again to go on" in output
+    assert "TypeError" not in output
+
+
 def test_a_command_that_is_interrupted_says_how_to_go_on(prepared, tmp_path):
     (tmp_path / "run.yaml").write_text(
         to_yaml(tiny.run("rem", training={"epochs": 10_000, "patience": 10_000})), encoding="utf-8"
