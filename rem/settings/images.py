@@ -51,12 +51,16 @@ class Data(Section):
     @field_validator("folder")
     @classmethod
     def _is_a_path(cls, folder: str | None) -> str | None:
-        if folder is not None and set(folder) & set("{}"):
+        if folder is None:
+            return None
+        if set(folder) & set("{}"):
             raise ValueError(f"data.folder is {folder}, but Snakemake takes braces for wildcards; rename it")
-        if folder == "":
+        if folder.startswith("-"):
+            raise ValueError(f"data.folder is {folder}, which a command takes for an option; write the whole path")
+        if not folder:
             raise ValueError("data.folder is empty; name a folder, or set it to null")
         try:
-            return None if folder is None else str(Path(folder).expanduser())
+            return str(Path(folder).expanduser())
         except RuntimeError:
             raise ValueError(f"data.folder is {folder}, but there is no such user; write the whole path") from None
 

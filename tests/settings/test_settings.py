@@ -658,6 +658,7 @@ def test_a_text_in_quotes_is_that_text(tmp_path):
         ("defaults.data.size", 16, "data.size is 16, too small for two 9x9 convolutions; it must be 17 or more"),
         ("defaults.data.mean", [33.3], "key data.mean.0 has the value 33.3"),
         ("defaults.data.std", [1e-300], "key data.std.0 has the value 1e-300"),
+        ("defaults.data.folder", "-a", "data.folder is -a, which a command takes for an option; write the whole path"),
         ("defaults.data.folder", "", "data.folder is empty; name a folder, or set it to null"),
         ("defaults.data.folder", "~nobody-of-this-name/a", "there is no such user; write the whole path"),
         ("variants.rem.pruning.start", 9, "pruning.start is 9, but training.epochs is 9, so that nothing would be"),
