@@ -58,6 +58,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(new_pro
 
 def test_a_second_run_is_refused_and_the_first_one_stops_at_once_when_it_is_told_to(new_project):
     folder = new_project("twice")
+    longer = SMALL.replace("epochs: 4", "epochs: 1000")  # than the second run needs to be refused
+    (folder / "small.yaml").write_text(longer, encoding="utf-8")
     first = start(folder, *OPTIONS)
     wait_for(folder / "results/smoke/models/mnist/rem/seed42/state.pt")
     output, _ = start(folder, *OPTIONS).communicate()
