@@ -11,16 +11,15 @@ def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
+AGAIN = "then give the same command again"
+FEWER = "run fewer jobs at once (--cores)"
 UNWRITABLE = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
     errno.EROFS: "make its folder writable",
     errno.EACCES: "make its folder writable",
+    errno.ENOMEM: FEWER,
 }
-
-
-AGAIN = "then give the same command again"
-FEWER = "run fewer jobs at once (--cores)"
 UNREADABLE_NOW = {  # of a file that may well be whole; of other errors the disk is at fault
     errno.ENOENT: "bring it back",
     errno.EAGAIN: "close the program that has it open for writing",
@@ -61,7 +60,8 @@ def unreadable(path: Path, error: Exception, damaged: str, remedy: str) -> RemEr
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, that of the processor or of a GPU."""
     return isinstance(error, MemoryError) or bool(
-        isinstance(error, RuntimeError) and re.search(r"out of memory|(not enough|can't allocate) memory", str(error))
+        isinstance(error, RuntimeError)
+        and re.search(r"out of memory|bad_alloc|(not enough|can't allocate) memory", str(error))
     )
 
 

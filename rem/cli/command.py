@@ -1,6 +1,7 @@
 """How a command of `rem` is declared: its arguments beside the one function that it calls."""
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -42,6 +43,14 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return integer
 
 
+def not_negative(text: str) -> float:
+    """The type of an argument that is a finite number, 0 or more."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
+    return number
+
+
 def command(*arguments: Argument, name: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a command; its docstring is the help. `name` is the function's where none is given."""
 
@@ -71,5 +80,5 @@ def parser(version: str) -> argparse.ArgumentParser:
 
 DATA = argument("--data", required=True, help="the dataset's HDF5 file, from rem prepare")
 DEVICE = argument("--device", type=str, default="auto", choices=["auto", "cpu", "cuda"])
-THREADS = argument("--threads", type=whole(1), default=1, help="CPU threads (default: 1)")
+THREADS = argument("--threads", type=whole(1, 1024), default=1, help="CPU threads (default: 1)")
 COMPUTING = (DATA, DEVICE, THREADS)

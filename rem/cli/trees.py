@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rem.cli.command import COMPUTING, argument, command, whole
+from rem.cli.command import COMPUTING, argument, command, not_negative, whole
 from rem.errors import RemError
 
 COUPLINGS = argument("--couplings", nargs="+", required=True, help="files of rem couplings")
@@ -45,7 +45,7 @@ def couplings(
 @command(
     argument("target", help="the CSV to write"),
     argument("--couplings", nargs="+", required=True, help="validation couplings, one a network"),
-    argument("--tolerance", type=float, required=True, help="standard errors that quantization may cost"),
+    argument("--tolerance", type=not_negative, required=True, help="standard errors that quantization may cost"),
     argument("--skip-edges", action="store_true", help="pass over every K with a level edge on 1/J"),
     argument("--authors-levels", type=whole(2, 256), required=True, help="K of the authors' runs"),
     name="choose-levels",

@@ -3,6 +3,7 @@
 A weight that the loss does not feel shrinks by exp(-dose), however many steps that takes (Eq. 16).
 """
 
+from rem.errors import RemError
 from rem.settings.run import Run
 
 
@@ -24,6 +25,9 @@ def penalty_in(run: Run, epoch: int, steps: int) -> float:
 
     Returns:
         lambda, 0 for a network that is not pruned.
+
+    Raises:
+        RemError: the dose is more than so many steps can give.
     """
     pruning = run.pruning
     if pruning is None:
@@ -31,6 +35,11 @@ def penalty_in(run: Run, epoch: int, steps: int) -> float:
     first = pruning.penalty
     if first is None:
         first = pruning.dose / (steps * sum(pruning.penalty_decay**each for each in range(run.training.epochs)))
+        if first > 1:
+            raise RemError(
+                f"pruning.dose is {pruning.dose}, which with {steps} step(s) an epoch makes a penalty of {first:.4g}, "
+                "above 1; lower it, or train for more epochs."
+            )
     return first * pruning.penalty_decay**epoch
 
 

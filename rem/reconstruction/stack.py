@@ -1,5 +1,6 @@
 """A decoder trained on top of a network that stays as it is."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tqdm import tqdm
 
 from rem.data.augment import centre, normalize, reconstruction_targets
 from rem.data.batches import eval_batches, read_split
+from rem.errors import RemError
 from rem.networks.capsnet import CapsNet
 from rem.networks.decoder import Decoder
 from rem.networks.losses import reconstruction_losses
@@ -47,6 +49,9 @@ def stack(checkpoint: Path, prepared: Path, settings: StackedDecoder, target: Pa
 
     The target is a checkpoint like any other, whose run has `decoder`. The decoder sees the label's pose in training;
     the validation loss that is told epoch by epoch is from the prediction's.
+
+    Raises:
+        RemError: the loss is not finite.
     """
     model, run, epoch = load_checkpoint(checkpoint, device)
     run = run.model_copy(update={"decoder": settings.decoder})
@@ -64,6 +69,11 @@ def stack(checkpoint: Path, prepared: Path, settings: StackedDecoder, target: Pa
             (run.decoder.weight * losses.mean()).backward()
             optimizer.step(settings.learning_rate)
             total += float(losses.detach().double().sum())
+        if not math.isfinite(total):
+            raise RemError(
+                f"the loss of the decoder on {checkpoint} is {total} in epoch {number}; lower "
+                "stacked_decoder.learning_rate, then give the same command again."
+            )
         with torch.no_grad():
             every = torch.arange(len(validation.labels), device=device).split(settings.batch_size)
             held_out = torch.cat([validation.losses(model, run, i, validation.predicted[i]) for i in every]).mean()

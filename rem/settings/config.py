@@ -97,6 +97,23 @@ class Config(Section):
     )
 
     @model_validator(mode="after")
+    def _layers_leave_the_runs_to_the_experiments(self) -> Self:
+        layers = {"defaults": self.defaults} | {f"datasets.{name}": layer for name, layer in self.datasets.items()}
+        layers |= {f"variants.{name}": layer for name, layer in self.variants.items()}
+        for where, layer in layers.items():
+            if key := next((key for key in ("dataset", "variant", "seed") if key in layer), None):
+                raise ValueError(f"{where} has the key {key}, which experiments say; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _changes_of_variants_are_mappings(self) -> Self:
+        for name, layer in self.datasets.items():
+            changes = layer.get("variants", {})
+            if not isinstance(changes, dict) or not all(isinstance(change, dict) for change in changes.values()):
+                raise ValueError(f"datasets.{name}.variants is {changes!r}; write each variant with its settings")
+        return self
+
+    @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         self._require("dataset", self.figures.dataset, self.datasets)
         for variant in self.quantizer.variants:
@@ -183,7 +200,7 @@ class Config(Section):
 
     @staticmethod
     def _require(kind: str, name: str, known: Mapping[str, Any]) -> None:
-        if name not in known:
+        if name not in list(known):  # a list in its place, which YAML may have, cannot be looked up
             raise RemError(f"config: unknown {kind} {name!r}; the config has {', '.join(known)}.")
 
 

@@ -41,17 +41,28 @@ class Data(Section):
     generate: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
         description="Training and test images that a generated source makes; null for a source with images of its own."
     )
-    mean: list[float] = Field(description="Per-channel mean subtracted from pixels in [0, 1].")
-    std: list[Annotated[float, Field(gt=0)]] = Field(
+    mean: list[Annotated[float, Field(ge=0, le=1)]] = Field(
+        description="Per-channel mean subtracted from pixels in [0, 1]."
+    )
+    std: list[Annotated[float, Field(ge=0.001, le=1)]] = Field(
         description="Per-channel standard deviation they are then divided by."
     )
 
     @field_validator("folder")
     @classmethod
     def _is_a_path(cls, folder: str | None) -> str | None:
-        if folder is not None and set(folder) & set("{}"):
+        if folder is None:
+            return None
+        if set(folder) & set("{}"):
             raise ValueError(f"data.folder is {folder}, but Snakemake takes braces for wildcards; rename it")
-        return None if folder is None else str(Path(folder).expanduser())
+        if folder.startswith("-"):
+            raise ValueError(f"data.folder is {folder}, which a command takes for an option; write the whole path")
+        if not folder:
+            raise ValueError("data.folder is empty; name a folder, or set it to null")
+        try:
+            return str(Path(folder).expanduser())
+        except RuntimeError:
+            raise ValueError(f"data.folder is {folder}, but there is no such user; write the whole path") from None
 
     @model_validator(mode="after")
     def _a_channel_has_one_mean_and_one_std(self) -> Self:

@@ -167,6 +167,16 @@ class Run(Section):
         return self
 
     @model_validator(mode="after")
+    def _pruning_starts_while_training(self) -> Self:
+        pruning, epochs = self.pruning, self.training.epochs
+        if pruning and pruning.extent != "none" and pruning.start >= epochs:
+            raise ValueError(
+                f"pruning.start is {pruning.start}, but training.epochs is {epochs}, so that nothing would be pruned; "
+                "lower one or raise the other"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sharpened_couplings_have_logits(self) -> Self:
         if self.sharpening and (self.connections or self.network.routing_iterations == 1):
             raise ValueError(

@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from rem.errors import RemError
 from rem.files.notes import note_read
@@ -24,6 +33,14 @@ class Section(BaseModel):
     """A part of the settings; a key it does not know is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_not_1(cls, value: Any, field: ValidationInfo) -> Any:
+        values = value if isinstance(value, list) else [value]
+        if cls.model_fields[field.field_name].annotation is not bool and any(isinstance(one, bool) for one in values):
+            raise PydanticCustomError("truth", "input should not be true or false")
+        return value
 
 
 # Names become folders and parts of commands.

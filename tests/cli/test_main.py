@@ -181,6 +181,8 @@ def test_faults_of_the_program_are_not_hidden(rem, monkeypatch):
             OSError(28, "No space left on device", "a.csv"),
             "a.csv cannot be written: no space left on device; make room",
         ),
+        (OSError(12, "Cannot allocate memory", "a.csv"), "a.csv cannot be written: cannot allocate memory; run fewer"),
+        (RuntimeError("std::bad_alloc"), "memory ran out; run fewer jobs at once (--cores), or lower training.batch"),
         (
             RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors"),
             "the GPU failed (CUDA error: unsp",
@@ -368,7 +370,11 @@ def test_an_interruption_is_one_sentence_and_exit_status_130(rem, monkeypatch, c
     [
         (["couplings", "runs", "folder", "--maximum-levels", "300"], "300 is not 2 to 256"),
         (["couplings", "runs", "folder", "--maximum-levels", "1"], "1 is not 2 to 256"),
-        (["train", "run.yaml", "--data", "a.h5", "--threads", "0"], "0 is not 1 or more"),
+        (["train", "run.yaml", "--data", "a.h5", "--threads", "0"], "0 is not 1 to 1024"),
+        (["train", "run.yaml", "--data", "a.h5", "--threads", str(2**31)], f"{2**31} is not 1 to 1024"),
+        (["choose-levels", "a.csv", "--tolerance", "-1"], "-1 is not a number of 0 or more"),
+        (["choose-levels", "a.csv", "--tolerance", "nan"], "nan is not a number of 0 or more"),
+        (["choose-levels", "a.csv", "--tolerance", "inf"], "inf is not a number of 0 or more"),
         (["train", "run.yaml", "--data", "a.h5", "--threads", "two"], "invalid integer value: 'two'"),
         (["estimate", "config.yaml", "--cores", "-2"], "-2 is not 1 or more"),
     ],

@@ -3,6 +3,7 @@
 import pytest
 import tiny
 
+from rem.errors import RemError
 from rem.pruning.dose import dose_after, penalty_in, steps_per_epoch
 
 
@@ -32,6 +33,12 @@ def test_a_dose_asked_for_is_reached_after_the_last_epoch(dose, decay):
     assert dose_after(run, 9, 79) == pytest.approx(dose)
     for epoch in range(8):
         assert penalty_in(run, epoch + 1, 79) == pytest.approx(decay * penalty_in(run, epoch, 79))
+
+
+def test_a_dose_that_would_take_a_penalty_above_1_is_refused():
+    assert penalty_in(pruned(epochs=2, penalty=None, dose=6, penalty_decay=1.0), 0, 3) == 1
+    with pytest.raises(RemError, match=r"pruning.dose is 6.1, which .* makes a penalty of 1.017, above 1; lower it"):
+        penalty_in(pruned(epochs=2, penalty=None, dose=6.1, penalty_decay=1.0), 0, 3)
 
 
 def test_a_penalty_is_that_of_the_first_epoch_to_the_last_bit():

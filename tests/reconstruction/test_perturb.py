@@ -70,6 +70,14 @@ def test_the_decoder_learns_to_draw(folder, tmp_path):
     assert squared_error(folder, "longer.pt") < 0.8 * squared_error(folder, "decoder.pt")
 
 
+def test_a_decoder_whose_loss_is_not_finite_is_not_kept(folder, tmp_path):
+    steep = SETTINGS.model_copy(update={"learning_rate": 1e38})
+    normalized = steep.model_copy(update={"decoder": SETTINGS.decoder.model_copy(update={"pixels": "normalized"})})
+    with pytest.raises(RemError, match=r"is nan in epoch \d; lower stacked_decoder.learning_rate"):
+        stack(folder / "last.pt", folder / "prepared.h5", normalized, tmp_path / "steep.pt", CPU)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("pixels", ["raw", "normalized"])
 def test_the_same_settings_give_the_same_decoder(folder, tmp_path, pixels):
     settings = StackedDecoder(epochs=1, batch_size=8, learning_rate=0.01, decoder=DECODER | {"pixels": pixels})

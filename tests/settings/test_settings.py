@@ -656,6 +656,18 @@ def test_a_text_in_quotes_is_that_text(tmp_path):
         ("defaults.data.mean", [0.1, 0.2], "data.mean has 2 values for 1 channel(s); give one a channel"),
         ("defaults.data.generate", [0, 5], "key data.generate.0 has the value 0"),
         ("defaults.data.size", 16, "data.size is 16, too small for two 9x9 convolutions; it must be 17 or more"),
+        ("defaults.data.mean", [33.3], "key data.mean.0 has the value 33.3"),
+        ("defaults.data.std", [1e-300], "key data.std.0 has the value 1e-300"),
+        ("defaults.data.folder", "-a", "data.folder is -a, which a command takes for an option; write the whole path"),
+        ("defaults.data.folder", "", "data.folder is empty; name a folder, or set it to null"),
+        ("defaults.data.folder", "~nobody-of-this-name/a", "there is no such user; write the whole path"),
+        ("variants.rem.pruning.start", 9, "pruning.start is 9, but training.epochs is 9, so that nothing would be"),
+        ("defaults.seed", 3, "defaults has the key seed, which experiments say; leave it out"),
+        ("datasets.mnist.dataset", "shapes", "datasets.mnist has the key dataset, which experiments say; leave it out"),
+        ("variants.rem.variant", "a", "variants.rem has the key variant, which experiments say; leave it out"),
+        ("datasets.mnist.variants", None, "datasets.mnist.variants is None; write each variant with its settings"),
+        ("datasets.mnist.variants", {"rem": None}, "datasets.mnist.variants is {'rem': None}; write each variant"),
+        ("variants.rem.like", ["baseline"], "unknown variant ['baseline']; the config has baseline, rem"),
         ("defaults.data.folder", "a{b}", "data.folder is a{b}, but Snakemake takes braces for wildcards; rename it"),
         ("defaults.training.learning_rate", float("nan"), "key training.learning_rate has the value nan"),
         ("variants.rem.pruning.penalty", float("inf"), "key pruning.penalty has the value inf"),
@@ -673,6 +685,23 @@ def test_values_that_could_not_be_meant_are_refused_with_their_key(values, path,
         dataset.get("data", {}).pop("generate", None)
     put(values, path, value)
     assert said in refusal(values)
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("path", ["slots_per_gpu", "defaults.training.epochs", "variants.rem.pruning.penalty"])
+def test_true_is_not_1(values, path, value):
+    put(values, path, value)
+    assert f"has the value {value}: input should not be true or false" in refusal(values)
+
+
+def test_true_is_no_seed(values):
+    put(values, "experiments.main.seeds", [42, True])
+    assert "key experiments.main.seeds has the value [42, True]: input should not be true or false" in refusal(values)
+
+
+def test_a_pruning_that_removes_nothing_may_start_at_any_time(values):
+    put(values, "variants.penalty.pruning.start", 100)
+    assert parse(Config, values, "config").run("mnist", "penalty", 42).pruning.start == 100
 
 
 @pytest.mark.parametrize(("input_size", "size"), [(None, 32), (33, 20)])

@@ -58,6 +58,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(new_pro
 
 def test_a_second_run_is_refused_and_the_first_one_stops_at_once_when_it_is_told_to(new_project):
     folder = new_project("twice")
+    longer = SMALL.replace("epochs: 4", "epochs: 1000")  # than the second run needs to be refused
+    (folder / "small.yaml").write_text(longer, encoding="utf-8")
     first = start(folder, *OPTIONS)
     wait_for(folder / "results/smoke/models/mnist/rem/seed42/state.pt")
     output, _ = start(folder, *OPTIONS).communicate()
@@ -73,6 +75,19 @@ def test_a_second_run_is_refused_and_the_first_one_stops_at_once_when_it_is_told
     assert "Traceback" not in output
     assert not (folder / ".snakemake/locks").exists()
     assert (folder / "results/smoke/models/mnist/rem/seed42/state.pt").exists()
+
+
+def test_a_job_that_is_killed_is_explained(new_project, monkeypatch):
+    folder = new_project("out-of-memory")
+    (folder / "bin").mkdir()
+    (folder / "bin/rem").write_text("#!/bin/sh\nkill -9 $$\n", encoding="utf-8")
+    (folder / "bin/rem").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+    output, _ = start(folder, *OPTIONS).communicate()
+    told = "A job was killed, most likely because memory ran out: run fewer at once (--cores), or lower training.batch"
+    assert told in output
+    assert "Not done: give the same command again to go on" in output
+    assert "TypeError" not in output
 
 
 def test_a_command_that_is_interrupted_says_how_to_go_on(prepared, tmp_path):
