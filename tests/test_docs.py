@@ -152,28 +152,58 @@ def test_the_code_that_measures_ones_own_couplings_runs():
     assert 0 < found["rho"] < 1
 
 
-def test_the_headline_of_the_readme_is_what_is_published():
-    metrics = rem.read_metrics(tiny.ROOT / "docs/results/sample/metrics.csv")
+def spread(values):
+    return f"{values.mean():.2f} ± {values.std():.2f}"
+
+
+def measured(folder):
+    """Of a published folder: values over seeds by dataset, variant and metric, at a K if one is given; the shared K."""
+    metrics = rem.read_metrics(tiny.ROOT / f"docs/results/{folder}/metrics.csv")
     metrics = metrics[metrics["split"] != "transfer"]
-    shared = metrics[metrics["metric"] == "shared_levels"].set_index("dataset")["value"]
 
-    def over_seeds(dataset, variant, metric, at_k=False):
+    def over_seeds(dataset, variant, metric, levels=None):
         own = metrics.query("dataset == @dataset and variant == @variant and metric == @metric")
-        return own[own["levels"] == shared[dataset] if at_k else own["levels"].isna()]["value"]
+        return own[own["levels"].isna() if levels is None else own["levels"] == levels]["value"]
 
-    def spread(values):
-        return f"{values.mean():.2f} ± {values.std():.2f}"
+    return over_seeds, metrics[metrics["metric"] == "shared_levels"].set_index("dataset")["value"].astype(int)
 
-    rows = re.findall(r"^\| `?([\w-]+)`?[^|]*\| (\d[^\n]*) \|$", text(PAGES[0]), re.MULTILINE)
-    shown = {name.lower(): [cell.strip() for cell in cells.split("|")] for name, cells in rows}
-    assert {"mnist", "fashion-mnist", "shapes", "shapes-20"} <= shown.keys()
-    for dataset, cells in shown.items():
-        sparsity = over_seeds(dataset, "rem", "sparsity")
-        entropies = [over_seeds(dataset, variant, "entropy", at_k=True).mean() for variant in ("baseline", "rem")]
-        assert [*cells[:6], cells[7]] == [
-            *(spread(over_seeds(dataset, variant, "accuracy", at_k=True)) for variant in ("baseline", "rem")),
-            f"{sparsity.median():.2f} ({sparsity.min():.2f} to {sparsity.max():.2f})",
-            *(spread(over_seeds(dataset, variant, "band_entropy")) for variant in ("baseline", "rem")),
-            f"{entropies[0]:.2f}, {entropies[1]:.2f} at K = {shared[dataset]:.0f}",
+
+def test_the_headline_of_the_readme_is_what_is_published():
+    over_seeds, shared = measured("laptop/mnist")
+    rows = re.findall(r"^\| here, ([^|]+) \| ([^\n]+) \|$", text(PAGES[0]), re.MULTILINE)
+    wanted = {"K = 11": 11, f"K = {shared['mnist']}": shared["mnist"]}
+    assert {name for name, _ in rows} == wanted.keys()
+    for name, cells in rows:
+        levels, both, sparsity = wanted[name], ("baseline", "rem"), over_seeds("mnist", "rem", "sparsity")
+        assert [cell.strip() for cell in cells.split("|")] == [
+            *(spread(over_seeds("mnist", variant, "accuracy", levels)) for variant in both),
+            *(spread(over_seeds("mnist", variant, "entropy", levels)) for variant in both),
+            *(f"{over_seeds('mnist', variant, 'keys', levels).median():,.0f}" for variant in both),
+            f"{sparsity.median():.2f}",
             str(len(sparsity)),
+        ]
+
+
+def test_the_numbers_of_the_sample_are_what_is_published():
+    over_seeds, shared = measured("sample")
+    names = {
+        "MNIST sample": "mnist",
+        "Fashion-MNIST sample": "fashion-mnist",
+        "`shapes` (in CIFAR10's place)": "shapes",
+    }
+    names["`shapes-20` (in Tiny ImageNet's place)"] = "shapes-20"
+    rows = dict(re.findall(r"^\| ([^|]+) \| (\d+ \|[^\n]*) \|$", text(tiny.ROOT / "docs/findings.md"), re.MULTILINE))
+    assert names.keys() <= rows.keys()
+    for name, dataset in names.items():
+        levels, both = shared[dataset], ("baseline", "rem")
+        sparsity = over_seeds(dataset, "rem", "sparsity")
+        cells = [cell.strip() for cell in rows[name].split("|")]
+        assert cells[:4] == [
+            str(levels),
+            *(spread(over_seeds(dataset, variant, "accuracy", levels)) for variant in both),
+            f"{sparsity.median():.2f} ({sparsity.min():.2f} to {sparsity.max():.2f})",
+        ]
+        assert cells[5:9] == [
+            *(spread(over_seeds(dataset, variant, "entropy", levels)) for variant in both),
+            *(spread(over_seeds(dataset, variant, "band_entropy")) for variant in both),
         ]
