@@ -124,8 +124,8 @@ def test_one_more_seed_trains_that_seed_alone(project, edited):
 
 
 def test_a_setting_of_one_variant_trains_the_runs_that_have_it_alone(project, edited):
-    own = "regularizer: lobster\n      penalty: "
-    edited("config/config.yaml", own, f"{own}1")  # shapes have a penalty of their own
+    own = "regularizer: lobster\n      penalty: 0.00"
+    edited("config/config.yaml", f"{own}35", f"{own}45")  # shapes have a penalty of their own
     jobs = planned(project)
     # On MNIST, with a decoder, expanded, and shapes-20.
     assert jobs["train"] == jobs["extract_couplings"] == 2 + 1 + 1 + 1
