@@ -15,6 +15,7 @@ from rem.files.notes import note_read
 RATIO = 100  # of content to archive, above which it is refused; images and their likes hardly shrink
 SIZE = 1 << 28  # bytes of content below which it never is
 ENCRYPTED = 1  # of a zip's flags
+OTHERS = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "RAR", b"\x28\xb5\x2f\xfd": "Zstandard"}  # how such archives begin
 UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 
 
@@ -64,6 +65,7 @@ def open_files(path: Path) -> Files:
     if not path.is_file():
         raise RemError(f"{path} is missing; it must be a folder, a .zip or a .tar.gz.")
     try:
+        _check_format(path)
         return _open_zip(path) if zipfile.is_zipfile(path) else _open_tar(path)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise unreadable(path, error, "is no whole .zip or .tar.gz", "get it again") from error
@@ -118,6 +120,15 @@ def _check_names(path: Path, names: list[str]) -> None:
         parts = name.replace("\\", "/").split("/")
         if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
             raise RemError(f"{path} holds {name!r}, a path that leads out of the archive; do not use that archive.")
+
+
+def _check_format(path: Path) -> None:
+    """Raise where an archive is whole, for all that is known, but of a format that is not read."""
+    with path.open("rb") as file:
+        start = file.read(max(map(len, OTHERS)))
+    for beginning, what in OTHERS.items():
+        if start.startswith(beginning):
+            raise RemError(f"{path} is packed as {what}, which is not read here; pack it again as a .zip or .tar.gz.")
 
 
 def _check_kind(path: Path, info: zipfile.ZipInfo) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from rem.data.archives import Files
 from rem.data.decode import decode
-from rem.errors import RemError, first_line
+from rem.errors import RemError, first_line, unreadable
 
 
 class Images(Protocol):
@@ -67,17 +67,21 @@ class Decoded:
         return pixels
 
     def _pixels(self, name: str) -> np.ndarray:
-        """The pixels (C, H, W) of an image file."""
-        picture = decode(self.files.read(name), self.channels, f"{name} in {self.files.where}")
+        """The pixels (C, H, W) of an image file; RemError where it may be whole, but cannot be read now."""
+        try:
+            content = self.files.read(name)
+        except OSError as error:
+            if error.errno is None:  # what an archive says of damaged content
+                raise
+            raise unreadable(self.files.where / name, error, "cannot be read", "make it readable") from error
+        picture = decode(content, self.channels, f"{name} in {self.files.where}")
         return _to_array(picture if self.side is None else _fit(picture, self.side))
 
     def _fault(self, name: str) -> str:
         """Why an image file cannot be read; nothing where it can."""
         try:
             self._pixels(name)
-        except OSError as error:
-            return error.strerror or first_line(error)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             return first_line(error)
         return ""
 

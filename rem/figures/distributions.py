@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from rem.errors import RemError
-from rem.figures.style import PAGE, SMALL, class_names, run_title, save_figure, shown_classes
+from rem.figures.style import PAGE, SMALL, class_names, run_title, save_figure, short, shown_classes
 from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import run_of
 from rem.trees import quantizer
 
 FLOOR = 0.5  # where the logarithmic axis of counts ends, so that a count of 1 shows
+LETTERS = 20  # of a class's name that fit in a line above a panel
+LINE = 0.12  # inches
 
 
 def level_counts(class_mean: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -51,13 +53,15 @@ def coupling_distributions(
     classes, levels = len(class_names), len(edges) - 1
     shown = shown_classes(classes)
     rows = -(-len(shown) // 5)
-    figure = Figure(figsize=(PAGE, 0.9 + 1.15 * rows), layout="constrained")
+    names = [short(class_names[j], LETTERS) for j in shown]
+    further = max(name.count("\n") for name in names)
+    figure = Figure(figsize=(PAGE, 0.9 + (1.15 + LINE * further) * rows), layout="constrained")
     panels = figure.subplots(rows, min(5, len(shown)), sharex=True, sharey=True, squeeze=False)
     counts = {label: level_counts(class_mean, edges) for label, class_mean in series.items()}
     looks = ({"fill": True, "color": colours[0], "alpha": 0.5}, {"color": colours[1], "linewidth": 1.0})
     nobody = False
-    for panel, j in zip(panels.flat, shown, strict=False):
-        panel.set_title(class_names[j], pad=3)
+    for panel, j, name in zip(panels.flat, shown, names, strict=False):
+        panel.set_title(name, pad=3)
         panel.axvline(1 / classes, color="0.3", linewidth=0.7, linestyle=":", label="1/J")
         unseen = [label for label, of_model in counts.items() if not of_model[j].any()]
         for (label, of_model), look in zip(counts.items(), looks, strict=True):

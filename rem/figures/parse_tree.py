@@ -27,6 +27,7 @@ BRANCHES = 24  # couplings drawn as curves at the most
 WIDTH, HEIGHT = 30.0, 10.0  # of a tree, in units of its axes
 MAPS = (6.5, 13.5)  # where the maps begin, and their width
 CLASSES = 23.0  # where the class capsules stand
+LETTERS = 18  # of a class's name that fit beside them
 COLOURS = "PuOr_r"  # weaker than 1/J, as strong, stronger
 
 
@@ -134,7 +135,8 @@ def _draw(axes: Axes, tree: Tree, image: np.ndarray, class_names: Sequence[str],
         bar = (CLASSES + 0.6, height - radius / 2)
         axes.add_patch(Rectangle(bar, 2.4, radius, facecolor="0.94"))
         axes.add_patch(Rectangle(bar, 2.4 * float(tree.lengths[j]), radius, facecolor=colour))
-        axes.text(CLASSES + 3.2, height, class_names[j], va="center", fontsize=SMALL, color=colour)
+        name = class_names[j] if len(class_names[j]) <= LETTERS else f"{class_names[j][: LETTERS - 1].rstrip(' ,')}…"
+        axes.text(CLASSES + 3.2, height, name, va="center", fontsize=SMALL, color=colour)
         if j == tree.predicted:
             _branches(axes, tree.couplings, places, (CLASSES - radius, height), norm)
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from rem.errors import RemError, unreadable
+from rem.errors import unreadable
 from rem.files.folders import find_files
 
 
@@ -47,7 +47,7 @@ def files_digest(folder: Path, names: Sequence[str]) -> str:
         try:
             content = (folder / name).read_bytes()
         except OSError as error:
-            raise RemError(f"{folder / name} cannot be read ({error.strerror}); make it readable.") from error
+            raise unreadable(folder / name, error, "cannot be read", "make it readable") from error
         digest.update(os.fsencode(f"{name}\0{len(content)}\0"))
         digest.update(content)
     return f"sha256:{digest.hexdigest()}"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from rem.errors import RemError
+from rem.errors import unreadable
 
 HIDDEN = {"thumbs.db", "desktop.ini", "__macosx"}  # beside names that begin with a dot; in lower case
 
@@ -38,7 +38,7 @@ def _add(folder: Path, prefix: str, above: frozenset[tuple[int, int]], found: Fo
         state = folder.stat()
         names = [name for name in os.listdir(folder) if not is_hidden(name)]
     except OSError as error:
-        raise RemError(f"{folder} cannot be listed ({error.strerror}); make it readable.") from error
+        raise unreadable(folder, error, "cannot be listed", "make it readable") from error
     within = above | {(state.st_dev, state.st_ino)}
     for name in names:
         path = folder / name

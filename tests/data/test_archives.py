@@ -153,3 +153,12 @@ def test_a_spoilt_file_of_a_zip_fails_when_it_is_read(tmp_path):
     assert files.read("train/dog/0.png") == b"a dog"
     with pytest.raises(OSError, match="CRC"):
         files.read("train/cat/0.png")
+
+
+@pytest.mark.parametrize(
+    ("start", "what"), [(b"7z\xbc\xaf'\x1c", "7z"), (b"Rar!\x1a\x07", "RAR"), (b"\x28\xb5\x2f\xfd", "Zstandard")]
+)
+def test_an_archive_of_a_format_that_is_not_read_is_not_called_damaged(tmp_path, start, what):
+    (tmp_path / "set").write_bytes(start + bytes(600))
+    with pytest.raises(RemError, match=f"set is packed as {what}, which is not read here; pack it again"):
+        open_files(tmp_path / "set")

@@ -1,5 +1,6 @@
 """The prepared HDF5 file: splits, views, attributes, and the refusal of what contradicts the settings."""
 
+import contextlib
 import dataclasses
 import json
 
@@ -16,6 +17,7 @@ from rem.data.prepare import prepare
 from rem.data.sources import SOURCES
 from rem.errors import RemError
 from rem.files.digests import checksum
+from rem.files.hdf5 import whole_hdf5
 from rem.settings.config import overlay
 from rem.settings.images import Data
 
@@ -96,6 +98,13 @@ def test_attributes_say_where_the_images_come_from(idx, target):
     sums = json.loads(attributes["checksums"])
     assert list(sums) == [file.name for file in idx]
     assert all(value.startswith("sha256:") for value in sums.values())
+
+
+def test_the_file_has_room_for_the_names_of_as_many_classes_as_settings_allow(tmp_path):
+    (most,) = (bound.le for bound in Data.model_fields["classes"].metadata if hasattr(bound, "le"))
+    for count, fits in ((most, True), (most + 1, False)):
+        with whole_hdf5(tmp_path / "names.h5") as file, contextlib.nullcontext() if fits else pytest.raises(OSError):
+            file.attrs["class_names"] = [f"a class of a long name, {number}" for number in range(count)]
 
 
 def test_same_settings_give_the_same_bytes(idx, target):

@@ -1,6 +1,7 @@
 """Readers of every layout, from archives in the official layouts to folders of one's own."""
 
 import dataclasses
+import errno
 import gzip
 import hashlib
 import io
@@ -279,6 +280,18 @@ def test_an_unreadable_image_in_an_archive_is_named(folder, target, tmp_path):
         [archive],
         target,
     )
+
+
+def test_an_image_that_cannot_be_read_now_is_not_called_unreadable(folder, target, monkeypatch):
+    def fail(self):
+        raise OSError(errno.EIO, "the disk is away")
+
+    contents = read(pictures(folder), [folder])
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    said = r"ant/0\.png cannot be read now \(input/output error\); see that its disk works"
+    with pytest.raises(RemError, match=said):  # of an image as it is decoded
+        contents.train.images[np.arange(1)]
+    fails(said, pictures(folder), [folder], target)  # of its digest
 
 
 @pytest.mark.parametrize(

@@ -56,5 +56,5 @@ def test_what_the_system_hides_is_no_change(folder, digest, name):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list everything")
 def test_a_folder_that_cannot_be_listed_is_named(folder):
     (folder / "train/cat").chmod(0)
-    with pytest.raises(RemError, match=r"train/cat cannot be listed \(Permission denied\); make it readable"):
+    with pytest.raises(RemError, match=r"train/cat cannot be read now \(permission denied\); make it readable"):
         find_files(folder)
