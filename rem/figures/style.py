@@ -175,10 +175,11 @@ def save_figure(figure: Figure, target_stem: Path) -> None:
         for kind, options in (("png", {}), ("svg", {"metadata": {"Date": None}})):
             with whole(target_stem.with_name(f"{target_stem.name}.{kind}")) as path:
                 figure.savefig(path, format=kind, dpi=300, **options)
-    missing = {found[1]: None for one in told if (found := re.match(r"Glyph (\d+) .*missing from", str(one.message)))}
-    if missing:
-        letters = "".join(chr(int(number)) for number in missing)
-        print(f"{target_stem.name}: no font here has {letters}; drawn as boxes", file=sys.stderr)
+    missing = {}  # letters, each once and in order
     for one in told:
-        if "missing from" not in str(one.message):
+        if glyph := re.match(r"Glyph (\d+) .*missing from", str(one.message)):
+            missing[chr(int(glyph[1]))] = None
+        else:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if missing:
+        print(f"{target_stem.name}: no font here has {''.join(missing)}; drawn as boxes", file=sys.stderr)

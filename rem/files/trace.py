@@ -119,12 +119,10 @@ def _follow(path: Path, found: Trace, digest: Callable[[Path], str]) -> None:
     elif digest(path) != record["digest"]:
         found.faults[path] = f"{path} has changed since `{name_of(record)}` made it; make it again."
     for one, expected in paths_in(path, record["inputs"]):
-        if not one.exists() and not record_file(one).is_file():
-            said = f"{one}, of which {path} was made, is not there; bring it back, or give the path within the project."
-            found.faults.setdefault(one, said)
-            continue
         if not record_file(one).is_file():
-            found.faults.setdefault(one, f"{one}, of which {path} was made, has lost its record; make it again.")
+            said = "is not there; bring it back, or give the path within the project."
+            said = "has lost its record; make it again." if one.exists() else said
+            found.faults.setdefault(one, f"{one}, of which {path} was made, {said}")
             continue
         _follow(one, found, digest)
         if one not in found.faults and digest(one) != expected:

@@ -30,7 +30,7 @@ class Network(Section):
         "trained with the rest, neither penalized nor pruned. Null exactly where there is no backbone."
     )
     input_size: int | None = Field(
-        ge=33,
+        ge=SMALLEST_BEFORE_BACKBONE,
         description="Side, in pixels, to which the network scales its images before the backbone; null: not at all.",
     )
     views: int | None = Field(

@@ -20,9 +20,7 @@ class Watch:
 
     def add(self, loss: Tensor) -> None:
         """Take in a step, after the optimiser's: its loss, a scalar."""
-        sums = [
-            parameter.detach().sum() for parameter in self.parameters.values()
-        ]  # not finite where any weight is not
+        sums = [parameter.detach().sum() for parameter in self.parameters.values()]  # finite where its weights are
         self.steps.append(torch.stack([loss.detach(), *sums]))
 
     def told(self, loss: float, run: Run, epoch: int, images: Tensor) -> RemError:
