@@ -129,6 +129,16 @@ def test_a_gpu_of_this_machine_takes_as_many_jobs_as_it_has_slots(fresh, tmp_pat
     assert max(itertools.accumulate(changes)) == 3
 
 
+def test_a_run_whose_jobs_run_elsewhere_begins_without_cores_of_its_own(fresh, tmp_path, monkeypatch):
+    refusing = tmp_path / "sbatch"
+    refusing.write_text("#!/bin/sh\necho refused on purpose >&2; exit 1", encoding="utf-8")
+    refusing.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    done = snakemake(fresh, *PROFILE, "--", "data")
+    assert "device is cpu" in done.stdout
+    assert "refused on purpose" in done.stdout
+
+
 # Through Slurm
 
 

@@ -244,10 +244,12 @@ def device_told():
 
 
 def memory_told():
-    """That memory and not the cores limits the jobs; nothing where it does not."""
+    """That memory and not the cores limits the jobs; nothing where it does not, and of a cluster, whose nodes are unknown."""
+    if ON_CLUSTER:
+        return ""
     memory, cores = of_workflow("global_resources").get("mem_mb").value, of_workflow("cores")
     at_once = cores if memory is None else max(1, memory // JOB_MB)
-    if ON_CLUSTER or at_once >= cores:
+    if at_once >= cores:
         return ""
     return f"memory for {at_once} job{'s' if at_once > 1 else ''} at once, not {cores}: {memory:,} MB"
 
