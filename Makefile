@@ -1,9 +1,9 @@
 # `make reproduce` and `make test` need nothing but Python 3.11 or later, make and git.
 
 PYTHON ?= python3
-# The cores that may be used, which a limit on the threads of other programs does not change.
-CORES ?= $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
 VENV := .venv
+# The cores that may be used, which a limit on the threads of other programs does not change.
+CORES ?= $(shell $(VENV)/bin/python -c 'from rem.files.machine import cores; print(cores())')
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: reproduce laptop report explore test test-slurm test-snakemakes bench lint environment clean

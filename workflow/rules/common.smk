@@ -10,7 +10,7 @@ from rem.data import sources
 from rem.errors import RemError
 from rem.files import digests
 from rem.files.code import digest as code
-from rem.files.memory import memory_mb
+from rem.files.machine import cores_allowed, memory_mb
 from rem.networks import weights
 from rem.settings import sections
 from rem.settings.config import Config
@@ -87,6 +87,12 @@ if given is not None or not ON_CLUSTER:
 MEMORY_MB, JOB_MB = memory_mb(), 1800
 if of_workflow("global_resources").get("mem_mb").value is None and not ON_CLUSTER:
     of_workflow("register_resource")("mem_mb", MEMORY_MB)
+
+# And as many as there is time of cores for, where a container has less than its machine: `--cores all` does not see it.
+CORES_ALLOWED, CORES_ASKED = cores_allowed(), of_workflow("_cores")
+FEWER_CORES = not ON_CLUSTER and CORES_ALLOWED is not None and CORES_ALLOWED < CORES_ASKED
+if FEWER_CORES:
+    of_workflow("register_resource")("_cores", CORES_ALLOWED)
 
 if CONFIG.mirror:  # by the environment and not as a param: another mirror must not make the same files anew
     os.environ.update(REM_MIRROR=CONFIG.mirror)
@@ -241,6 +247,11 @@ def device_told():
     if CONFIG.device != "auto":
         return f"device is {CONFIG.device}"
     return f"device is auto: torch sees {gpus_seen() or 'no'} GPU{'s' if gpus_seen() > 1 else ''}"
+
+
+def cores_told():
+    """That fewer cores are used than asked for; nothing where they are not."""
+    return f"cores {CORES_ALLOWED}, not {CORES_ASKED}: a control group allows no more of their time" if FEWER_CORES else ""
 
 
 def memory_told():

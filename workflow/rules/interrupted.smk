@@ -51,7 +51,7 @@ onerror:
 
 
 onstart:
-    for told in filter(None, (device_told(), memory_told())):
+    for told in filter(None, (device_told(), cores_told(), memory_told())):
         print(told, file=sys.stderr)
     for folder in (f"results/{CONFIG.name}", "data/prepared"):
         while not os.path.exists(folder):  # made by the run, in what is above it
