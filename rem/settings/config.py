@@ -187,6 +187,29 @@ class Config(Section):
                 )
         return runs
 
+    def check_unused(self) -> None:
+        """Try the datasets and variants of no experiment, whose mistakes would else show once one names them.
+
+        Raises:
+            RemError: one cannot be part of any run; why not of the first.
+        """
+        experiments = self.experiments.values()
+        for dataset in self.datasets.keys() - {name for chosen in experiments for name in chosen.datasets}:
+            self._require_any((dataset, variant) for variant in self.variants)
+        for variant in self.variants.keys() - {name for chosen in experiments for name in chosen.variants}:
+            self._require_any((dataset, variant) for dataset in self.datasets)
+
+    def _require_any(self, pairs: Iterable[tuple[str, str]]) -> None:
+        errors = []
+        for dataset, variant in pairs:
+            try:
+                self.run(dataset, variant, seed=0)
+            except RemError as error:
+                errors.append(error)
+            else:
+                return
+        raise errors[0]
+
     def _ancestry(self, variant: str) -> list[str]:
         """The variant behind those it is `like`, the first of them first."""
         names: list[str] = []

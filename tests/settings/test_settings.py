@@ -477,6 +477,18 @@ def test_the_run_with_the_mistake_is_named(values):
     assert refusal(values).startswith("config, run of dataset shapes, variant baseline: key data.size has the value 3")
 
 
+@pytest.mark.parametrize("path", ["variants.mine.pruning", "datasets.mine.data"])
+def test_a_mistake_in_what_no_experiment_names_is_told_all_the_same(values, path):
+    put(values, path, {"sorce": "mnist"})
+    with pytest.raises(RemError, match=r"mine.*: (unknown key data\.sorce|key pruning\.regularizer is missing)"):
+        parse(Config, values, "config").check_unused()
+
+
+def test_a_variant_that_suits_some_datasets_alone_is_no_mistake(values):
+    put(values, "variants.mine", {"augment": {"padding": 2}})  # refused where the view pads
+    parse(Config, values, "config").check_unused()
+
+
 @pytest.mark.parametrize(
     "path", ["name", "experiments.main.seeds", "quantizer.tolerance", "defaults.data.mean", "defaults.pruning"]
 )

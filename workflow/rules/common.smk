@@ -42,6 +42,7 @@ try:
     # Of the target `all`, and of every experiment: those are what the rules can make.
     RUNS = keyed(CONFIG.selected())
     ALL_RUNS = RUNS | keyed(CONFIG.runs(CONFIG.experiments))
+    CONFIG.check_unused()
     # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
     FILES = {
         run.dataset: sources.data_files(run.data.source, run.data.folder, run.data.transfer)
@@ -251,7 +252,9 @@ def device_told():
 
 def cores_told():
     """That fewer cores are used than asked for; nothing where they are not."""
-    return f"cores {CORES_ALLOWED}, not {CORES_ASKED}: a control group allows no more of their time" if FEWER_CORES else ""
+    return (
+        f"cores {CORES_ALLOWED}, not {CORES_ASKED}: a control group allows no more of their time" if FEWER_CORES else ""
+    )
 
 
 def memory_told():
