@@ -27,6 +27,7 @@ if not of_workflow("overwrite_configfiles"):  # what --configfile names
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/under_dvc.smk"
 include: "workflow/rules/interrupted.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"

@@ -10,6 +10,7 @@ from rem.data.listing import read_listing
 from rem.data.sources import SOURCES, find_source
 from rem.errors import RemError
 from rem.files.digests import checksum, digest_all, files_digest, files_state, folder_state
+from rem.files.folders import find_files
 
 
 def source_files(source: str) -> list[str]:
@@ -58,6 +59,20 @@ def images_state(source: str, folder: str | None) -> str | None:
     if folder is None or (path.is_file() and find_source(source).layout != "csv"):
         return None
     return folder_state(path) if path.is_dir() else files_state(path.parent, _listed(path))
+
+
+def image_folders(source: str, folder: str) -> set[Path]:
+    """The real folders, links followed, in which the images of a folder, an archive or a CSV of one's own lie.
+
+    Raises:
+        RemError: they cannot be listed.
+    """
+    path = Path(folder)
+    if path.is_dir():
+        files = [path / name for name in find_files(path).files]
+    else:
+        files = [path.parent / name for name in _listed(path)] if find_source(source).layout == "csv" else [path]
+    return {file.parent.resolve() for file in files}
 
 
 def _listed(file: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rem.data import source_files as module
-from rem.data.source_files import check_files, data_files, source_files
+from rem.data.source_files import check_files, data_files, image_folders, source_files
 from rem.errors import RemError
 from rem.files.digests import folder_state
 
@@ -66,6 +66,22 @@ def test_every_change_of_a_folder_shows(tmp_path):
     (tmp_path / "train/cat/2.png").unlink()
     seen.append(folder_state(tmp_path))
     assert len(set(seen)) == 5
+
+
+def test_the_folders_of_own_images_are_those_that_links_and_lists_lead_to(tmp_path):
+    for name in ("own/train/oak", "elsewhere", "lists"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "1.png").touch()
+    (tmp_path / "own/train/elm").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "lists/images.csv").write_text("path,label\n1.png,oak\n../elsewhere/1.png,elm\n", encoding="utf-8")
+    (tmp_path / "lists/images.zip").touch()
+
+    def folders(source, path):
+        return {str(found.relative_to(tmp_path.resolve())) for found in image_folders(source, str(tmp_path / path))}
+
+    assert folders("folder", "own") == {"own/train/oak", "elsewhere"}
+    assert folders("csv", "lists/images.csv") == {"lists", "elsewhere"}
+    assert folders("folder", "lists/images.zip") == {"lists"}
 
 
 def test_a_spoilt_file_is_named_with_the_way_to_mend_it(tmp_path, monkeypatch):

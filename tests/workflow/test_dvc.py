@@ -173,11 +173,24 @@ def test_a_change_of_own_images_is_seen(clone):
     assert re.search(r"modified: +data/own", run(clone, "dvc", "status", "data"))
 
 
-def test_own_images_where_dvc_does_not_look_are_refused_before_anything_runs(clone):
-    (clone / "leaves").mkdir()
-    edit(clone / "config/mini.yaml", "source: shapes,", "source: folder, folder: leaves,")
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        (
+            "leaves",
+            "images of data.folder leaves lie in .*/leaves/train, where DVC does not look for changes; move them",
+        ),
+        ("data/own/linked", "images of data.folder data/own/linked lie in .*/leaves/train, where DVC does not look"),
+        ("data/own/none", "an experiment that runs elsewhere: dvc exp run --copy-paths data/own/none"),
+    ],
+)
+def test_own_images_where_dvc_does_not_look_are_refused_before_anything_runs(clone, folder, said):
+    (clone / "leaves/train").mkdir(parents=True)
+    (clone / "leaves/train/oak.png").touch()
+    (clone / "data/own/linked").symlink_to(clone / "leaves")
+    edit(clone / "config/mini.yaml", "source: shapes,", f"source: folder, folder: {folder},")
     edit(clone / "config/mini.yaml", "generate: [400, 200]", "generate: null")
-    with pytest.raises(AssertionError, match=r"data.folder is leaves, where DVC does not look for changes; move it"):
+    with pytest.raises(AssertionError, match=said):
         run(clone, "dvc", "repro", "data")
 
 

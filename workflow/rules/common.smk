@@ -43,11 +43,6 @@ try:
     RUNS = keyed(CONFIG.selected())
     ALL_RUNS = RUNS | keyed(CONFIG.runs(CONFIG.experiments))
     CONFIG.check_unused()
-    # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
-    FILES = {
-        run.dataset: source_files.data_files(run.data.source, run.data.folder, run.data.transfer)
-        for run in ALL_RUNS.values()
-    }
 except RemError as error:
     raise WorkflowError(str(error)) from None
 
@@ -58,19 +53,6 @@ TRANSFER = ["early.test", "early.transfer", "best.transfer", "last.transfer"]
 TABLES = expand("tables/table{which}.{suffix}", which=[*range(2, 8), "_decoder"], suffix=["csv", "md", "tex"])
 TABLES += [*expand("tables/paper_vs_ours.{suffix}", suffix=["csv", "md"]), "tables/summary.json"]
 TESTS = expand("tables/{table}.{suffix}", table=["paired", "claims"], suffix=["csv", "md"])
-
-if os.getenv("DVC_STAGE") and Path("results").is_symlink():  # it would find out after all trainings
-    raise WorkflowError(
-        "results is a link, which DVC does not follow; run snakemake itself, or move the folder that it leads to here."
-    )
-
-OWN = Path("data/own").resolve()
-for run in RUNS.values() if os.getenv("DVC_STAGE") else ():
-    if run.data.folder and OWN not in Path(run.data.folder).resolve().parents:
-        raise WorkflowError(
-            f"data.folder is {run.data.folder}, where DVC does not look for changes; move it to data/own/, or run "
-            "snakemake itself."
-        )
 
 ON_CLUSTER = of_workflow("resource_scopes.is_local")("gpu")  # as profiles/slurm says: GPUs are those of the nodes
 if ON_CLUSTER and CONFIG.device == "auto":
@@ -225,10 +207,6 @@ def folder_state(wildcards):
     """What changes with images of an own folder or CSV, into which Snakemake does not look."""
     data = data_of(wildcards)
     return source_files.images_state(data.source, data.folder)
-
-
-def dataset_files(wildcards):
-    return FILES[wildcards.dataset]
 
 
 def uses_gpu():

@@ -1,5 +1,17 @@
 # Dataset files from their official addresses or a mirror, and one HDF5 file of splits per dataset.
 
+try:  # here and not in an input function, whose errors Snakemake passes over where the output is there already
+    FILES = {
+        run.dataset: source_files.data_files(run.data.source, run.data.folder, run.data.transfer)
+        for run in ALL_RUNS.values()
+    }
+except RemError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def dataset_files(wildcards):
+    return FILES[wildcards.dataset]
+
 
 localrules:
     features_settings,
