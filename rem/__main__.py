@@ -40,7 +40,7 @@ def main() -> int:
             raise
         print(f"rem: {error.filename or 'a file'} cannot be written: {reason}.", file=sys.stderr)
         return 1
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if out_of_memory(error) and not str(error).startswith("CUDA"):
             print(f"rem: memory ran out; {FEWER}, or lower training.batch_size, {AGAIN}.", file=sys.stderr)
             return 1

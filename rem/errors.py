@@ -59,9 +59,10 @@ def unreadable(path: Path, error: Exception, damaged: str, remedy: str) -> RemEr
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, that of the processor or of a GPU."""
+    kinds = RuntimeError, ImportError  # the second one of a library's file that did not fit
+    said = r"out of memory|bad_alloc|(not enough|can't allocate|cannot allocate) memory|failed to map segment"
     return isinstance(error, MemoryError) or bool(
-        isinstance(error, RuntimeError)
-        and re.search(r"out of memory|bad_alloc|(not enough|can't allocate) memory", str(error))
+        isinstance(error, kinds) and re.search(said, str(error), re.IGNORECASE)
     )
 
 

@@ -183,6 +183,7 @@ def test_faults_of_the_program_are_not_hidden(rem, monkeypatch):
         ),
         (OSError(12, "Cannot allocate memory", "a.csv"), "a.csv cannot be written: cannot allocate memory; run fewer"),
         (RuntimeError("std::bad_alloc"), "memory ran out; run fewer jobs at once (--cores), or lower training.batch"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "memory ran out; run fewer jobs"),
         (
             RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors"),
             "the GPU failed (CUDA error: unsp",
@@ -200,7 +201,9 @@ def test_a_full_disk_and_a_failed_gpu_are_one_line(rem, monkeypatch, capfd, faul
     assert_one_line(capfd, line)
 
 
-@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), RuntimeError("shapes do not match")])
+@pytest.mark.parametrize(
+    "fault", [OSError(5, "Input/output error"), RuntimeError("shapes do not match"), ImportError("no x")]
+)
 def test_other_errors_of_files_and_tensors_are_not_hidden(rem, monkeypatch, fault):
     def fails(*arguments):
         raise fault
