@@ -15,7 +15,7 @@ from benchmarks import textbook
 from benchmarks.measure import Calls
 from rem.data.batches import epoch_batches, eval_batches, read_split
 from rem.data.prepare import prepare
-from rem.data.sources import data_files
+from rem.data.source_files import data_files
 from rem.networks.routing import route
 from rem.settings.config import Config, read_config
 from rem.settings.run import Run

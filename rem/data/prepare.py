@@ -16,7 +16,8 @@ from rem.data.contents import Contents, Labelled
 from rem.data.images import Images, Placed, Resized
 from rem.data.layouts import shapes
 from rem.data.readers import read
-from rem.data.sources import check_files, data_files, find_source, source_files
+from rem.data.source_files import check_files, data_files, source_files
+from rem.data.sources import find_source
 from rem.data.streams import Stream
 from rem.errors import RemError
 from rem.files.hdf5 import whole_hdf5
@@ -38,7 +39,7 @@ def prepare(data: Data, files: Sequence[Path], target: Path) -> None:
 
     Args:
         data: the settings.
-        files: the source's files, then those of `transfer`, as `rem.data.sources.data_files` lists them.
+        files: the source's files, then those of `transfer`, as `rem.data.source_files.data_files` lists them.
         target: the HDF5 file to write.
 
     Raises:

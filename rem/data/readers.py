@@ -25,7 +25,7 @@ def read(data: Data, files: Sequence[Path]) -> Contents:
 
     Args:
         data: the settings; for `view: resize` image files are scaled as they are decoded.
-        files: the source's files, as `rem.data.sources.source_files` lists them.
+        files: the source's files, as `rem.data.source_files.source_files` lists them.
 
     Raises:
         RemError: images or labels that are missing, damaged or do not match.

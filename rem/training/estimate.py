@@ -14,7 +14,8 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from rem.data.sources import data_files, find_source
+from rem.data.source_files import data_files
+from rem.data.sources import find_source
 from rem.files.download import address
 from rem.networks.backbone import PADDING
 from rem.networks.build import build

@@ -7,7 +7,8 @@ import pytest
 
 from rem.data import sample
 from rem.data.layouts.idx import read_idx, write_idx
-from rem.data.sources import SOURCES, source_files
+from rem.data.source_files import source_files
+from rem.data.sources import SOURCES
 from rem.errors import RemError
 from rem.files.digests import checksum
 

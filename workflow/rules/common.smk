@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from rem.data import sources
+from rem.data import source_files, sources
 from rem.errors import RemError
 from rem.files import digests
 from rem.files.code import digest as code
@@ -44,7 +44,7 @@ try:
     ALL_RUNS = RUNS | keyed(CONFIG.runs(CONFIG.experiments))
     # Here and not in an input function, whose errors Snakemake passes over where the output is there already.
     FILES = {
-        run.dataset: sources.data_files(run.data.source, run.data.folder, run.data.transfer)
+        run.dataset: source_files.data_files(run.data.source, run.data.folder, run.data.transfer)
         for run in ALL_RUNS.values()
     }
 except RemError as error:
@@ -217,7 +217,7 @@ def features_weights(wildcards):
 def folder_state(wildcards):
     """What changes with images of an own folder or CSV, into which Snakemake does not look."""
     data = data_of(wildcards)
-    return sources.images_state(data.source, data.folder)
+    return source_files.images_state(data.source, data.folder)
 
 
 def dataset_files(wildcards):

@@ -11,7 +11,7 @@ from tiny import data as settings
 
 from rem.data.prepare import prepare
 from rem.data.readers import read
-from rem.data.sources import data_files, images_state
+from rem.data.source_files import data_files, images_state
 from rem.errors import RemError
 from rem.files.trace import recorded, told, trace
 
