@@ -96,8 +96,10 @@ class Resized:
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         """The images at some positions, (B, C, side, side)."""
         block = self.images[index]
-        pictures = (Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0)) for image in block)
-        return np.stack([_to_array(_fit(picture, self.side)) for picture in pictures])
+        made = np.empty((len(block), *self.shape[1:]), np.uint8)
+        for place in np.ndindex(block.shape[:2]):  # a channel at a time: Pillow takes two for grey and transparency
+            made[place] = np.asarray(_fit(Image.fromarray(block[place]), self.side))
+        return made
 
 
 class Placed:

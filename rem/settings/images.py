@@ -19,7 +19,7 @@ class Data(Section):
         "as their EXIF orientation says, 16-bit grey is scaled to 8 bits, what is transparent shows black."
     )
     classes: int = Field(ge=2, le=4091, description="Number of classes J; HDF5 has no room for the names of more.")
-    channels: Literal[1, 3] = Field(description="1: grey, 3: RGB.")
+    channels: Literal[1, 2, 3] = Field(description="1: grey, 2: a stereo pair of grey images, 3: RGB.")
     size: int = Field(ge=9, description="Side, in pixels, of the square image the network sees.")
     view: Literal["resize", "crop", "place"] = Field(
         description="resize: scale every image to `size` once; crop: random crops of `size` in training, centre else; "

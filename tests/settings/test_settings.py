@@ -441,7 +441,7 @@ def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value)
         ("experiments.main.seeds", []),
         ("experiments.main.seeds", ["a"]),
         ("experiments.main.seeds", [-1]),
-        ("defaults.data.channels", 2),
+        ("defaults.data.channels", 4),
         ("defaults.data.classes", 1),
         ("defaults.data.view", "zoom"),
         ("defaults.augment.jitter", 0.2),
@@ -712,6 +712,14 @@ def test_images_before_a_backbone_have_room_too(input_size, size):
     else:
         with pytest.raises(RemError, match=r"images of 32 pixels are too small for the backbone"):
             tiny.run(network=network, data={"size": size})
+
+
+def test_a_stereo_pair_is_for_no_backbone():
+    network = {"backbone": "resnet18", "weights": "none", "convolution_channels": None}
+    data = {"channels": 2, "mean": [0.5, 0.5], "std": [0.25, 0.25], "size": 33}
+    with pytest.raises(RemError, match=r"data\.channels is 2, a stereo pair, which no backbone takes"):
+        tiny.run(network=network, data=data)
+    assert tiny.run(data=data).data.channels == 2
 
 
 def test_a_home_folder_is_found(monkeypatch):
