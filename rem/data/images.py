@@ -86,6 +86,18 @@ class Decoded:
         return ""
 
 
+class Chosen:
+    """Images at some ascending positions of others."""
+
+    def __init__(self, images: Images, positions: np.ndarray) -> None:
+        self.images, self.positions = images, positions
+        self.shape = (len(positions), *images.shape[1:])
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        """The images at some positions of these, (B, C, H, W)."""
+        return self.images[self.positions[index]]
+
+
 class Resized:
     """Images cut to their middle square and scaled to `side` (bilinear, anti-aliased)."""
 

@@ -524,7 +524,29 @@ def test_run_yaml_of_shipped_configs_comes_back_as_it_was(tmp_path, overlays):
 
 def test_yaml_keeps_the_order_of_the_definition():
     assert list(yaml.safe_load(to_yaml(tiny.run()))) == list(Run.model_fields)
-    assert list(yaml.safe_load(to_yaml(tiny.run().data))) == list(Data.model_fields)
+    viewpoints = {"pose": "rotation", "trained": [-9, 9]}
+    assert list(yaml.safe_load(to_yaml(tiny.data(viewpoints=viewpoints)))) == list(Data.model_fields)
+
+
+def test_settings_without_viewpoints_are_written_as_before_there_were_any():
+    written = yaml.safe_load(to_yaml(tiny.data(viewpoints=None)))
+    assert list(written) == [key for key in Data.model_fields if key != "viewpoints"]
+    assert parse(Data, written, "data").viewpoints is None
+    run = tiny.run(data={"viewpoints": {"pose": "scale", "trained": [0.3, 0.4]}})
+    assert Run.model_validate_json(run.model_dump_json()) == run
+
+
+@pytest.mark.parametrize(
+    ("viewpoints", "reason"),
+    [
+        ({"pose": "elevation", "trained": [40, 30]}, "trained goes from 40 down to 30; name the lower end first"),
+        ({"pose": "shear", "trained": [0, 1]}, "key viewpoints.pose has the value 'shear'"),
+        ({"pose": "scale", "trained": [0.3]}, "key viewpoints.trained.1 is missing"),
+    ],
+)
+def test_viewpoints_that_mean_nothing_are_refused(viewpoints, reason):
+    with pytest.raises(RemError, match=reason):
+        tiny.data(viewpoints=viewpoints)
 
 
 def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
