@@ -122,8 +122,8 @@ def data(**changes: object) -> Data:
         "source": "mnist", "folder": None, "classes": 10, "channels": 1, "size": 12, "view": "crop", "validation": 10,
         "test": None, "split_seed": 0, "generate": None, "transfer": None, "mean": [0.1], "std": [0.3],
     }  # fmt: skip
-    if changes.get("channels") == 3:
-        values |= {"mean": [0.5] * 3, "std": [0.25] * 3}
+    if (channels := changes.get("channels", 1)) != 1:
+        values |= {"mean": [0.5] * channels, "std": [0.25] * channels}
     return parse(Data, values | changes, "tiny")
 
 

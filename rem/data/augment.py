@@ -71,8 +71,8 @@ def _jitter(images: Tensor, jitter: Jitter, generator: torch.Generator) -> Tenso
 
 
 def _grey(images: Tensor) -> Tensor:
-    """Lightness, (B, C, H, W) -> (B, 1, H, W)."""
-    if images.shape[1] == 1:
+    """Lightness: of RGB (B, 3, H, W) -> (B, 1, H, W); grey images, also those of a stereo pair, are their own."""
+    if images.shape[1] != 3:
         return images
     return (images * send(torch.tensor(GREY), images.device)[:, None, None]).sum(1, keepdim=True)
 

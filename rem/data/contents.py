@@ -24,3 +24,4 @@ class Contents(NamedTuple):
     train: Labelled | None
     test: Labelled
     class_names: Sequence[str]
+    pose_columns: Sequence[str] = ()  # names of the P columns of a pose

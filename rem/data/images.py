@@ -86,6 +86,18 @@ class Decoded:
         return ""
 
 
+class Chosen:
+    """Images at some ascending positions of others."""
+
+    def __init__(self, images: Images, positions: np.ndarray) -> None:
+        self.images, self.positions = images, positions
+        self.shape = (len(positions), *images.shape[1:])
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        """The images at some positions of these, (B, C, H, W)."""
+        return self.images[self.positions[index]]
+
+
 class Resized:
     """Images cut to their middle square and scaled to `side` (bilinear, anti-aliased)."""
 
@@ -96,8 +108,10 @@ class Resized:
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         """The images at some positions, (B, C, side, side)."""
         block = self.images[index]
-        pictures = (Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0)) for image in block)
-        return np.stack([_to_array(_fit(picture, self.side)) for picture in pictures])
+        made = np.empty((len(block), *self.shape[1:]), np.uint8)
+        for place in np.ndindex(block.shape[:2]):  # a channel at a time: Pillow takes two for grey and transparency
+            made[place] = np.asarray(_fit(Image.fromarray(block[place]), self.side))
+        return made
 
 
 class Placed:

@@ -14,7 +14,6 @@ import numpy as np
 
 from rem.data.contents import Contents, Labelled
 from rem.data.images import Images, Placed, Resized
-from rem.data.layouts import shapes
 from rem.data.readers import read
 from rem.data.source_files import check_files, data_files, source_files
 from rem.data.sources import find_source
@@ -72,8 +71,8 @@ def prepare(data: Data, files: Sequence[Path], target: Path) -> None:
         file.attrs["source"] = data.source
         file.attrs["checksums"] = json.dumps(checksums)
         file.attrs["settings"] = data.model_dump_json()
-        if train.pose is not None:
-            file.attrs["pose_columns"] = list(shapes.POSE)
+        if contents.pose_columns:
+            file.attrs["pose_columns"] = list(contents.pose_columns)
 
 
 def _draw_validation(data: Data, labels: np.ndarray, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -111,8 +110,8 @@ def _seen(data: Data, part: Labelled, stream: Stream) -> Images:
 
 def _read_transfer(data: Data, files: Sequence[Path], trained: Contents) -> Labelled:
     """The further test set, which must be of the same classes and of the size that the network sees."""
-    other = data.model_copy(update={"source": data.transfer})
-    part, class_names = read(other, files)[1:]
+    other = data.model_copy(update={"source": data.transfer, "viewpoints": None})
+    _, part, class_names, _ = read(other, files)
     if list(class_names) != list(trained.class_names):
         raise RemError(f"data.transfer: source {data.transfer} has other classes than source {data.source}.")
     _check_part(other, "test", part)
@@ -135,11 +134,16 @@ def _check_settings(data: Data) -> None:
         raise RemError(f"data.generate is for source shapes, but the source is {data.source}; set it to null.")
     if data.test is not None and source.layout not in ("folder", "csv"):
         raise RemError(f"data.test is for sources folder and csv, but the source is {data.source}; set it to null.")
+    if data.viewpoints and data.viewpoints.pose not in source.viewpoints:
+        known = (
+            f"knows {' and '.join(source.viewpoints)}; name one" if source.viewpoints else "knows none; set it to null"
+        )
+        raise RemError(f"data.viewpoints is of the pose {data.viewpoints.pose}, but source {data.source} {known}.")
 
 
 def _check_contents(data: Data, contents: Contents) -> tuple[Labelled, Labelled]:
     """The training and the test images; raise where they are not what the settings say."""
-    train, test, class_names = contents
+    train, test, class_names, _ = contents
     if train is None:
         raise RemError(f"source {data.source} has test images only; name it in data.transfer.")
     if len(class_names) != data.classes:

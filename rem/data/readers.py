@@ -13,6 +13,7 @@ from rem.data.layouts.cifar import read_cifar
 from rem.data.layouts.folder import read_folder
 from rem.data.layouts.idx import read_labelled
 from rem.data.layouts.listed import read_listed
+from rem.data.layouts.norb import read_norb
 from rem.data.layouts.shapes import read_shapes
 from rem.data.layouts.tiny_imagenet import read_tiny_imagenet
 from rem.data.sources import find_source
@@ -36,6 +37,8 @@ def read(data: Data, files: Sequence[Path]) -> Contents:
             return Contents(read_labelled(*files[:2]), read_labelled(*files[2:]), source.class_names)
         case "cifar":
             return Contents(*read_cifar(files[0]), source.class_names)
+        case "norb":
+            return read_norb(files, source.class_names, data.viewpoints)
         case "affnist":
             images = AffNIST(files[0])
             return Contents(None, Labelled(images, images.labels), source.class_names)

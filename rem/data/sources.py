@@ -19,7 +19,7 @@ class Source:
 
     what: str
     terms: str
-    layout: Literal["idx", "cifar", "tiny-imagenet", "affnist", "affine", "shapes", "folder", "csv"]
+    layout: Literal["idx", "cifar", "tiny-imagenet", "affnist", "affine", "shapes", "norb", "folder", "csv"]
     url: str | None = None  # prefix of the files' addresses; None: nothing to download
     files: dict[str, str | None] | None = None
     class_names: tuple[str, ...] = ()  # empty: found in the images, or made with them
@@ -30,6 +30,7 @@ class Source:
     papers: tuple[str, ...] = ()  # the paper's data sets that these images are, or are a sample of
     in_place_of: str | None = None  # the paper's data set that these images are made after, without being it
     count: int | None = None  # of its training images, as far as that is known beforehand
+    viewpoints: tuple[str, ...] = ()  # the poses by which `data.viewpoints` can part them
 
     @property
     def unpacked(self) -> bool:
@@ -65,6 +66,23 @@ MNIST_SAMPLE = _idx(
     "fa641b20e8c64fb774e267e0192b6decff73363cb0c62ba4d0e226b4341270bd",
     "d7727dc72656ff1f35886cb3caed896198a040f1fd5f9eac7108d8e4f21215d5",
 )
+
+
+# These are not its authors', but those of TensorFlow Datasets (datasets/smallnorb/checksums.tsv).
+SMALLNORB = {
+    "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat.gz": "sha256:"
+    "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
+    "smallnorb-5x46789x9x18x6x2x96x96-training-cat.mat.gz": "sha256:"
+    "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
+    "smallnorb-5x46789x9x18x6x2x96x96-training-info.mat.gz": "sha256:"
+    "de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32",
+    "smallnorb-5x01235x9x18x6x2x96x96-testing-dat.mat.gz": "sha256:"
+    "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
+    "smallnorb-5x01235x9x18x6x2x96x96-testing-cat.mat.gz": "sha256:"
+    "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
+    "smallnorb-5x01235x9x18x6x2x96x96-testing-info.mat.gz": "sha256:"
+    "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2",
+}
 
 
 def _test_files(files: dict[str, str | None]) -> dict[str, str | None]:
@@ -172,10 +190,21 @@ SOURCES: dict[str, Source] = {
         maps=1,
         in_place_of="affnist",
     ),
+    "smallnorb": Source(
+        what="24,300 + 24,300 stereo pairs of toys, other toys in the test, grey, 96x96, from known directions",
+        count=24_300,
+        terms="F. J. Huang, Y. LeCun; for research, not to be sold",
+        layout="norb",
+        url="https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/",
+        files=SMALLNORB,
+        class_names=("animal", "human", "airplane", "truck", "car"),
+        viewpoints=("azimuth", "elevation"),
+    ),
     "shapes": Source(
         what="textured shapes under random pose before clutter, RGB, generated (rem/data/layouts/shapes.py)",
         terms="this project's licence",
         layout="shapes",
+        viewpoints=("rotation", "scale"),
     ),
     "folder": Source(
         what="your images, in the folder, .zip or .tar.gz that data.folder names: train/<class>/ and test/<class>/",

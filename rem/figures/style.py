@@ -133,8 +133,8 @@ def unreachable() -> Patch:
 
 
 def draw_image(axes: Axes, image: np.ndarray, **options: object) -> None:
-    """Draw (C, H, W) in [0, 1] as it is: one channel from black to white, three in colour."""
-    pixels = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
+    """Draw (C, H, W) in [0, 1] as it is: grey from black to white, of a stereo pair the left image, three in colour."""
+    pixels = np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="auto", **options)
 
 

@@ -210,7 +210,7 @@ def run_rows(runs: Sequence[Run]) -> list[dict[str, str]]:
             {
                 "Dataset": images_of(own[0]).title,
                 "Images from": data.source + (f", {data.transfer}" if data.transfer else ""),
-                "Seen at": size + (" in colour" if data.channels == 3 else ""),
+                "Seen at": size + {1: "", 2: " in stereo", 3: " in colour"}[data.channels],
                 "Classes": str(data.classes),
                 "Networks": ", ".join(dict.fromkeys(run.variant for run in own)),
                 "Seeds": ", ".join(map(str, sorted({run.seed for run in own}))),

@@ -9,6 +9,25 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from rem.settings.sections import Section, Seed
 
 
+class Viewpoints(Section):
+    """Which poses are trained on; those of test images are the others, so that no view of them was ever seen."""
+
+    pose: Literal["azimuth", "elevation", "rotation", "scale"] = Field(
+        description="azimuth or elevation, of source `smallnorb`; rotation or scale, of `shapes`."
+    )
+    trained: tuple[float, float] = Field(
+        description="From where to where it goes, both included, on the training images: in degrees, the scale in "
+        "fractions of the side. An azimuth may pass 0: 300, 40 are those from 300 to 340 and from 0 to 40."
+    )
+
+    @model_validator(mode="after")
+    def _only_an_azimuth_goes_round(self) -> Self:
+        start, end = self.trained
+        if start > end and self.pose != "azimuth":
+            raise ValueError(f"data.viewpoints.trained goes from {start:g} down to {end:g}; name the lower end first")
+        return self
+
+
 class Data(Section):
     """What `rem prepare` writes to the dataset's HDF5 file."""
 
@@ -19,7 +38,7 @@ class Data(Section):
         "as their EXIF orientation says, 16-bit grey is scaled to 8 bits, what is transparent shows black."
     )
     classes: int = Field(ge=2, le=4091, description="Number of classes J; HDF5 has no room for the names of more.")
-    channels: Literal[1, 3] = Field(description="1: grey, 3: RGB.")
+    channels: Literal[1, 2, 3] = Field(description="1: grey, 2: a stereo pair of grey images, 3: RGB.")
     size: int = Field(ge=9, description="Side, in pixels, of the square image the network sees.")
     view: Literal["resize", "crop", "place"] = Field(
         description="resize: scale every image to `size` once; crop: random crops of `size` in training, centre else; "
@@ -40,6 +59,11 @@ class Data(Section):
     split_seed: Seed = Field(description="Seed of those draws (and of generated images): the same for all runs.")
     generate: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
         description="Training and test images that a generated source makes; null for a source with images of its own."
+    )
+    viewpoints: Viewpoints | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,  # so that files of settings without it are what they were before
+        description="The poses that training images have, where test images are to have others; null: all have all.",
     )
     mean: list[Annotated[float, Field(ge=0, le=1)]] = Field(
         description="Per-channel mean subtracted from pixels in [0, 1]."

@@ -199,6 +199,12 @@ class Run(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_backbone_sees_grey_or_colour(self) -> Self:
+        if self.network.backbone is not None and self.data.channels == 2:
+            raise ValueError("data.channels is 2, a stereo pair, which no backbone takes; set network.backbone to null")
+        return self
+
+    @model_validator(mode="after")
     def _views_lose_no_augmentation(self) -> Self:
         views, changes = self.network.views, self.augment
         if views is None:

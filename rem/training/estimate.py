@@ -84,8 +84,10 @@ def training_seconds(run: Run, device: torch.device) -> float | None:
 
 
 def _training_images(run: Run) -> int | None:
-    """Those of the source, validation images among them."""
-    return run.data.generate[0] if run.data.generate else find_source(run.data.source).count
+    """Those of the source, validation images among them; of viewpoints it is not known how many have them."""
+    if run.data.generate:
+        return run.data.generate[0]
+    return None if run.data.viewpoints else find_source(run.data.source).count
 
 
 def _cost(run: Run, device: torch.device) -> Cost:

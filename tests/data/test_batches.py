@@ -99,7 +99,7 @@ def test_about_half_the_images_are_mirrored():
     assert 150 < mirrored.sum() < 250
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 2, 3])
 @pytest.mark.parametrize("strengths", [(0.4, 0.4, 0.4), (0.25, 0.8, 0.0), (0.0, 0.0, 0.3)])
 def test_jitter_follows_its_definition_in_loops(channels, strengths):
     images, jitter = pictures(5, channels, side=4), np.array(strengths)[:, None]
@@ -109,7 +109,7 @@ def test_jitter_follows_its_definition_in_loops(channels, strengths):
     torch.randint(1, (5, 1), generator=generator), torch.randint(1, (5, 1), generator=generator)
     factors = 1 + jitter * (2 * torch.rand(3, 5, generator=generator).double().numpy() - 1)
     assert (abs(factors - 1) <= jitter).all()
-    weights = np.array([1.0] if channels == 1 else [0.299, 0.587, 0.114])
+    weights = np.array({1: [1.0], 2: [0.5, 0.5], 3: [0.299, 0.587, 0.114]}[channels])
     for number, image in enumerate(images.double().numpy() / 255):
         pixels = np.clip(image * factors[0, number], 0, 1)
         mean = np.tensordot(weights, pixels, 1).mean()

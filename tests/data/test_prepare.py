@@ -158,6 +158,14 @@ def test_missing_file_is_named(idx, target):
         ({"view": "place", "size": 11}, r"are 12x12, more than data\.size 11"),
         ({"source": "affnist-like"}, "source affnist-like has test images only; name it in data.transfer"),
         ({"source": "minst"}, "unknown source 'minst'; the sources are mnist, "),
+        (
+            {"viewpoints": {"pose": "azimuth", "trained": (0, 40)}},
+            r"data\.viewpoints is of the pose azimuth, but source mnist knows none; set it to null",
+        ),
+        (
+            {"source": "shapes", "generate": (5, 5), "viewpoints": {"pose": "elevation", "trained": (0, 40)}},
+            r"pose elevation, but source shapes knows rotation and scale; name one",
+        ),
     ],
 )
 def test_settings_that_contradict_the_images_are_refused(idx, target, changes, reason):
@@ -250,3 +258,16 @@ def test_generated_shapes_carry_their_pose(target):
             assert file[name]["pose"].shape == (count, len(columns))
         assert list(file.attrs["class_names"]) == ["tee", "house", "dumbbell", "target", "key"]
         assert not np.array_equal(file["train/images"][0], file["test/images"][0])
+
+
+def test_held_out_poses_are_those_of_the_test_images_alone(target):
+    data = settings(
+        source="shapes", channels=3, size=24, view="resize", generate=(60, 80), classes=5,
+        viewpoints={"pose": "rotation", "trained": (-13, 13)},
+    )  # fmt: skip
+    prepare(data, [], target)
+    with h5py.File(target) as file:
+        column = list(file.attrs["pose_columns"]).index("rotation")
+        turned = {name: abs(file[name]["pose"][:, column]) for name in file}
+    assert max(turned["train"].max(), turned["val"].max()) <= 13 < turned["test"].min()
+    assert turned["test"].max() > 35

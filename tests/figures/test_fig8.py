@@ -38,7 +38,7 @@ def test_a_tile_stands_in_the_row_of_its_dimension_and_the_column_of_its_offset(
     assert (image[:, :, 12::13] == 1).all()
 
 
-@pytest.mark.parametrize(("images", "channels"), [(1, 1), (2, 3), (10, 1)])
+@pytest.mark.parametrize(("images", "channels"), [(1, 1), (2, 3), (3, 2), (10, 1)])
 def test_figure_8_is_the_same_twice(tmp_path, images, channels):
     path = write_perturbations(tmp_path / "perturbations.h5", images, channels)
     for name in ("one", "two"):

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import tiny
+from matplotlib.figure import Figure
 
-from rem.figures.style import LOOKS, looks, panel_title, shown_classes
+from rem.figures.style import LOOKS, draw_image, looks, panel_title, shown_classes
 from rem.settings.sections import to_yaml
 
 
@@ -18,6 +20,17 @@ def test_a_variant_looks_the_same_in_any_company():
 def test_variants_differ_in_their_marks_too():
     shown = looks([*LOOKS, "mine", "theirs", "ours"]).values()
     assert len({(look.marker, look.filled) for look in shown}) == len(shown)
+
+
+def test_of_a_stereo_pair_the_left_image_is_drawn():
+    pair = np.random.default_rng(0).random((2, 4, 5))
+    axes = Figure().subplots(1, 3)
+    for place, image in zip(axes, (pair, pair[:1], np.stack([*pair, pair[0]])), strict=True):
+        draw_image(place, image)
+    stereo, grey, colour = (np.asarray(place.images[0].get_array()) for place in axes)
+    np.testing.assert_array_equal(stereo, pair[0])
+    np.testing.assert_array_equal(grey, pair[0])
+    np.testing.assert_array_equal(colour[..., 1], pair[1])
 
 
 def test_classes_are_shown_evenly():

@@ -222,6 +222,12 @@ def test_networks_are_told_by_dataset():
     assert (row["Dataset"], row["Networks"], row["Seeds"]) == ("thirds", "baseline, rem", "42, 43")
 
 
+@pytest.mark.parametrize(("channels", "seen"), [(1, "19×19"), (2, "19×19 in stereo"), (3, "19×19 in colour")])
+def test_what_kind_of_images_a_network_saw_is_told(channels, seen):
+    data = {"channels": channels, "mean": [0.5] * channels, "std": [0.25] * channels}
+    assert run_rows([tiny.run(data=data)])[0]["Seen at"] == seen
+
+
 def test_times_are_summed_by_rule(tmp_path):
     for name, line in {
         "train/a": "60.0\t100.0", "train/b": "30.0\t-", "metrics": "9.0\t50.0", "figures/fig4": "1.0\t20.0",

@@ -441,7 +441,7 @@ def test_an_unknown_name_is_named_with_the_known_ones(values, kind, path, value)
         ("experiments.main.seeds", []),
         ("experiments.main.seeds", ["a"]),
         ("experiments.main.seeds", [-1]),
-        ("defaults.data.channels", 2),
+        ("defaults.data.channels", 4),
         ("defaults.data.classes", 1),
         ("defaults.data.view", "zoom"),
         ("defaults.augment.jitter", 0.2),
@@ -536,7 +536,29 @@ def test_run_yaml_of_shipped_configs_comes_back_as_it_was(tmp_path, overlays):
 
 def test_yaml_keeps_the_order_of_the_definition():
     assert list(yaml.safe_load(to_yaml(tiny.run()))) == list(Run.model_fields)
-    assert list(yaml.safe_load(to_yaml(tiny.run().data))) == list(Data.model_fields)
+    viewpoints = {"pose": "rotation", "trained": [-9, 9]}
+    assert list(yaml.safe_load(to_yaml(tiny.data(viewpoints=viewpoints)))) == list(Data.model_fields)
+
+
+def test_settings_without_viewpoints_are_written_as_before_there_were_any():
+    written = yaml.safe_load(to_yaml(tiny.data(viewpoints=None)))
+    assert list(written) == [key for key in Data.model_fields if key != "viewpoints"]
+    assert parse(Data, written, "data").viewpoints is None
+    run = tiny.run(data={"viewpoints": {"pose": "scale", "trained": [0.3, 0.4]}})
+    assert Run.model_validate_json(run.model_dump_json()) == run
+
+
+@pytest.mark.parametrize(
+    ("viewpoints", "reason"),
+    [
+        ({"pose": "elevation", "trained": [40, 30]}, "trained goes from 40 down to 30; name the lower end first"),
+        ({"pose": "shear", "trained": [0, 1]}, "key viewpoints.pose has the value 'shear'"),
+        ({"pose": "scale", "trained": [0.3]}, "key viewpoints.trained.1 is missing"),
+    ],
+)
+def test_viewpoints_that_mean_nothing_are_refused(viewpoints, reason):
+    with pytest.raises(RemError, match=reason):
+        tiny.data(viewpoints=viewpoints)
 
 
 def test_a_run_yaml_with_a_mistake_names_the_file_and_the_key(tmp_path):
@@ -724,6 +746,14 @@ def test_images_before_a_backbone_have_room_too(input_size, size):
     else:
         with pytest.raises(RemError, match=r"images of 32 pixels are too small for the backbone"):
             tiny.run(network=network, data={"size": size})
+
+
+def test_a_stereo_pair_is_for_no_backbone():
+    network = {"backbone": "resnet18", "weights": "none", "convolution_channels": None}
+    data = {"channels": 2, "mean": [0.5, 0.5], "std": [0.25, 0.25], "size": 33}
+    with pytest.raises(RemError, match=r"data\.channels is 2, a stereo pair, which no backbone takes"):
+        tiny.run(network=network, data=data)
+    assert tiny.run(data=data).data.channels == 2
 
 
 def test_a_home_folder_is_found(monkeypatch):

@@ -63,3 +63,10 @@ def test_images_of_ones_own_are_not_counted_beforehand(costs):
     assert (
         training_seconds(run.model_copy(update={"data": run.data.model_copy(update={"source": "folder"})}), CPU) is None
     )
+
+
+def test_images_of_chosen_viewpoints_are_not_counted_beforehand(costs):
+    paper = tiny.shipped_config("paper")
+    assert training_seconds(paper.run("smallnorb", "baseline", 42), CPU) > 0
+    assert training_seconds(paper.run("smallnorb-azimuth", "baseline", 42), CPU) is None
+    assert training_seconds(tiny.shipped_config().run("shapes-poses", "baseline", 42), CPU) > 0

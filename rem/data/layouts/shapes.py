@@ -5,7 +5,7 @@ rotation, scale and shear, in random colours and texture, before a random backgr
 stray parts, under pixel noise. So parts, poses and backgrounds are known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,18 +13,24 @@ import numpy as np
 from rem.data.contents import Contents, Labelled
 from rem.data.streams import Stream
 from rem.errors import RemError
-from rem.settings.images import Data
+from rem.settings.images import Data, Viewpoints
 
 
 def read_shapes(data: Data) -> Contents:
-    """Generated images, of side 32 for sizes up to 32 and of side 64 above, as photographs would come."""
+    """Generated images, of side 32 for sizes up to 32 and of side 64 above, as photographs would come.
+
+    Raises:
+        RemError: as `generate` and `parted`.
+    """
     side = 32 if data.size <= 32 else 64
-    counts = data.generate or (0, 0)
-    train, test = (
-        Labelled(*generate(count, side, data.classes, (data.split_seed, stream)))
-        for stream, count in zip((Stream.TRAIN_IMAGES, Stream.TEST_IMAGES), counts, strict=True)
+    parts = zip(
+        (Stream.TRAIN_IMAGES, Stream.TEST_IMAGES), data.generate or (0, 0), parted(data.viewpoints), strict=True
     )
-    return Contents(train, test, list(CLASSES)[: data.classes])
+    train, test = (
+        Labelled(*generate(count, side, data.classes, (data.split_seed, stream), ranges))
+        for stream, count, ranges in parts
+    )
+    return Contents(train, test, list(CLASSES)[: data.classes], POSE)
 
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -92,7 +98,23 @@ CLASSES: dict[str, tuple[Part, ...]] = {
     "no-entry": (Part("ring", 0, 0, 0.8, 0.14), Part("bar", 0, 0, 0.75, 0.14, 45)),
 }
 
-POSE = ("x", "y", "rotation", "scale", "shear", "texture", "background")
+
+class Range(NamedTuple):
+    """Where a pose lies: from `low` to `high`, but not in the `gap`."""
+
+    low: float
+    high: float
+    gap: tuple[float, float] | None = None
+
+
+RANGES = {
+    "x": Range(0.38, 0.62),
+    "y": Range(0.38, 0.62),
+    "rotation": Range(-40, 40),
+    "scale": Range(0.26, 0.42),
+    "shear": Range(-0.3, 0.3),
+}
+POSE = (*RANGES, "texture", "background")
 TEXTURES = ("plain", "stripes", "checks", "noise")
 STRAY = ("disc", "bar", "triangle", "ring")  # the clutter, drawn in this order
 BATCH = 256  # images drawn at a time: their arrays stay in the processor's cache
@@ -106,7 +128,26 @@ class Shapes(NamedTuple):
     pose: np.ndarray  # (N, 7) float32, columns POSE
 
 
-def generate(count: int, size: int, classes: int, seed: int | Sequence[int]) -> Shapes:
+def parted(viewpoints: Viewpoints | None) -> tuple[dict[str, Range], dict[str, Range]]:
+    """The ranges of the poses of training images and those of test images: alike, but for one pose of `viewpoints`.
+
+    Raises:
+        RemError: `trained` is not a part of that pose's range.
+    """
+    if viewpoints is None:
+        return RANGES, RANGES
+    name, (start, end), whole = viewpoints.pose, viewpoints.trained, RANGES[viewpoints.pose]
+    if not whole.low <= start < end <= whole.high or (start, end) == (whole.low, whole.high):
+        raise RemError(
+            f"data.viewpoints.trained goes from {start:g} to {end:g}, but the {name} of source shapes goes from "
+            f"{whole.low:g} to {whole.high:g}; name a part of that."
+        )
+    return RANGES | {name: Range(start, end)}, RANGES | {name: whole._replace(gap=(start, end))}
+
+
+def generate(
+    count: int, size: int, classes: int, seed: int | Sequence[int], ranges: Mapping[str, Range] = RANGES
+) -> Shapes:
     """Generate `count` images of side `size`, as many of each of the first `classes` CLASSES as of any other.
 
     The frame of a class is laid on the image as p = (x, y) + scale * R(rotation) * [[1, shear], [0, 1]] * q,
@@ -121,7 +162,7 @@ def generate(count: int, size: int, classes: int, seed: int | Sequence[int]) -> 
         raise RemError(f"source shapes has {len(CLASSES)} classes at most, but data.classes is {classes}; lower it.")
     generator = np.random.default_rng(seed)
     labels = generator.permutation(np.arange(count) % classes).astype(np.uint8)
-    pose = _poses(count, generator)
+    pose = _poses(count, ranges, generator)
     images = np.empty((count, 3, size, size), np.uint8)
     for start in range(0, count, BATCH):
         batch = slice(start, start + BATCH)
@@ -129,17 +170,17 @@ def generate(count: int, size: int, classes: int, seed: int | Sequence[int]) -> 
     return Shapes(images, labels, pose)
 
 
-def _poses(count: int, generator: np.random.Generator) -> np.ndarray:
-    columns = (
-        generator.uniform(0.38, 0.62, count),
-        generator.uniform(0.38, 0.62, count),
-        generator.uniform(-40, 40, count),
-        generator.uniform(0.26, 0.42, count),
-        generator.uniform(-0.3, 0.3, count),
-        generator.integers(0, len(TEXTURES), count),
-        generator.integers(0, len(TEXTURES), count),
-    )
+def _poses(count: int, ranges: Mapping[str, Range], generator: np.random.Generator) -> np.ndarray:
+    columns = [_evenly(count, ranges[name], generator) for name in RANGES]
+    columns += [generator.integers(0, len(TEXTURES), count) for _ in ("texture", "background")]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _evenly(count: int, within: Range, generator: np.random.Generator) -> np.ndarray:
+    """Numbers drawn evenly from a range, as many a unit on both sides of its gap."""
+    start, end = within.gap or (within.high, within.high)
+    values = generator.uniform(within.low, within.high - (end - start), count)
+    return np.where(values < start, values, values + (end - start))
 
 
 def _draw(labels: np.ndarray, pose: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:

@@ -156,7 +156,10 @@ def _voted(labels: np.ndarray) -> list[int]:
 
 
 def picture(images: np.ndarray, columns: int) -> tuple[str, bytes]:
-    """Images (N, C, S, S) uint8 in rows of so many as one picture: its type and its bytes; grey ones are exact."""
+    """Images (N, C, S, S) uint8 in rows of so many as one picture: its type and its bytes; grey ones are exact.
+
+    Of a stereo pair the left image is shown.
+    """
     count, channels, size, _ = images.shape
     rows = -(-count // columns)
     sheet = np.zeros((rows * columns, channels, size, size), np.uint8)
@@ -164,7 +167,7 @@ def picture(images: np.ndarray, columns: int) -> tuple[str, bytes]:
     sheet = sheet.reshape(rows, columns, channels, size, size).transpose(0, 3, 1, 4, 2)
     sheet = sheet.reshape(rows * size, columns * size, channels)
     written = io.BytesIO()
-    if channels == 1:
+    if channels != 3:
         Image.fromarray(sheet[..., 0]).save(written, "PNG", optimize=True)
         return "image/png", written.getvalue()
     Image.fromarray(sheet).save(written, "WEBP", quality=QUALITY)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from rem.data.layouts.shapes import CLASSES, POSE, Part, _cover, _distance, _draw, _frame, generate
+from rem.data.layouts.shapes import CLASSES, POSE, RANGES, Part, _cover, _distance, _draw, _frame, generate, parted
 from rem.errors import RemError
+from rem.settings.images import Viewpoints
 
 
 def test_equal_arguments_give_equal_bits():
@@ -33,6 +34,35 @@ def test_more_classes_than_defined_are_refused():
     assert len(CLASSES) == 20
     with pytest.raises(RemError, match=r"20 classes at most, but data\.classes is 21"):
         generate(1, 32, 21, 0)
+
+
+@pytest.mark.parametrize(
+    ("pose", "trained"),
+    [("rotation", (-13, 13)), ("rotation", (-40, 0)), ("scale", (0.26, 0.31)), ("scale", (0.3, 0.42))],
+)
+def test_trained_poses_and_held_out_ones_share_a_range_between_them(pose, trained):
+    """Both parts fill their share of the range evenly, and no other pose changes."""
+    column, (low, high, _) = POSE.index(pose), RANGES[pose]
+    everywhere = generate(2000, 9, 10, 0).pose
+    inside, outside = (
+        generate(2000, 9, 10, 0, ranges).pose for ranges in parted(Viewpoints(pose=pose, trained=trained))
+    )
+    for part in (inside, outside):
+        np.testing.assert_array_equal(np.delete(part, column, 1), np.delete(everywhere, column, 1))
+    inside, outside = inside[:, column], outside[:, column]
+    close = (high - low) / 1e6  # poses are rounded to float32
+    assert ((inside >= trained[0] - close) & (inside <= trained[1] + close)).all()
+    assert ((outside <= trained[0] + close) | (outside >= trained[1] - close)).all()
+    assert low - close <= outside.min() < outside.max() <= high + close
+    below, above = trained[0] - low, high - trained[1]
+    assert (outside < np.mean(trained)).mean() == pytest.approx(below / (below + above), abs=0.04)
+    assert inside.mean() == pytest.approx(np.mean(trained), abs=0.03 * (trained[1] - trained[0]))
+
+
+@pytest.mark.parametrize("trained", [(-40, 40), (-41, 0), (0, 41), (5, 5)])
+def test_a_range_that_is_no_part_of_the_poses_is_refused(trained):
+    with pytest.raises(RemError, match="the rotation of source shapes goes from -40 to 40; name a part of that"):
+        parted(Viewpoints(pose="rotation", trained=trained))
 
 
 def test_pose_places_the_shape():

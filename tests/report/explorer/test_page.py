@@ -95,8 +95,9 @@ def test_what_was_measured_is_what_metrics_says(held, results):
                 assert set(found) == ({value} - {None})
 
 
-def test_grey_images_are_exact():
-    images = np.random.default_rng(0).integers(0, 256, (5, 1, 4, 4), np.uint8)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_grey_images_are_exact_and_of_a_pair_the_left_one_is_shown(channels):
+    images = np.random.default_rng(0).integers(0, 256, (5, channels, 4, 4), np.uint8)
     kind, sprite = picture(images, 3)
     import io
 
