@@ -59,9 +59,9 @@ def trajectory(frame: pd.DataFrame, title: str) -> Figure:
         )
         _name_ends(panel, frame, column)
         panel.set_ylabel(label)
-        panel.margins(x=0.32, y=0.12)  # room for the names at both ends
+        panel.margins(x=0.4, y=0.12)  # room for the names at both ends
         panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    panels[0].set_ylim(bottom=-0.05 * frame["entropy"].max())
+    panels[0].set_ylim(-0.05 * frame["entropy"].max(), max(1.08 * frame["entropy"].max(), 0.1))
     panels[0].set_title(title)
     panels[1].set_xlabel("pruned parameters (%)")
     bar = figure.colorbar(marks, ax=panels, aspect=30, pad=0.03, label="epoch")
