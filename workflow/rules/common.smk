@@ -70,6 +70,11 @@ for run in RUNS.values() if os.getenv("DVC_STAGE") else ():
             f"data.folder is {run.data.folder}, where DVC does not look for changes; move it to data/own/, or run "
             "snakemake itself."
         )
+    if run.network.is_own and OWN not in run.network.own_file.resolve().parents:
+        raise WorkflowError(
+            f"network.architecture is {run.network.architecture}, where DVC does not look for changes; move the file to "
+            "data/own/, or run snakemake itself."
+        )
 
 ON_CLUSTER = of_workflow("resource_scopes.is_local")("gpu")  # as profiles/slurm says: GPUs are those of the nodes
 if ON_CLUSTER and CONFIG.device == "auto":
@@ -293,6 +298,17 @@ def backbone_weights(wildcards):
     """The file of pretrained weights that a run's backbone needs, if it needs one."""
     network = run_of(wildcards).network
     return [weights.weights_file(network.backbone)] if network.weights == "pretrained" else []
+
+
+def architecture_file(wildcards):
+    """The file of a run's network, where that is of the user's own: its networks are trained anew when it changes."""
+    return [str(run_of(wildcards).network.own_file)] if run_of(wildcards).network.is_own else []
+
+
+def architecture_option(wildcards):
+    """The class of such a network, whose code no checkpoint runs by itself."""
+    network = run_of(wildcards).network
+    return ["--architecture", network.architecture] if network.is_own else []
 
 
 def backbone_option(wildcards, input):
