@@ -12,7 +12,16 @@ import torch
 
 import rem
 
-OF_NO_PAPER = {"RemError", "instability", "load", "load_split", "read_metrics", "strongest_coupling", "temper"}
+OF_NO_PAPER = {
+    "Network",
+    "RemError",
+    "instability",
+    "load",
+    "load_split",
+    "read_metrics",
+    "strongest_coupling",
+    "temper",
+}
 
 
 @pytest.mark.parametrize("name", rem.__all__)

@@ -33,13 +33,18 @@ PURE = {  # equations: they know no files and no config
     *(
         "networks.routing",
         "networks.connections",
+        "networks.network",
+        "networks.class_capsules",
         "networks.capsnet",
+        "networks.efficient",
+        "networks.gamma",
         "networks.backbone",
         "networks.decoder",
         "networks.losses",
     ),
+    *(f"networks.routings.{name}" for name in ("attention", "dynamic", "em", "sda", "self", "uniform")),
     *("pruning.blocks", "pruning.compaction", "pruning.dose", "pruning.lobster", "pruning.masks", "pruning.threshold"),
-    *("trees.quantizer", "trees.entropy", "trees.interventions", "trees.strength"),
+    *("trees.quantizer", "trees.entropy", "trees.interventions", "trees.strength", "trees.replaced"),
     *("reconstruction.equivariance", "data.augment"),
 }
 LENGTH = 300

@@ -83,6 +83,8 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
         },
         "augment": {"padding": 1, "flip": True, "rotation": 0, "jitter": jitter(0.1, 0.1, 0.1)},
         "network": {
+            "architecture": "capsnet",
+            "routing": "dynamic",
             "backbone": None,
             "weights": None,
             "input_size": None,
@@ -90,6 +92,7 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
             "convolution_channels": 2,
             "primary_types": 2,
             "primary_dimensions": 3,
+            "middle_capsules": None,
             "class_dimensions": 4,
             "routing_iterations": 3,
         },

@@ -82,3 +82,4 @@ DATA = argument("--data", required=True, help="the dataset's HDF5 file, from rem
 DEVICE = argument("--device", type=str, default="auto", choices=["auto", "cpu", "cuda"])
 THREADS = argument("--threads", type=whole(1, 1024), default=1, help="CPU threads (default: 1)")
 COMPUTING = (DATA, DEVICE, THREADS)
+OWN = argument("--architecture", type=str, help="of a network of your own, its network.architecture, whose file is run")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from rem.cli.command import COMPUTING, argument, command, whole
+from rem.cli.command import COMPUTING, OWN, argument, command, whole
 
 CONFIG = [Path("config/config.yaml"), Path("config/sample.yaml")]
 
@@ -57,14 +57,15 @@ def features(settings: Path, target: Path, backbone_weights: Path, data: Path, d
 @command(
     argument("target", help="the CSV to write"),
     argument("--epochs", required=True, help="folder of the networks that rem train --keep-every has kept"),
+    OWN,
     *COMPUTING,
 )
-def accuracies(target: Path, epochs: Path, data: Path, device: str, threads: int) -> None:
+def accuracies(target: Path, epochs: Path, architecture: str | None, data: Path, device: str, threads: int) -> None:
     """Write how accurate the network was after every kept epoch, on the test and on the transfer split."""
     from rem.training.accuracies import write_accuracies
     from rem.training.device import choose_device
 
-    write_accuracies(epochs, data, target, choose_device(device, threads))
+    write_accuracies(epochs, data, target, choose_device(device, threads), architecture)
 
 
 @command(
@@ -111,10 +112,19 @@ def import_(file: Path, dataset: str, variant: str, seed: int, epoch: int, confi
     argument("checkpoint", help="of the network to put a decoder on"),
     argument("target", help="the checkpoint with decoder to write"),
     argument("--settings", required=True, help="YAML of a `stacked_decoder` section"),
+    OWN,
     *COMPUTING,
     name="stack-decoder",
 )
-def stack_decoder(checkpoint: Path, target: Path, settings: Path, data: Path, device: str, threads: int) -> None:
+def stack_decoder(
+    checkpoint: Path,
+    target: Path,
+    settings: Path,
+    architecture: str | None,
+    data: Path,
+    device: str,
+    threads: int,
+) -> None:
     """Train a decoder on top of a network that stays as it is, and write both as one checkpoint."""
     from rem.reconstruction.stack import stack
     from rem.settings.run import StackedDecoder
@@ -122,7 +132,7 @@ def stack_decoder(checkpoint: Path, target: Path, settings: Path, data: Path, de
     from rem.training.device import choose_device
 
     read = parse(StackedDecoder, read_yaml(settings), str(settings))
-    stack(checkpoint, data, read, target, choose_device(device, threads))
+    stack(checkpoint, data, read, target, choose_device(device, threads), architecture)
 
 
 @command(
@@ -143,11 +153,21 @@ def compact(checkpoint: Path, target: Path, data: Path, device: str, threads: in
     argument("folder", help="where to write"),
     argument("--drawn", type=whole(1), default=10, help="test images whose reconstructions are kept (default: 10)"),
     argument("--measured", type=whole(1), default=500, help="test images that are measured (default: 500)"),
+    OWN,
     *COMPUTING,
 )
-def perturb(checkpoint: Path, folder: Path, drawn: int, measured: int, data: Path, device: str, threads: int) -> None:
+def perturb(
+    checkpoint: Path,
+    folder: Path,
+    drawn: int,
+    measured: int,
+    architecture: str | None,
+    data: Path,
+    device: str,
+    threads: int,
+) -> None:
     """Move one dimension of test images' poses: what the decoder draws (Figure 8), and how consistently it moves."""
     from rem.reconstruction.perturb import write_perturbed
     from rem.training.device import choose_device
 
-    write_perturbed(checkpoint, data, drawn, measured, folder, choose_device(device, threads))
+    write_perturbed(checkpoint, data, drawn, measured, folder, choose_device(device, threads), architecture)

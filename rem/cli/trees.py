@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rem.cli.command import COMPUTING, argument, command, not_negative, whole
+from rem.cli.command import COMPUTING, OWN, argument, command, not_negative, whole
 from rem.errors import RemError
 
 COUPLINGS = argument("--couplings", nargs="+", required=True, help="files of rem couplings")
@@ -15,6 +15,7 @@ LEVELS = argument("--levels", required=True, help="the dataset's levels.csv")
     argument("--files", type=str, nargs="+", required=True, help="<checkpoint>.<split>; * for every checkpoint"),
     argument("--maximum-levels", type=whole(2, 256), required=True, help="the largest K"),
     argument("--cells", action="store_true", help="the quantizer has K cells in the place of K centres"),
+    OWN,
     *COMPUTING,
 )
 def couplings(
@@ -23,6 +24,7 @@ def couplings(
     files: list[str],
     maximum_levels: int,
     cells: bool,
+    architecture: str | None,
     data: Path,
     device: str,
     threads: int,
@@ -39,7 +41,7 @@ def couplings(
             raise RemError(f"{checkpoints} has no checkpoint {checkpoint}.pt; train first (rem train).")
         asked += [(path, split) for path in found]
     for path, split in asked:
-        extract(path, data, split, maximum_levels, folder / f"{path.stem}.{split}.h5", chosen, cells)
+        extract(path, data, split, maximum_levels, folder / f"{path.stem}.{split}.h5", chosen, cells, architecture)
 
 
 @command(
@@ -94,15 +96,23 @@ def trajectory(target: Path, couplings: Path, levels: Path) -> None:
     argument("--checkpoint", required=True, help="of the network"),
     argument("--splits", type=str, nargs="+", required=True, help="test, transfer, val or train"),
     LEVELS,
+    OWN,
     *COMPUTING,
 )
 def probe(
-    target: Path, checkpoint: Path, splits: list[str], levels: Path, data: Path, device: str, threads: int
+    target: Path,
+    checkpoint: Path,
+    splits: list[str],
+    levels: Path,
+    architecture: str | None,
+    data: Path,
+    device: str,
+    threads: int,
 ) -> None:
     """Write what a network's routing is worth: with other couplings in its place, and how stable its own are."""
     from rem.training.device import choose_device
     from rem.trees.levels import band, has_cells, reported_levels
     from rem.trees.probe import probe
 
-    where = choose_device(device, threads)
-    probe(checkpoint, data, splits, reported_levels(levels), band(levels), has_cells(levels), target, where)
+    measured, where = (reported_levels(levels), band(levels), has_cells(levels)), choose_device(device, threads)
+    probe(checkpoint, data, splits, *measured, target, where, architecture)

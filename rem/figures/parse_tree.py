@@ -76,7 +76,8 @@ def draw(couplings_q: Path, couplings_rem: Path, prepared: Path, target_stem: Pa
 
 
 def _tree(file: h5py.File, run: Run, image: int) -> Tree:
-    own, types = file["couplings"][image], run.network.primary_types
+    own = file["couplings"][image]
+    types = run.network.maps(len(own))
     side = round((len(own) / types) ** 0.5)
     if types * side**2 != len(own):
         raise RemError(f"{file.filename} has {len(own)} primary capsules, not {types} square maps of them.")

@@ -8,22 +8,41 @@ from torch import nn
 from rem.networks.backbone import Backbone
 from rem.networks.capsnet import CapsNet
 from rem.networks.connections import draw
-from rem.settings.run import Network, Run
+from rem.networks.decoder import Decoder
+from rem.networks.efficient import EfficientCapsNet
+from rem.networks.gamma import GammaCapsNet
+from rem.networks.network import Network
+from rem.networks.own import own_network
+from rem.networks.routings import attention, dynamic, em, sda, uniform
+from rem.networks.routings import self as self_routing
+from rem.settings import network as settings
+from rem.settings.run import Run
+
+ROUTINGS = {  # by the name of its file, which `network.routing` has
+    "attention": attention.ROUTING,
+    "dynamic": dynamic.ROUTING,
+    "em": em.ROUTING,
+    "sda": sda.ROUTING,
+    "self": self_routing.ROUTING,
+    "uniform": uniform.ROUTING,
+}
 
 
-def build(run: Run, device: torch.device) -> CapsNet:
+def build(run: Run, device: torch.device) -> Network:
     """The untrained network of a run with its decoder, if it has one, its weights drawn from the global generator.
 
     A backbone's are random too: `rem.training.checkpoints.load_backbone` puts the pretrained ones in their place.
     Connections that are drawn by lot are those of the run's seed.
+
+    Raises:
+        RemError: as the network's class does.
     """
     data, hidden = run.data, run.decoder.hidden if run.decoder else None
     connected = bool(run.connections and run.connections.softmax == "connected")
-    model = capsnet(run.network, data.channels, data.size, data.classes, hidden, connected).to(device)
+    model = untrained(run.network, data.channels, data.size, data.classes, hidden, connected).to(device)
     if run.connections and run.connections.chosen_by == "lot":
-        capsules, classes = model.weight.shape[:2]
-        count, chance = run.connections.count(capsules, classes), torch.Generator().manual_seed(run.seed)
-        model.keep(draw(capsules, classes, count, run.connections.keep_one, chance).to(device))
+        count, chance = run.connections.count(model.capsules, model.classes), torch.Generator().manual_seed(run.seed)
+        model.keep(draw(model.capsules, model.classes, count, run.connections.keep_one, chance).to(device))
     if device.type == "cuda" or run.training.precision == "bfloat16":  # elsewhere it makes convolutions slower
         for layer in model.modules():
             if isinstance(layer, nn.Conv2d):
@@ -31,15 +50,46 @@ def build(run: Run, device: torch.device) -> CapsNet:
     return model
 
 
+def untrained(
+    network: settings.Network,
+    channels: int,
+    size: int,
+    classes: int,
+    hidden: Sequence[int] | None = None,
+    connected: bool = False,
+) -> Network:
+    """The network of these settings for images (B, channels, size, size), with a decoder of `hidden` layers, if any."""
+    if network.architecture == "capsnet":
+        return capsnet(network, channels, size, classes, hidden, connected)
+    if network.is_own:
+        model = own_network(network.architecture, channels, size, classes)
+    else:
+        sizes = {
+            "convolution_channels": network.convolution_channels,
+            "primary_dimensions": network.primary_dimensions,
+            "class_dimensions": network.class_dimensions,
+            "iterations": network.routing_iterations,
+            "routing": ROUTINGS[network.routing],
+        }
+        if network.architecture == "efficient":
+            model = EfficientCapsNet(channels, size, classes, **sizes)
+        else:
+            further = {"primary_types": network.primary_types, "middle_capsules": network.middle_capsules}
+            model = GammaCapsNet(channels, size, classes, **sizes, **further)
+    if hidden is not None:  # last: the other weights are drawn as without it
+        model.decoder = Decoder(classes, _dimensions(model, channels, size), hidden, channels, size)
+    return model
+
+
 def capsnet(
-    network: Network,
+    network: settings.Network,
     channels: int,
     size: int,
     classes: int,
     hidden: Sequence[int] | None = None,
     connected: bool = False,
 ) -> CapsNet:
-    """The network of these settings for images (B, channels, size, size); arguments and errors as of `CapsNet`."""
+    """The CapsNet of these settings for images (B, channels, size, size); arguments and errors as of `CapsNet`."""
     return CapsNet(
         channels,
         size,
@@ -52,4 +102,13 @@ def capsnet(
         backbone=Backbone(network.weights == "pretrained", network.input_size) if network.backbone else None,
         hidden=hidden,
         connected=connected,
+        routing=ROUTINGS[network.routing],
     )
+
+
+@torch.no_grad()
+def _dimensions(model: Network, channels: int, size: int) -> int:
+    """D of the poses that a network returns."""
+    poses = model.eval()(torch.zeros(1, channels, size, size))[1]
+    model.train()
+    return poses.shape[2]

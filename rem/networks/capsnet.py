@@ -3,22 +3,25 @@
 S. Sabour, N. Frosst, G. E. Hinton: Dynamic Routing Between Capsules, NeurIPS 2017, https://arxiv.org/abs/1710.09829.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from rem.errors import RemError
 from rem.networks.backbone import Backbone
+from rem.networks.class_capsules import RoutedNetwork
 from rem.networks.connections import route_connected
 from rem.networks.decoder import Decoder
+from rem.networks.network import Change, Routed, Routing
 from rem.networks.routing import route, route_living, squash
+from rem.networks.routings.dynamic import ROUTING as DYNAMIC
 
 KERNEL = 9  # side of both convolutions
 STRIDE = 2  # of the second one
 
 
-class CapsNet(nn.Module):
+class CapsNet(RoutedNetwork):
     """Conv 9x9, PrimaryCaps (conv 9x9 of stride 2), class capsules by routing (paper, Figure 2).
 
     The sizes are those of Sabour et al. and of the paper on MNIST unless others are given. A backbone takes the first
@@ -43,7 +46,8 @@ class CapsNet(nn.Module):
         backbone: what takes the first convolution's place.
         hidden: sizes of the decoder's hidden layers; None: `decoder` is None.
         connected: whether `connections` (I, J), a part of the state, says which capsule is connected to which class,
-            at first each to all; else it is None, and they are.
+            at first each to all; else it is None, and they are. Of dynamic routing alone.
+        routing: the `ROUTING` of a module of `rem.networks.routings`; dynamic unless another is given.
 
     Attributes:
         computed: the numbers of the primary capsules that the second convolution computes, in its order; the others'
@@ -68,9 +72,10 @@ class CapsNet(nn.Module):
         backbone: Backbone | None = None,
         hidden: Sequence[int] | None = None,
         connected: bool = False,
+        routing: Routing = DYNAMIC,
     ) -> None:
-        super().__init__()
-        self.iterations, self.dimensions = iterations, primary_dimensions
+        super().__init__(iterations, routing)
+        self.dimensions = primary_dimensions
         self.backbone, self.convolution, self.decoder = backbone, None, None
         if backbone is not None:
             features, side = backbone.channels, backbone.side(size)
@@ -83,10 +88,9 @@ class CapsNet(nn.Module):
             self.convolution = nn.Conv2d(channels, features, KERNEL)
         self.primary = nn.Conv2d(features, primary_types * self.dimensions, KERNEL, stride=STRIDE)
         capsules = primary_types * ((side - KERNEL) // STRIDE + 1) ** 2
-        self.weight = nn.Parameter(torch.randn(capsules, classes, class_dimensions, self.dimensions) * 0.1)
-        self.routing_bias = nn.Parameter(torch.full((classes, class_dimensions), 0.1))
-        every = torch.ones(capsules, classes, dtype=torch.bool) if connected else None
-        self.register_buffer("connections", every)
+        self.add_class_capsules(capsules, classes, class_dimensions, self.dimensions)
+        if connected:
+            self.connections = torch.ones(capsules, classes, dtype=torch.bool)
         self.register_buffer("computed", None)
         self.register_buffer("living", None)
         if hidden is not None:  # last: the other weights are drawn as without it
@@ -98,10 +102,6 @@ class CapsNet(nn.Module):
         self.weight.mul_(connections[:, :, None, None])
         if self.connections is not None:
             self.connections.copy_(connections)
-
-    def stem(self, images: Tensor) -> Tensor:
-        """What no pruning changes: the backbone's features, or the images (B, C, S, S) themselves."""
-        return self.backbone(images) if self.backbone else images
 
     def primary_capsules(self, stem: Tensor) -> Tensor:
         """The squashed poses u_i: what `stem` returns to (B, I, P)."""
@@ -116,46 +116,33 @@ class CapsNet(nn.Module):
     def route(
         self,
         primary: Tensor,
+        *,
         iterations: int | None = None,
-        change: Callable[[Tensor], Tensor] | None = None,
+        change: Change | None = None,
         differentiable: bool = False,
-    ) -> tuple[Tensor, Tensor]:
-        """The class capsules v (B, J, D) and the couplings c (B, J, I) of primary capsules (B, I, P).
+    ) -> Routed:
+        """Route primary capsules (B, I, P), as `Network.route` says.
 
         Args:
             primary: the poses u_i.
             iterations: t; None: the network's own.
-            change: of `rem.networks.routing.route`.
-            differentiable: of that too; of a network that is not `connected`.
+            change: of `Network.route`.
+            differentiable: of `rem.networks.routing.route`; of dynamic routing, and a network that is not `connected`.
         """
+        if self.routing != DYNAMIC:
+            return super().route(primary, iterations=iterations, change=change)
         arguments = self.weight, primary, self.routing_bias, iterations or self.iterations, change
         if self.connections is not None:
-            return route_connected(*arguments, self.connections)
-        if self.living is not None:
-            return route_living(*arguments, differentiable, self.living)
-        return route(*arguments, differentiable)
-
-    def forward(
-        self, images: Tensor, change: Callable[[Tensor], Tensor] | None = None, differentiable: bool = False
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Route a batch (B, C, S, S); returns what `head` returns."""
-        return self.head(self.stem(images), change, differentiable)
-
-    def head(
-        self, stem: Tensor, change: Callable[[Tensor], Tensor] | None = None, differentiable: bool = False
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Route a batch from what `stem` returns; under autocast too the routing is in the weights' precision.
-
-        Args:
-            stem: what `stem` returns.
-            change: of `route`, what is done to the couplings of the last iteration before they weigh the votes.
-            differentiable: of `route`, whether the couplings carry a gradient.
-
-        Returns:
-            The lengths |v_j| (B, J), the poses v_j (B, J, D) and the couplings c_ij (B, J, I) of the
-            last iteration, before any `change`.
-        """
-        primary = self.primary_capsules(stem)
-        with torch.autocast(primary.device.type, enabled=False):
-            poses, couplings = self.route(primary, change=change, differentiable=differentiable)
+            poses, couplings = route_connected(*arguments, self.connections)
+        elif self.living is not None:
+            poses, couplings = route_living(*arguments, differentiable, self.living)
+        else:
+            poses, couplings = route(*arguments, differentiable)
         return torch.linalg.vector_norm(poses, dim=-1), poses, couplings
+
+    def prunable_layers(self) -> dict[str, tuple[nn.Parameter, ...]]:
+        """As `Network.prunable_layers`: the convolutions and the class capsules; a backbone, frozen or not, is none."""
+        layers = {"primary": (self.primary.weight, self.primary.bias)} | super().prunable_layers()
+        if self.convolution is not None:
+            layers = {"convolution": (self.convolution.weight, self.convolution.bias)} | layers
+        return layers

@@ -43,6 +43,14 @@ def coupling(logits: Tensor) -> Tensor:
     return logits.softmax(dim=0)
 
 
+def shares(logits: Tensor) -> Tensor:
+    """softmax_j of (B, J, I), as the routings beside Eq. 4 have it; what rounds to 0 is the smallest normal number.
+
+    A coupling of 0 would say that there is no connection.
+    """
+    return logits.softmax(dim=1).clamp_min(torch.finfo(logits.dtype).tiny)
+
+
 def centred_logits(couplings: Tensor, connections: Tensor | None = None) -> Tensor:
     """b_ij - mean_k b_ik, the logits without what the softmax (Eq. 4) does not see; (B, J, I) to (B, J, I).
 

@@ -1,25 +1,17 @@
 """Which weights of a network may be pruned, which are, and how many.
 
-Prunable layers are the convolutions and the class capsules; a backbone, frozen or trained, is none.
-Their biases, the routing bias included, are shrunk but never set to zero by a threshold.
+Prunable layers are those that the network says (`prunable_layers`). Their biases, the routing bias included, are
+shrunk but never set to zero by a threshold.
 """
 
 from collections.abc import Collection
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rem.networks.capsnet import CapsNet
+from rem.networks.network import Network
 
-LAYERS = ("convolution", "primary", "class")  # all that may be pruned
-
-
-def prunable_layers(model: CapsNet) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:
-    """The weight, which a threshold may set to zero, and the bias of every prunable layer."""
-    layers = {"primary": (model.primary.weight, model.primary.bias), "class": (model.weight, model.routing_bias)}
-    if model.convolution is not None:
-        layers = {"convolution": (model.convolution.weight, model.convolution.bias)} | layers
-    return layers
+LAYERS = ("convolution", "primary", "class")  # the kinds of all that may be pruned
 
 
 class Masks:
@@ -34,7 +26,7 @@ class Masks:
 
     Args:
         model: the network.
-        layers: the names of the layers that may be pruned, where the network has them; all, where none are given.
+        layers: the kinds of layers that may be pruned, where the network has them; all, where none are given.
 
     Attributes:
         weights: the weights of those layers, by layer.
@@ -42,10 +34,10 @@ class Masks:
         kept: per layer a boolean tensor of its weight's shape, False where pruned.
     """
 
-    def __init__(self, model: CapsNet, layers: Collection[str] = LAYERS) -> None:
-        chosen = {name: layer for name, layer in prunable_layers(model).items() if name in layers}
+    def __init__(self, model: Network, layers: Collection[str] = LAYERS) -> None:
+        chosen = {name: layer for name, layer in model.prunable_layers().items() if name.partition(".")[0] in layers}
         self.model = model
-        self.weights = {name: weight for name, (weight, _) in chosen.items()}
+        self.weights = {name: weight for name, (weight, *_) in chosen.items()}
         self.parameters = [parameter for layer in chosen.values() for parameter in layer]
         self.kept = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in self.weights.items()}
 
@@ -70,23 +62,24 @@ class Masks:
         return sparsity(self.model)["all"]
 
 
-def sparsity(model: CapsNet) -> dict[str, float]:
+def sparsity(model: Network) -> dict[str, float]:
     """Shares of zeros, as fractions.
 
     Returns:
-        `all`: zeros / parameters of the prunable layers, biases included; `convolution`, `primary`,
-        `class`: of each layer's weight; `class_blocks`: of W_ij blocks that are wholly zero, on
-        which Eq. 15 rests.
+        `all`: zeros / parameters of the prunable layers, biases included; of each layer's weight by its name, of a
+        CapsNet `convolution`, `primary`, `class`; where there are W_ij, `class_blocks`: of those that are wholly zero,
+        on which Eq. 15 rests.
     """
-    layers = prunable_layers(model)
-    share = {name: float((weight == 0).float().mean()) for name, (weight, _) in layers.items()}
-    share["class_blocks"] = float((model.weight == 0).flatten(2).all(dim=2).float().mean())
+    layers = model.prunable_layers()
+    share = {name: float((weight == 0).float().mean()) for name, (weight, *_) in layers.items()}
+    if model.matrices is not None:
+        share["class_blocks"] = float((model.matrices == 0).flatten(2).all(dim=2).float().mean())
     zeros, parameters = _count(model)
     share["all"] = zeros / parameters
     return share
 
 
-def _count(model: CapsNet) -> tuple[int, int]:
+def _count(model: Network) -> tuple[int, int]:
     """Zeros and parameters of the prunable layers, biases included."""
-    parameters = [parameter for layer in prunable_layers(model).values() for parameter in layer]
+    parameters = [parameter for layer in model.prunable_layers().values() for parameter in layer]
     return sum(int((p == 0).sum()) for p in parameters), sum(p.numel() for p in parameters)

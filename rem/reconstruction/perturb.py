@@ -11,8 +11,8 @@ from torch.nn.functional import one_hot
 from rem.errors import RemError
 from rem.files.atomic import whole
 from rem.files.hdf5 import open_hdf5, whole_hdf5
-from rem.networks.capsnet import CapsNet
 from rem.networks.decoder import perturb
+from rem.networks.network import Network
 from rem.reconstruction.equivariance import PROPERTIES, equivariance
 from rem.reconstruction.stack import FrozenPoses
 from rem.settings.run import Run
@@ -23,7 +23,13 @@ OFFSETS = np.linspace(-0.25, 0.25, 11).round(2).astype(np.float32)  # those of S
 
 
 def write_perturbed(
-    checkpoint: Path, prepared: Path, drawn: int, measured: int, folder: Path, device: torch.device
+    checkpoint: Path,
+    prepared: Path,
+    drawn: int,
+    measured: int,
+    folder: Path,
+    device: torch.device,
+    architecture: str | None = None,
 ) -> None:
     """Move each dimension of test images' predicted poses: write what the decoder draws, and how consistently it moves.
 
@@ -46,11 +52,12 @@ def write_perturbed(
         measured: how many are measured, likewise.
         folder: where to write.
         device: where to compute.
+        architecture: of `load_checkpoint`.
 
     Raises:
         RemError: the network has no decoder, or classifies no image correctly.
     """
-    model, run, _ = _with_decoder(checkpoint, device)
+    model, run, _ = _with_decoder(checkpoint, device, architecture)
     test = FrozenPoses(model, run, prepared, "test", device)
     chosen = _first_of_each_class(test)
     if not len(chosen):
@@ -68,7 +75,7 @@ def write_perturbed(
         pd.DataFrame(_equivariances(model, run, test, chosen[:measured])).to_csv(partial, index=False)
 
 
-def _equivariances(model: CapsNet, run: Run, test: FrozenPoses, chosen: Tensor) -> list[dict[str, object]]:
+def _equivariances(model: Network, run: Run, test: FrozenPoses, chosen: Tensor) -> list[dict[str, object]]:
     """A row a class and dimension of the pose."""
     rows = []
     for class_ in test.labels[chosen].unique().tolist():
@@ -81,14 +88,14 @@ def _equivariances(model: CapsNet, run: Run, test: FrozenPoses, chosen: Tensor) 
     return rows
 
 
-def _perturbed(model: CapsNet, test: FrozenPoses, chosen: Tensor) -> np.ndarray:
+def _perturbed(model: Network, test: FrozenPoses, chosen: Tensor) -> np.ndarray:
     """What the decoder draws of these images' predicted poses, moved: (N, D, O, C, S, S)."""
     offsets = torch.from_numpy(OFFSETS).to(test.poses.device)
     return perturb(model.decoder, test.poses[chosen], test.predicted[chosen], offsets).cpu().numpy()
 
 
-def _with_decoder(checkpoint: Path, device: torch.device) -> Checkpoint:
-    loaded = load_checkpoint(checkpoint, device)
+def _with_decoder(checkpoint: Path, device: torch.device, architecture: str | None) -> Checkpoint:
+    loaded = load_checkpoint(checkpoint, device, architecture)
     if loaded.model.decoder is None:
         raise RemError(f"{checkpoint} has no decoder; put one on it first (rem stack-decoder).")
     return loaded

@@ -11,9 +11,9 @@ from tqdm import tqdm
 from rem.data.augment import centre, normalize, reconstruction_targets
 from rem.data.batches import eval_batches, read_split
 from rem.errors import RemError
-from rem.networks.capsnet import CapsNet
 from rem.networks.decoder import Decoder
 from rem.networks.losses import reconstruction_losses
+from rem.networks.network import Network
 from rem.settings.run import Run, StackedDecoder
 from rem.training.adam import Adam
 from rem.training.checkpoints import load_checkpoint, save_checkpoint
@@ -29,14 +29,14 @@ class FrozenPoses:
     """
 
     @torch.no_grad()
-    def __init__(self, model: CapsNet, run: Run, prepared: Path, split: str, device: torch.device) -> None:
+    def __init__(self, model: Network, run: Run, prepared: Path, split: str, device: torch.device) -> None:
         data, loaded = run.data, read_split(prepared, split).to(device)
         batches = eval_batches(loaded, run.training.batch_size, data.size, data.mean, data.std)
         lengths, poses = zip(*[model(images)[:2] for images, _ in batches], strict=True)
         self.images, self.labels = centre(loaded.images, data.size), loaded.labels
         self.predicted, self.poses = torch.cat(lengths).argmax(dim=1), torch.cat(poses)
 
-    def losses(self, model: CapsNet, run: Run, index: Tensor, shown: Tensor) -> Tensor:
+    def losses(self, model: Network, run: Run, index: Tensor, shown: Tensor) -> Tensor:
         """Reconstruction losses (B,) of the images at `index` (B,), each from the pose of a class `shown` (B,)."""
         data = run.data
         seen = normalize(self.images[index], data.mean, data.std)
@@ -44,21 +44,29 @@ class FrozenPoses:
         return reconstruction_losses(model.decoder(self.poses[index], shown), targets)
 
 
-def stack(checkpoint: Path, prepared: Path, settings: StackedDecoder, target: Path, device: torch.device) -> None:
+def stack(
+    checkpoint: Path,
+    prepared: Path,
+    settings: StackedDecoder,
+    target: Path,
+    device: torch.device,
+    architecture: str | None = None,
+) -> None:
     """Train a decoder on the training images' class poses and write it with the unchanged network to `target`.
 
     The target is a checkpoint like any other, whose run has `decoder`. The decoder sees the label's pose in training;
-    the validation loss that is told epoch by epoch is from the prediction's.
+    the validation loss that is told epoch by epoch is from the prediction's. `architecture` is
+    that of `load_checkpoint`.
 
     Raises:
         RemError: the loss is not finite.
     """
-    model, run, epoch = load_checkpoint(checkpoint, device)
+    model, run, epoch = load_checkpoint(checkpoint, device, architecture)
     run = run.model_copy(update={"decoder": settings.decoder})
-    data, dimensions = run.data, run.network.class_dimensions
+    data = run.data
     train, validation = (FrozenPoses(model, run, prepared, split, device) for split in ("train", "val"))
     torch.manual_seed(run.seed)
-    model.decoder = Decoder(data.classes, dimensions, run.decoder.hidden, data.channels, data.size).to(device)
+    model.decoder = Decoder(data.classes, train.poses.shape[2], run.decoder.hidden, data.channels, data.size).to(device)
     optimizer = Adam(model.decoder.parameters())
     generator = torch.Generator().manual_seed(run.seed)
     for number in range(1, settings.epochs + 1):

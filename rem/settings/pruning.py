@@ -64,9 +64,14 @@ class Pruning(Section):
 
     @model_validator(mode="after")
     def _groups_are_matrices(self) -> Self:
-        if self.regularizer.startswith("group-") and self.layers != ["class"]:
+        if self.in_groups and self.layers != ["class"]:
             raise ValueError(f"pruning.regularizer {self.regularizer} is for the matrices W_ij; set layers to [class]")
         return self
+
+    @property
+    def in_groups(self) -> bool:
+        """Whether matrices W_ij are shrunk as wholes."""
+        return self.regularizer.startswith("group-")
 
     @property
     def is_rem(self) -> bool:

@@ -10,56 +10,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rem.settings.images import Augment, Data
+from rem.settings.network import SMALLEST, SMALLEST_BEFORE_BACKBONE, SMALLEST_OF_EFFICIENT, Network
 from rem.settings.pruning import Connections, Pruning, Sharpening
 from rem.settings.sections import Section, Seed, parse, read_yaml
 
-SMALLEST = 17  # side of an image that two 9x9 convolutions leave anything of
-SMALLEST_BEFORE_BACKBONE = 33  # and of one that a backbone leaves anything of
-
 PaperData = Literal["mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist"]  # what the paper trains on
-
-
-class Network(Section):
-    """The Capsule Network's layers (paper, Figure 2)."""
-
-    backbone: Literal["resnet18"] | None = Field(
-        description="What takes the first 9x9 convolution's place: resnet18 up to its last feature map; null: nothing."
-    )
-    weights: Literal["pretrained", "none"] | None = Field(
-        description="The backbone's: pretrained, on ImageNet and frozen, not counted in sparsity; none, random and "
-        "trained with the rest, neither penalized nor pruned. Null exactly where there is no backbone."
-    )
-    input_size: int | None = Field(
-        ge=SMALLEST_BEFORE_BACKBONE,
-        description="Side, in pixels, to which the network scales its images before the backbone; null: not at all.",
-    )
-    views: int | None = Field(
-        ge=1,
-        description="Feature maps of each training image that a pretrained backbone computes once and keeps: of the "
-        "image as it is, and of views - 1 random changes of it. Null: an image is changed anew and passes through the "
-        "backbone in every epoch.",
-    )
-    convolution_channels: int | None = Field(
-        ge=1, description="Channels of the first 9x9 convolution; null exactly where a backbone replaces it."
-    )
-    primary_types: int = Field(ge=1, description="T, primary capsule types.")
-    primary_dimensions: int = Field(ge=1, description="Length of a primary capsule's pose u_i.")
-    class_dimensions: int = Field(ge=1, description="Length of a class capsule's pose v_j.")
-    routing_iterations: int = Field(ge=1, description="t, iterations of dynamic routing.")
-
-    @model_validator(mode="after")
-    def _backbone_or_convolution(self) -> Self:
-        if self.backbone is None and (self.weights is not None or self.input_size is not None):
-            raise ValueError("network.weights and network.input_size are a backbone's; set them to null, or name one")
-        if self.backbone is not None and self.weights is None:
-            raise ValueError("network.weights is null, but a backbone needs them; set pretrained or none")
-        if self.views is not None and self.weights != "pretrained":
-            raise ValueError("network.views is for a backbone with weights pretrained, which is frozen; set it to null")
-        if (self.backbone is None) == (self.convolution_channels is None):
-            raise ValueError(
-                "network.backbone takes the first convolution's place; one of it and convolution_channels must be null"
-            )
-        return self
 
 
 class DecoderSettings(Section):
@@ -147,6 +102,20 @@ class Run(Section):
         return self
 
     @model_validator(mode="after")
+    def _what_is_for_the_plain_network_is_asked_of_no_other(self) -> Self:
+        asked = {
+            "connections": self.connections,
+            "sharpening": self.sharpening,
+            f"pruning.regularizer {self.pruning and self.pruning.regularizer}": self.pruning and self.pruning.in_groups,
+        }
+        for what, value in asked.items():
+            if value and not self.network.is_plain:
+                raise ValueError(
+                    f"{what} is for network.architecture capsnet and network.routing dynamic alone; leave it out"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _one_connection_a_capsule_needs_as_many(self) -> Self:
         chosen = self.connections
         if chosen and chosen.keep_one and isinstance(chosen.density, float) and chosen.density * self.data.classes < 1:
@@ -187,7 +156,12 @@ class Run(Section):
     @model_validator(mode="after")
     def _images_have_room_for_the_kernels(self) -> Self:
         seen = self.network.input_size or self.data.size
-        if self.network.backbone is None and self.data.size < SMALLEST:
+        if self.network.architecture == "efficient" and self.data.size < SMALLEST_OF_EFFICIENT:
+            raise ValueError(
+                f"data.size is {self.data.size}, too small for network.architecture efficient; it must be "
+                f"{SMALLEST_OF_EFFICIENT} or more"
+            )
+        if self.network.backbone is None and not self.network.is_own and self.data.size < SMALLEST:
             raise ValueError(
                 f"data.size is {self.data.size}, too small for two 9x9 convolutions; it must be {SMALLEST} or more"
             )

@@ -11,7 +11,9 @@ from rem.files.atomic import whole
 from rem.training.checkpoints import Checkpoint, load_checkpoint
 
 
-def write_accuracies(epochs: Path, prepared: Path, target: Path, device: torch.device) -> None:
+def write_accuracies(
+    epochs: Path, prepared: Path, target: Path, device: torch.device, architecture: str | None = None
+) -> None:
     """Write the accuracies of the networks that a training has kept, a row an epoch.
 
     The CSV's columns: `dataset`, `variant`, `seed`, `epoch`, and in % `accuracy` on the test split and
@@ -22,6 +24,7 @@ def write_accuracies(epochs: Path, prepared: Path, target: Path, device: torch.d
         prepared: the dataset's HDF5 file.
         target: the CSV.
         device: where to compute.
+        architecture: of `load_checkpoint`.
 
     Raises:
         RemError: the folder has no checkpoint, or a file cannot be read or has no such split.
@@ -31,7 +34,7 @@ def write_accuracies(epochs: Path, prepared: Path, target: Path, device: torch.d
         raise RemError(f"{epochs} has no checkpoint; train with --keep-every first (rem train).")
     rows = []
     for path in paths:
-        checkpoint = load_checkpoint(path, device)
+        checkpoint = load_checkpoint(path, device, architecture)
         run, epoch = checkpoint.run, checkpoint.epoch
         where = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed, "epoch": epoch}
         accuracies = {"accuracy": "test", "transfer_accuracy": "transfer"}

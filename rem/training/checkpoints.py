@@ -17,7 +17,7 @@ from rem.files.notes import note_read
 from rem.files.provenance import provenance
 from rem.networks.backbone import Backbone
 from rem.networks.build import build
-from rem.networks.capsnet import CapsNet
+from rem.networks.network import Network
 from rem.networks.weights import WEIGHTS, weights_file
 from rem.pruning.compaction import unpack
 from rem.settings.run import Run
@@ -30,12 +30,12 @@ UNREADABLE += (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 class Checkpoint(NamedTuple):
     """A network, the run it belongs to, and the epoch (from 1) after which it was saved."""
 
-    model: CapsNet
+    model: Network
     run: Run
     epoch: int
 
 
-def load_backbone(model: CapsNet, run: Run, path: Path | None) -> None:
+def load_backbone(model: Network, run: Run, path: Path | None) -> None:
     """Give an untrained network's backbone the ImageNet weights, where its run asks for them.
 
     Args:
@@ -78,21 +78,34 @@ def save_checkpoint(path: Path, weights: dict[str, Any], run: Run, epoch: int, *
     save_tensors(path, content)
 
 
-def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
+def load_checkpoint(
+    path: str | Path, device: torch.device | str = "cpu", architecture: str | None = None
+) -> Checkpoint:
     """Read a network, in evaluation mode, with the settings of its run and the epoch after which it was saved.
 
     >>> network, run, epoch = rem.load("results/sample/models/mnist/rem/seed42/last.pt")
     >>> run.dataset, run.variant, run.seed
     ('mnist', 'rem', 42)
 
+    Args:
+        path: of the checkpoint.
+        device: where the network is to be.
+        architecture: of a network of one's own its `network.architecture`, whose file is run. A checkpoint names it
+            too, but makes nothing run by itself.
+
     Raises:
-        RemError: the file is missing or not a whole checkpoint.
+        RemError: the file is missing or not a whole checkpoint, or is of a network of one's own that is not named.
     """
     path, device = Path(path), torch.device(device)
     content = load_tensors(path, device)
     note_read(path)
     try:
         run = Run.model_validate_json(content["run"])
+        if run.network.is_own and run.network.architecture != architecture:
+            raise RemError(
+                f"{path} is of the network {run.network.architecture}, and a checkpoint runs no code; name it as "
+                f"--architecture {run.network.architecture}, or as rem.load's architecture."
+            )
         model = build(run, device)
         if "computed" in content["model"]:
             unpack(model, content["model"])

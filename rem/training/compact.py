@@ -32,12 +32,18 @@ def compact_checkpoint(checkpoint: Path, prepared: Path, target: Path, device: t
         `image_ms` that one image takes by itself, `batch_ms` that a batch takes, and its images, `batch`.
 
     Raises:
-        RemError: the outputs of the two differ by more than 1e-5 on a batch of test images, or nothing is left of the
-            network, or `target` is the checkpoint itself. Nothing is written then.
+        RemError: the network is no CapsNet with dynamic routing, the outputs of the two differ by more than 1e-5 on a
+            batch of test images, nothing is left of the network, or `target` is the checkpoint itself. Nothing is
+            written then.
     """
     if target.resolve() == checkpoint.resolve():
         raise RemError(f"{target} is the checkpoint to compact; name another file to write.")
     model, run, epoch = load_checkpoint(checkpoint, device)
+    if not run.network.is_plain:
+        raise RemError(
+            f"{checkpoint} has network.architecture {run.network.architecture} and network.routing "
+            f"{run.network.routing}; only capsnet and dynamic can be made compact, so go on with it as it is."
+        )
     data, batch = run.data, run.training.batch_size
     images, _ = next(stream_batches(prepared, "test", batch, data.size, data.mean, data.std, device))
     smaller = compact(model)

@@ -48,6 +48,11 @@ def import_checkpoint(file: Path, run: Run, folder: Path, epoch: int) -> None:
     Raises:
         RemError: the file is no such state dict, or one for other images or classes; or the folder has networks.
     """
+    if not run.network.is_plain:
+        raise RemError(
+            f"{run.variant} has network.architecture {run.network.architecture} and network.routing "
+            f"{run.network.routing}, but the authors' networks have capsnet and dynamic; name such a --variant."
+        )
     if (folder / "last.pt").exists():
         raise RemError(f"{folder} has a network already; import under another variant or seed, or rename {folder}.")
     model, run = convert(unwrapped(_read(file), str(file)), run, str(file))

@@ -31,11 +31,11 @@ class StateFile:
     def __init__(
         self, folder: Path, run: Run, files: Sequence[Path], device: torch.device, keep_every: int = 0
     ) -> None:
-        self.path, self.device = folder / "state.pt", device
+        self.path, self.device, self.run = folder / "state.pt", device, run
         self.identity = {
             "settings": f"{run.model_dump_json()} {keep_every}",
             "data": _digest(files),
-            "code": code.digest("train"),
+            "code": code.digest("train") + _own(run),
             "device": device.type,
         }
 
@@ -66,7 +66,7 @@ class StateFile:
 
     def require_same_code(self) -> None:
         """Raise RemError where the code is not that of the beginning any more, which is what has run."""
-        if code.digest_now("train") != self.identity["code"]:
+        if code.digest_now("train") + _own(self.run) != self.identity["code"]:
             raise RemError(
                 f"the code was edited while the network in {self.path.parent} was trained; undo the edit and give the "
                 "same command again to keep the network, or give it as it is to train anew."
@@ -75,6 +75,11 @@ class StateFile:
     def remove(self) -> None:
         """Remove the file of a training that is done."""
         self.path.unlink()
+
+
+def _own(run: Run) -> str:
+    """The digest of the file of a network of one's own; empty where it is none."""
+    return _digest([run.network.own_file]) if run.network.is_own else ""
 
 
 def _digest(files: Sequence[Path]) -> str:

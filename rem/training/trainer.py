@@ -66,8 +66,9 @@ class Trainer:
         load_backbone(self.model, run, backbone_weights)
         self.masks = Masks(self.model, run.pruning.layers) if run.pruning else None
         self.prunable = (self.masks or Masks(self.model)).parameters
-        capsules, classes = self.model.weight.shape[:2]
+        capsules, classes = self.model.capsules, self.model.classes
         self.sharpening = ClassTrees(run.sharpening, classes, capsules, device) if run.sharpening else None
+        self.options = {"differentiable": True} if run.sharpening else {}  # of the network while it trains
         self.connected = block_norms(self.model.weight) > 0 if run.connections else None  # (I, J); none comes back
         self.optimizer = Adam(self.model.parameters())
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16")
@@ -164,7 +165,7 @@ class Trainer:
         )
         for step, (images, labels) in enumerate(batches):
             with self.autocast:
-                lengths, poses, couplings = self.model(images, differentiable=self.sharpening is not None)
+                lengths, poses, couplings = self.model(images, **self.options)
                 margin = loss = margin_loss(lengths, labels)
                 reconstruction = sharpening = torch.zeros_like(margin)
                 if decoder:

@@ -10,17 +10,15 @@ from tqdm import tqdm
 
 from rem.data.batches import find_split, stream_batches
 from rem.files.hdf5 import open_hdf5, whole_hdf5
-from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_losses
-from rem.networks.routing import squash, votes
+from rem.networks.network import Network
 from rem.pruning.dose import dose_after, steps_per_epoch
 from rem.pruning.masks import sparsity
 from rem.settings.stamp import stamp
 from rem.training.checkpoints import load_checkpoint
-from rem.trees.quantizer import fraction
+from rem.trees.replaced import lengths_at_levels
 from rem.trees.strength import strongest_coupling
 
-IMAGES_AT_ONCE = 16  # whose votes are held
 NEAR = 0.01  # of 1/J, within which a coupling counts as nearly uniform
 
 
@@ -32,6 +30,7 @@ def extract(
     target: Path,
     device: torch.device,
     cells: bool = False,
+    architecture: str | None = None,
 ) -> None:
     """Route a split through a checkpoint once and write what the couplings of its last iteration are.
 
@@ -48,14 +47,14 @@ def extract(
         `couplings`, those within 0.01 of 1/J), `cells` (whether the quantizer has cells, as `rem.trees.quantizer`
         says; what is made of the file goes by it), `run`, `provenance`.
 
-    Memory does not grow with N.
+    Memory does not grow with N. `architecture` is that of `load_checkpoint`.
     """
-    model, run, epoch = load_checkpoint(checkpoint, device)
+    model, run, epoch = load_checkpoint(checkpoint, device, architecture)
     data, batch = run.data, run.training.batch_size
     with open_hdf5(prepared) as file:
         class_names, count = file.attrs["class_names"], len(find_split(file, split)["labels"])
         steps = steps_per_epoch(run, len(find_split(file, "train")["labels"]))
-    capsules, classes = model.weight.shape[:2]
+    capsules, classes = model.capsules, model.classes
     levels = torch.arange(2, maximum_levels + 1, device=device)
     correct = torch.zeros(len(levels) + 1, dtype=torch.int64, device=device)  # the last one unquantized
     lost, gained = torch.zeros_like(correct), torch.zeros_like(correct)
@@ -122,39 +121,7 @@ def extract(
         )
 
 
-def quantized_poses(couplings: Tensor, votes: Tensor, bias: Tensor, levels: Tensor, cells: bool = False) -> Tensor:
-    """The class capsules v_j with the couplings of the last iteration quantized at many K (Eq. 7, 2, 3) at once.
-
-    Here the votes are held, for they serve all K. Images go one at a time, so that an image's indices at all K stay in
-    a core's cache; the numerators of the centres weigh the votes, and the sum is divided by what they share, for s_j is
-    linear in the couplings.
-
-    Args:
-        couplings: (B, J, I), of `route`.
-        votes: (B, J, I, D), of `votes`.
-        bias: (J, D).
-        levels: (L,), the K.
-        cells: whether the quantizer has cells.
-
-    Returns:
-        (L, B, J, D).
-    """
-    levels = levels.view(-1, 1)  # (L, 1)
-    s = []
-    for own, seen in zip(couplings, votes, strict=True):
-        numerators, denominators = fraction(own.unsqueeze(1), levels, cells)  # (J, L, I), (L, 1)
-        s.append(torch.bmm(numerators, seen) / denominators)  # (J, L, I) @ (J, I, D) -> (J, L, D)
-    return squash(torch.stack(s) + bias.unsqueeze(1)).movedim(2, 0)  # (B, J, L, D) -> (L, B, J, D)
-
-
 @torch.no_grad()
-def _route_at(model: CapsNet, images: Tensor, levels: Tensor, cells: bool) -> tuple[Tensor, Tensor]:
+def _route_at(model: Network, images: Tensor, levels: Tensor, cells: bool) -> tuple[Tensor, Tensor]:
     """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
-    primary = model.primary_capsules(model.stem(images))
-    poses, couplings = model.route(primary)
-    at_levels = [
-        quantized_poses(own, votes(model.weight, one), model.routing_bias, levels, cells)
-        for own, one in zip(couplings.split(IMAGES_AT_ONCE), primary.split(IMAGES_AT_ONCE), strict=True)
-    ]
-    lengths = torch.cat([torch.cat(at_levels, dim=1), poses.unsqueeze(0)]).norm(dim=-1)
-    return couplings, lengths
+    return lengths_at_levels(model, model.primary_capsules(model.stem(images)), levels, cells)

@@ -14,7 +14,7 @@ from rem.data.batches import find_split, stream_batches, stream_training_batches
 from rem.files.atomic import whole
 from rem.files.hdf5 import open_hdf5
 from rem.networks.build import build
-from rem.networks.capsnet import CapsNet
+from rem.networks.network import Network
 from rem.settings.run import Run
 from rem.training.checkpoints import load_checkpoint
 from rem.trees.probe_kinds import COLUMNS
@@ -32,6 +32,7 @@ def probe(
     cells: bool,
     target: Path,
     device: torch.device,
+    architecture: str | None = None,
 ) -> None:
     """Write what other couplings in the last iteration would make of a network, as a CSV with `COLUMNS`.
 
@@ -55,11 +56,12 @@ def probe(
         cells: whether the quantizer has cells.
         target: the CSV.
         device: to compute on.
+        architecture: of `load_checkpoint`.
 
     Raises:
         RemError: a file is missing or damaged, or has no such split.
     """
-    model, run, _ = load_checkpoint(checkpoint, device)
+    model, run, _ = load_checkpoint(checkpoint, device, architecture)
     data, batch = run.data, run.training.batch_size
     trees = training_trees(
         lambda: (pixels for pixels, _ in stream_training_batches(prepared, data, batch, device)),
@@ -85,7 +87,7 @@ def probe(
 
 
 @torch.no_grad()
-def _untrained(model: CapsNet, run: Run, images: Tensor) -> Iterator[dict[str, object]]:
+def _untrained(model: Network, run: Run, images: Tensor) -> Iterator[dict[str, object]]:
     """How strongly the network couples a batch as it is before its first step of training."""
     torch.manual_seed(run.seed)  # as a training begins
     untrained = build(run, images.device).eval()
@@ -97,6 +99,6 @@ def _untrained(model: CapsNet, run: Run, images: Tensor) -> Iterator[dict[str, o
 
 
 @torch.no_grad()
-def _routed(model: CapsNet, pixels: Tensor) -> tuple[Tensor, Tensor]:
+def _routed(model: Network, pixels: Tensor) -> tuple[Tensor, Tensor]:
     lengths, _, couplings = model(pixels)
     return couplings, lengths.argmax(dim=1)

@@ -8,16 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_losses
-from rem.networks.routing import agreement, squash, votes
+from rem.networks.network import Network
 from rem.trees import entropy, quantizer
 from rem.trees.interventions import delete, one_hot, temper
 from rem.trees.probe_kinds import DELETED, FREQUENCIES, ITERATIONS, TAUS, Setting
+from rem.trees.replaced import with_couplings
 from rem.trees.strength import CapsuleEntropy, Instability, polarization, strongest_coupling
 from rem.trees.training_trees import TrainingTrees, own_column, words
-
-IMAGES_AT_ONCE = 16  # whose votes are held
 
 
 class Probing:
@@ -31,10 +29,10 @@ class Probing:
         count: images of the split.
     """
 
-    def __init__(self, model: CapsNet, trees: TrainingTrees, band: Sequence[int], cells: bool, count: int) -> None:
+    def __init__(self, model: Network, trees: TrainingTrees, band: Sequence[int], cells: bool, count: int) -> None:
         self.model, self.trees, self.band, self.cells = model, trees, band, cells
         self.levels = sorted({*band, *trees.words})
-        capsules, self.classes = model.weight.shape[:2]
+        capsules, self.classes = model.capsules, model.classes
         self.sums: dict[Setting, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         self.spread = Instability(self.classes, capsules, model.connections)
         self.letters = {level: CapsuleEntropy(self.classes, capsules, level) for level in trees.words}
@@ -51,26 +49,24 @@ class Probing:
         """Take in a batch: (B, C, S, S) and (B,)."""
         model = self.model
         primary = model.primary_capsules(model.stem(images))
-        poses, couplings = model.route(primary)
-        lengths = poses.norm(dim=-1)  # (B, J)
+        lengths, _, couplings = model.route(primary)  # (B, J), ., (B, J, I)
         predicted = lengths.argmax(dim=1)
         right = predicted == labels
         self.spread.add(couplings, predicted)
 
         replaced = self._replacements(couplings, predicted)
-        made = dict(zip(replaced, self._poses(primary, list(replaced.values())), strict=True))
-        for setting, changed in replaced.items():
-            found = made[setting].norm(dim=-1)
+        every, poses = with_couplings(model, primary, list(replaced.values()))  # (L, B, J), (L, B, J, D)
+        for (setting, changed), found in zip(replaced.items(), every, strict=True):
             self._count(setting, found, labels, right)
             if setting[0] == "temperature":
                 self._temper(setting, changed, found.argmax(dim=1))
         self._temper(self._count(("temperature", "1", None), lengths, labels, right), couplings, predicted)
-        self._delete(primary, couplings, made["intervention", "uniform", None], predicted, labels, right)
-        for t in ITERATIONS:
+        uniform = poses[list(replaced).index(("intervention", "uniform", None))]  # (B, J, D)
+        self._delete(primary, couplings, uniform, predicted, labels, right)
+        for t in ITERATIONS if model.iterations else ():
             found, at_t = lengths, couplings
             if t != model.iterations:
-                poses, at_t = model.route(primary, t)
-                found = poses.norm(dim=-1)
+                found, _, at_t = model.route(primary, iterations=t)
             self._strengths(self._count(("iterations", str(t), None), found, labels, right), at_t)
         self._compare_keys(own_column(couplings, predicted), lengths, predicted, labels, right)
         self.done += len(labels)
@@ -102,19 +98,6 @@ class Probing:
         pool = torch.cat([self.latest, couplings])  # (J + B, J, I)
         self.latest = pool[last]
         return pool[same], pool[other]
-
-    def _poses(self, primary: Tensor, changed: list[Tensor]) -> Tensor:
-        """The class capsules (L, B, J, D) of primary capsules (B, I, P) under L kinds of couplings (B, J, I) each.
-
-        Few images' votes are held at a time, for they serve all kinds.
-        """
-        made, bias = [], self.model.routing_bias.unsqueeze(1)  # (J, 1, D)
-        for start in range(0, len(primary), IMAGES_AT_ONCE):
-            rows = slice(start, start + IMAGES_AT_ONCE)
-            own = torch.stack([one[rows] for one in changed], dim=2)  # (b, J, L, I)
-            seen = votes(self.model.weight, primary[rows])  # (b, J, I, D)
-            made.append(squash(own @ seen + bias))  # (b, J, L, D)
-        return torch.cat(made).movedim(2, 0)
 
     def _count(self, setting: Setting, lengths: Tensor, labels: Tensor, right: Tensor) -> Setting:
         """Count what the lengths (B, J) make of images, beside those (B,) that are right as the network is."""
@@ -155,16 +138,15 @@ class Probing:
         self, primary: Tensor, couplings: Tensor, uniform: Tensor, predicted: Tensor, labels: Tensor, right: Tensor
     ) -> None:
         rows = torch.arange(len(predicted), device=predicted.device)
-        weight = self.model.weight.permute(1, 3, 0, 2).flatten(1, 2)  # (J, P*I, D)
-        agreeing = agreement(weight, primary.transpose(1, 2).contiguous(), uniform.transpose(0, 1))  # (J, B, I)
         scores = {
             "strongest": own_column(couplings, predicted),
-            "random": torch.rand(primary.shape[:2], generator=self.chance).to(primary.device),
-            "agreeing": agreeing[predicted, rows].abs(),
+            "random": torch.rand(len(couplings), couplings.shape[2], generator=self.chance).to(couplings.device),
         }
+        agreeing = self.model.agreement(primary, uniform)  # (B, J, I), or None
+        if agreeing is not None:
+            scores["agreeing"] = agreeing[rows, predicted].abs()
         changed = [delete(couplings, score, DELETED) for score in scores.values()]
-        for name, poses in zip(scores, self._poses(primary, changed), strict=True):
-            lengths = poses.norm(dim=-1)
+        for name, lengths in zip(scores, with_couplings(self.model, primary, changed)[0], strict=True):
             setting = self._count(("deletion", name, None), lengths, labels, right)
             self._add(setting, length=lengths[rows, predicted])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from prunable import LAYERS, PRUNABLE, magnitudes_of, tiny_network, train, weights
 
-from rem.pruning.masks import Masks, prunable_layers, sparsity
+from rem.pruning.masks import Masks, sparsity
 
 OF_LAYER = {
     "convolution": {"convolution.weight", "convolution.bias"},
@@ -44,7 +44,7 @@ def test_a_network_on_a_backbone_has_no_convolution_to_prune():
     network = tiny_network()
     network.convolution = None
     masks = Masks(network, LAYERS)
-    assert list(prunable_layers(network)) == list(masks.weights) == ["primary", "class"]
+    assert list(network.prunable_layers()) == list(masks.weights) == ["primary", "class"]
     masks.prune(math.inf)
     assert set(sparsity(network)) == {"primary", "class", "class_blocks", "all"}
 

@@ -4,6 +4,7 @@ import copy
 import functools
 import itertools
 import json
+import re
 
 import pytest
 import tiny
@@ -400,7 +401,10 @@ def test_which_epochs_a_figure_shows_is_no_setting_of_a_training():
         ("defaults.colour", "dataset, variant, seed, stands_for, data, augment, network, decoder, training, "),
         ("defaults.augment.colour", "padding, flip, rotation, jitter"),
         ("defaults.augment.jitter.colour", "brightness, contrast, saturation"),
-        ("defaults.network.colour", "backbone, weights, input_size, views, convolution_channels"),
+        (
+            "defaults.network.colour",
+            "architecture, routing, backbone, weights, input_size, views, convolution_channels",
+        ),
         ("defaults.training.colour", "epochs, patience, batch_size"),
         ("datasets.shapes.data.colour", "source, folder, classes"),
         ("variants.rem.pruning.colour", "regularizer, penalty, dose, penalty_decay, extent, start, guard"),
@@ -812,3 +816,49 @@ def test_every_learned_share_of_connections_has_its_lot_trained_as_long_as_the_n
         == {0.5, 0.2, 0.1, 0.07, 0.05, "one-parent"}
     )
     assert {run.training for run in runs.values() if run.connections} == {runs["baseline-long"].training}
+
+
+# Networks
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"network": {"routing": "none"}},
+            "network.routing is none; the routings are attention, dynamic, em, sda, self",
+        ),
+        (
+            {"network": {"architecture": "resnet"}},
+            "the architectures are capsnet, efficient, gamma, or path/to/file.py:Class",
+        ),
+        (
+            {"network": {"architecture": "own.py:Mine"}},
+            "network.routing is that of network.architecture, which is your own",
+        ),
+        ({"network": {"routing": None}}, "network.routing is null; the routings are"),
+        ({"network": {"architecture": "gamma"}}, "network.middle_capsules are those of network.architecture gamma"),
+        ({"network": {"middle_capsules": 8}}, "network.middle_capsules are those of network.architecture gamma"),
+        (
+            {"network": {"architecture": "efficient"}},
+            "8 channels, 4 x network.convolution_channels, make no whole number",
+        ),
+        (
+            {"network": {"architecture": "efficient", "primary_dimensions": 4}},
+            "data.size is 19, too small for network.architecture efficient",
+        ),
+        ({"network": {"routing": "em"}, "variant": "sharpen"}, "sharpening is for network.architecture capsnet and"),
+        ({"network": {"routing": "sda"}, "variant": "blocks"}, "connections is for network.architecture capsnet and"),
+        (
+            {
+                "network": {"routing": "sda"},
+                "variant": "rem",
+                "pruning": {"regularizer": "group-lasso", "layers": ["class"]},
+            },
+            "pruning.regularizer group-lasso is for network.architecture capsnet and",
+        ),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(changes, told):
+    with pytest.raises(RemError, match=re.escape(told)):
+        tiny.run(**{"variant": "baseline"} | changes)

@@ -282,6 +282,20 @@ def test_a_run_interrupted_in_every_epoch_goes_on_to_the_same_end(undisturbed, d
     assert_same_results(undisturbed[variant], tmp_path)
 
 
+@pytest.mark.parametrize(
+    "network", [{"routing": "em"}, {"architecture": "gamma", "middle_capsules": 4, "routing": "sda"}]
+)
+def test_a_run_of_another_network_goes_on_to_the_same_end(data, tmp_path, monkeypatch, network):
+    run = tiny.run("rem", network=network, training={"epochs": 2})
+    train(run, data, tmp_path / "undisturbed", CPU)
+    with monkeypatch.context() as patch:
+        patch.setattr(rem.training.train, "_line", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(run, data, tmp_path / "stopped", CPU)
+    train(run, data, tmp_path / "stopped", CPU)
+    assert_same_results(tmp_path / "undisturbed", tmp_path / "stopped")
+
+
 @pytest.mark.parametrize("name", ["first.pt", "best.pt", "early.pt", "last.pt"])
 def test_a_run_interrupted_while_its_results_are_written_loses_nothing(undisturbed, data, tmp_path, monkeypatch, name):
     def written(path, *args):

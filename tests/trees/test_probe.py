@@ -221,9 +221,9 @@ def test_scaling_the_logits_by_hand_leaves_the_line_over_tau(folder, monkeypatch
     plain = probed(folder).set_index(["probe", "setting", "levels", "metric"])["value"]
     routed = CapsNet.route
 
-    def softer(network, primary, iterations=None, change=None, differentiable=False):
-        class_poses, couplings = routed(network, primary, iterations, lambda c: temper(c, 2.0))
-        return class_poses, temper(couplings, 2.0)
+    def softer(network, primary, *, iterations=None, change=None):
+        lengths, class_poses, couplings = routed(network, primary, iterations=iterations, change=lambda c: temper(c, 2))
+        return lengths, class_poses, temper(couplings, 2)
 
     monkeypatch.setattr(CapsNet, "route", softer)
     soft = probed(folder).set_index(["probe", "setting", "levels", "metric"])["value"]

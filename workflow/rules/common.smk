@@ -287,6 +287,17 @@ def backbone_weights(wildcards):
     return [weights.weights_file(network.backbone)] if network.weights == "pretrained" else []
 
 
+def architecture_file(wildcards):
+    """The file of a run's network, where that is of the user's own: its networks are trained anew when it changes."""
+    return [str(run_of(wildcards).network.own_file)] if run_of(wildcards).network.is_own else []
+
+
+def architecture_option(wildcards):
+    """The class of such a network, whose code no checkpoint runs by itself."""
+    network = run_of(wildcards).network
+    return ["--architecture", network.architecture] if network.is_own else []
+
+
 def backbone_option(wildcards, input):
     return ["--backbone-weights", input.backbone] if input.backbone else []
 

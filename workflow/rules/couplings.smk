@@ -22,6 +22,7 @@ rule extract_couplings:
         gres=gpu_shards,
     params:
         code=code("couplings"),
+        architecture=architecture_option,
         checkpoints=input_folder,
         folder="results/{name}/couplings/{dataset}/{variant}/seed{seed}",
         files=stems,
@@ -36,6 +37,7 @@ rule extract_couplings:
             --data {input.data:q} \
             --maximum-levels {params.levels} \
             {params.cells} \
+            {params.architecture:q} \
             --device {params.device} \
             --threads {threads} \
             >{log:q} 2>&1
@@ -79,6 +81,7 @@ rule extract_trajectory:
         gres=gpu_shards,
     params:
         code=code("couplings"),
+        architecture=architecture_option,
         levels=CONFIG.quantizer.maximum,
         cells=cells_option,
         device=CONFIG.device,
@@ -90,6 +93,7 @@ rule extract_trajectory:
             --data {input.data:q} \
             --maximum-levels {params.levels} \
             {params.cells} \
+            {params.architecture:q} \
             --device {params.device} \
             --threads {threads} \
             >{log:q} 2>&1

@@ -37,12 +37,14 @@ rule stack_decoder:
         gres=gpu_shards,
     params:
         code=code("stack-decoder"),
+        architecture=architecture_option,
         device=CONFIG.device,
     shell:
         """
         rem stack-decoder {input.checkpoint:q} {output:q} \
             --settings {input.settings:q} \
             --data {input.data:q} \
+            {params.architecture:q} \
             --device {params.device} \
             --threads {threads} \
             >{log:q} 2>&1
@@ -68,12 +70,14 @@ rule perturb:
         gres=gpu_shards,
     params:
         code=code("perturb"),
+        architecture=architecture_option,
         folder=input_folder,
         device=CONFIG.device,
     shell:
         """
         rem perturb {input.decoder:q} {params.folder:q} \
             --data {input.data:q} \
+            {params.architecture:q} \
             --device {params.device} \
             --threads {threads} \
             >{log:q} 2>&1

@@ -20,6 +20,7 @@ rule probe:
         gres=gpu_shards,
     params:
         code=code("probe"),
+        architecture=architecture_option,
         splits=tested_splits,
         device=CONFIG.device,
     shell:
@@ -29,6 +30,7 @@ rule probe:
             --splits {params.splits} \
             --levels {input.levels:q} \
             --data {input.data:q} \
+            {params.architecture:q} \
             --device {params.device} \
             --threads {threads} \
             >{log:q} 2>&1

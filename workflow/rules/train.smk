@@ -25,6 +25,7 @@ rule train:
         data=network_data,
         followed=followed_history,
         backbone=backbone_weights,
+        architecture=architecture_file,
     output:
         first="results/{name}/models/{dataset}/{variant}/seed{seed}/first.pt",
         best="results/{name}/models/{dataset}/{variant}/seed{seed}/best.pt",
@@ -81,12 +82,14 @@ rule accuracies:
         gres=gpu_shards,
     params:
         code=code("accuracies"),
+        architecture=architecture_option,
         device=CONFIG.device,
     shell:
         """
         rem accuracies {output:q} \
             --epochs {input.epochs:q} \
             --data {input.data:q} \
+            {params.architecture:q} \
             --device {params.device} \
             --threads {threads} \
             >{log:q} 2>&1

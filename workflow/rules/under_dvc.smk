@@ -21,3 +21,9 @@ if os.getenv("DVC_STAGE"):
                     )
         except RemError as error:
             raise WorkflowError(str(error)) from None
+    for network in {run.network.architecture: run.network for run in RUNS.values() if run.network.is_own}.values():
+        if own not in network.own_file.resolve().parents:
+            raise WorkflowError(
+                f"network.architecture is {network.architecture}, where DVC does not look for changes; move the file to "
+                "data/own/, or run snakemake itself."
+            )

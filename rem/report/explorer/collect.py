@@ -144,7 +144,9 @@ def _dataset(found: Collected, results: Path, name: str, prepared: Path, files: 
         "band": band(table),
         "shared": shared_levels(table),
         "cells": has_cells(table),
-        "field": None if run.network.backbone else {"side": side, "stride": STRIDE},
+        "field": None
+        if run.network.backbone or run.network.architecture != "capsnet"
+        else {"side": side, "stride": STRIDE},
         "voted": _voted(labels),
     }
 
@@ -188,14 +190,15 @@ def _network(
     with open_hdf5(path) as file:
         run = run_of(file)
         couplings, predicted, lengths = file["couplings"][:], file["predicted"][:], file["lengths"][:]
-    rows, columns = _grid(couplings.shape[1] // run.network.primary_types)
+    types = run.network.maps(couplings.shape[1])
+    rows, columns = _grid(couplings.shape[1] // types)
     told: dict[str, object] = {
         "dataset": dataset,
         "variant": variant,
         "model": model_name(run.variant, True, run.decoder_on),
         "seed": run.seed,
         "checkpoint": checkpoint,
-        "grid": [run.network.primary_types, rows, columns],
+        "grid": [types, rows, columns],
         "measured": _measured(metrics, run, checkpoint),
         "codes": None,
         "votes": None,
@@ -206,7 +209,7 @@ def _network(
     told["codes"] = found.add(block)
     told["predicted"] = found.add(predicted.astype("<u2").tobytes())
     told["lengths"] = found.add(zlib.compress(np.rint(100 * lengths).astype(np.uint8).tobytes()))
-    if voted:
+    if voted and run.network.is_plain:  # the page weighs votes as dynamic routing does
         own = next(one for one in found.content["datasets"] if one["name"] == dataset)
         model = results / "models" / Path(*path.parts[-4:-1]) / f"{checkpoint}.pt"
         told["votes"] = _votes(found, model, prepared / f"{dataset}.h5", own["voted"])

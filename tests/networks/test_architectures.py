@@ -1,0 +1,130 @@
+"""The networks beside CapsNet: their sizes as published, and what any routing makes of them."""
+
+import pytest
+import tiny
+import torch
+from tensors import quantizing
+
+from rem.errors import RemError
+from rem.networks.build import ROUTINGS, build
+from rem.networks.capsnet import CapsNet
+from rem.networks.efficient import EfficientCapsNet
+from rem.networks.gamma import GammaCapsNet
+from rem.pruning.masks import Masks, sparsity
+from rem.training.checkpoints import load_checkpoint, save_checkpoint
+from rem.trees.replaced import lengths_at_levels, with_couplings
+
+CPU = torch.device("cpu")
+SIZES = {"efficient": 28, "gamma": tiny.SIZE}
+every = pytest.mark.parametrize("architecture", sorted(SIZES))
+
+
+def run_of(architecture, routing="attention", **sections):
+    further = {"middle_capsules": 5} if architecture == "gamma" else {"primary_dimensions": 4}
+    network = {"architecture": architecture, "routing": routing} | further
+    return tiny.run(network=network, data={"size": SIZES[architecture]}, **sections)
+
+
+def network(architecture, routing="attention"):
+    torch.manual_seed(1)
+    return build(run_of(architecture, routing), CPU).eval()
+
+
+def images(architecture, count=3):
+    torch.manual_seed(2)
+    return torch.rand(count, 1, SIZES[architecture], SIZES[architecture])
+
+
+def parameters(model):
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_an_efficient_capsnet_has_as_many_parameters_as_published():
+    model = EfficientCapsNet()
+    assert parameters(model) == 161_824
+    assert (model.capsules, model.classes) == (16, 10)
+
+
+def test_a_gamma_capsnet_has_the_layers_of_the_authors_code():
+    """Convolutions of 256 channels, 1152 -> 32 capsules of 8 dimensions -> 10 of 16, a bias in each layer."""
+    convolutions = 256 * 81 + 256 + 256 * 256 * 81 + 256
+    capsules = 1152 * 32 * 8 * 8 + 32 * 8 + 32 * 10 * 16 * 8 + 10 * 16
+    assert parameters(GammaCapsNet()) == convolutions + capsules == 7_730_336
+
+
+def test_a_capsnet_has_the_parameters_of_sabour_et_al_without_the_decoder():
+    assert parameters(CapsNet()) == 256 * 81 + 256 + 256 * 256 * 81 + 256 + 1152 * 10 * 16 * 8 + 10 * 16
+
+
+@every
+@pytest.mark.parametrize("routing", sorted(ROUTINGS))
+def test_any_routing_runs_on_it(architecture, routing):
+    model = network(architecture, routing)
+    lengths, poses, couplings = model(images(architecture))
+    assert lengths.shape == (3, tiny.CLASSES)
+    assert poses.shape[:2] == lengths.shape
+    assert couplings.shape == (3, tiny.CLASSES, model.capsules)
+    torch.testing.assert_close(couplings.sum(dim=1), torch.ones(3, model.capsules))
+
+
+@every
+@pytest.mark.parametrize("routing", ["dynamic", "em"])  # of which only the first has votes that are summed
+def test_lengths_at_many_levels_are_those_of_the_network_quantized_at_each(architecture, routing):
+    model = network(architecture, routing)
+    with torch.no_grad():
+        primary = model.primary_capsules(model.stem(images(architecture)))
+        couplings, found = lengths_at_levels(model, primary, torch.tensor([2, 3, 11]), False)
+        for at_level, levels in zip(found, [2, 3, 11, None], strict=True):
+            expected = model(images(architecture), change=quantizing(levels))
+            torch.testing.assert_close(at_level, expected[0])
+            torch.testing.assert_close(couplings, expected[2])
+
+
+@every
+@pytest.mark.parametrize("routing", ["dynamic", "em"])
+def test_other_couplings_make_what_a_change_to_them_makes(architecture, routing):
+    model = network(architecture, routing)
+    other = torch.rand(3, tiny.CLASSES, model.capsules).softmax(dim=1)
+    with torch.no_grad():
+        primary = model.primary_capsules(model.stem(images(architecture)))
+        lengths, poses = with_couplings(model, primary, [other, other.flip(0)])
+        for row, used in enumerate((other, other.flip(0))):
+            expected = model(images(architecture), change=lambda _, used=used: used)
+            torch.testing.assert_close((lengths[row], poses[row]), expected[:2])
+
+
+@every
+def test_its_layers_are_pruned_and_counted(architecture):
+    model = network(architecture)
+    masks = Masks(model)
+    assert {name.partition(".")[0] for name in masks.weights} == {"convolution", "primary", "class"}
+    masks.prune(float("inf"))
+    shares = sparsity(model)
+    assert all(share == 1 for name, share in shares.items() if name != "all")
+    assert 0.5 < shares["all"] < 1
+    only = Masks(network(architecture), ["convolution"])
+    assert {name.partition(".")[0] for name in only.weights} == {"convolution"}
+
+
+@every
+def test_a_checkpoint_brings_it_back_with_its_decoder(architecture, tmp_path):
+    run = run_of(architecture, decoder={"hidden": [4], "weight": 0.001, "pixels": "raw"})
+    torch.manual_seed(1)
+    model = build(run, CPU).eval()
+    save_checkpoint(tmp_path / "last.pt", model.state_dict(), run, 1)
+    again = load_checkpoint(tmp_path / "last.pt").model
+    found, expected = again(images(architecture)), model(images(architecture))
+    assert all(map(torch.equal, found, expected))
+    shown = torch.tensor([0, 1, 2])
+    assert torch.equal(again.decoder(found[1], shown), model.decoder(expected[1], shown))
+
+
+def test_images_too_small_for_an_efficient_capsnet_are_refused():
+    assert EfficientCapsNet(size=27).capsules == 16
+    with pytest.raises(RemError, match="images of 26 pixels are too small"):
+        EfficientCapsNet(size=26)
+
+
+def test_capsules_of_an_efficient_capsnet_divide_its_channels():
+    with pytest.raises(RemError, match=r"128 channels, 4 x network\.convolution_channels, make no whole number"):
+        EfficientCapsNet(primary_dimensions=7)
