@@ -111,7 +111,7 @@ class CapsNet(nn.Module):
         poses = squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
         if self.computed is None:
             return poses
-        return poses.new_zeros(len(poses), len(self.weight), self.dimensions).index_copy(1, self.computed, poses)
+        return poses.new_zeros(poses.shape[0], len(self.weight), self.dimensions).index_copy(1, self.computed, poses)
 
     def route(
         self,

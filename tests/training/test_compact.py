@@ -12,7 +12,7 @@ from rem.errors import RemError
 from rem.networks.build import build
 from rem.networks.capsnet import CapsNet
 from rem.settings.run import Run
-from rem.tables.compaction import write_compact
+from rem.tables.costs import write_compact
 from rem.training.checkpoints import load_checkpoint, load_tensors, save_checkpoint
 from rem.training.compact import compact_checkpoint
 from rem.trees.couplings import extract
