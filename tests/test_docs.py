@@ -1,7 +1,9 @@
 """README and docs: their code runs and gives what they say, their links lead somewhere, their commands exist."""
 
+import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ import rem.__main__  # declares the commands
 from rem.cli.command import COMMANDS
 from rem.settings.config import Config, overlay
 from rem.settings.sections import parse
+from rem.training.export import export_checkpoint
 
 PAGES = [tiny.ROOT / "README.md", *sorted((tiny.ROOT / "docs").glob("*.md"))]
 OTHERS = [tiny.ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "data/sample/README.md")]
@@ -124,7 +127,7 @@ def test_the_training_loop_prunes_and_the_other_code_runs(sample_run, monkeypatc
     monkeypatch.chdir(sample_run)
     torch.manual_seed(0)
     batches = [(torch.rand(2, 1, 28, 28), torch.tensor([0, 1]))] * 2
-    _, _, loop, prune, change, measurements = blocks(tiny.ROOT / "docs/parts.md", "python")
+    _, _, loop, prune, change, _, measurements = blocks(tiny.ROOT / "docs/parts.md", "python")
     run = {"rem": rem, "torch": torch, "batches": batches, "validation": batches[:1]}
     smaller = loop.replace("classes=10", "classes=10, convolution_channels=4, primary_types=1")
     exec(smaller, run)
@@ -134,6 +137,21 @@ def test_the_training_loop_prunes_and_the_other_code_runs(sample_run, monkeypatc
     exec(change, run)
     exec(measurements, run)
     assert re.search(r"mnist +rem +last ", capsys.readouterr().out)
+
+
+def test_an_exported_network_is_run_by_the_code_that_is_shown(sample_run, monkeypatch, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="packages of the extra `export`")
+    pytest.importorskip("onnxscript", reason="packages of the extra `export`")
+    monkeypatch.chdir(tmp_path)
+    checkpoint, data = sample_run / "results/sample/models/mnist/rem/seed42/last.pt", "data/prepared/sample/mnist.h5"
+    export_checkpoint(checkpoint, sample_run / data, Path("rem.onnx"), "onnx")
+    network, settings, _ = rem.load(checkpoint)
+    images, _ = rem.load_split(sample_run / data, "test", settings)
+    run = {"onnxruntime": onnxruntime, "json": json, "images": images.numpy()}
+    exec(blocks(tiny.ROOT / "docs/parts.md", "python")[5], run)
+    for name, expected in zip(("lengths", "poses", "couplings"), network(images), strict=True):
+        torch.testing.assert_close(torch.tensor(run[name]), expected, atol=1e-4, rtol=0)
+    assert (run["mean"], run["std"], run["names"]) == ([0.4], [0.25], ["top", "middle", "bottom"])
 
 
 def test_the_case_by_hand_comes_out(capsys):

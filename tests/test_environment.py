@@ -22,7 +22,7 @@ def test_conda_installs_the_lock():
 def test_the_lock_pins_every_dependency_of_the_project():
     project = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    named = [*project["dependencies"], *extras["workflow"], *extras["test"]]
+    named = [*project["dependencies"], *extras["workflow"], *extras["export"], *extras["test"]]
     wanted = {re.split(r"[<>=]", line)[0] for line in named}
     pinned = {re.split(r"==", line)[0].lower() for line in lock()}
     assert wanted <= pinned

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from rem.cli.command import COMPUTING, OWN, argument, command, whole
+from rem.cli.command import COMPUTING, DATA, OWN, THREADS, argument, command, whole
 
 CONFIG = [Path("config/config.yaml"), Path("config/sample.yaml")]
 
@@ -142,10 +142,27 @@ def stack_decoder(
 )
 def compact(checkpoint: Path, target: Path, data: Path, device: str, threads: int) -> None:
     """Write a network without its dead channels, capsules and connections, and print what both cost."""
-    from rem.tables.compaction import write_compact
+    from rem.tables.costs import write_compact
     from rem.training.device import choose_device
 
     print(write_compact(checkpoint, data, target, choose_device(device, threads)), end="")
+
+
+@command(
+    argument("checkpoint", help="of the network to hand to other programs; a decoder is left out"),
+    argument("target", help="the file to write, with a table of what both cost, <name>-<format>-costs"),
+    argument("--format", type=str, required=True, choices=["onnx", "torchscript"]),
+    DATA,
+    OWN,
+    THREADS,
+)
+def export(checkpoint: Path, target: Path, format: str, data: Path, architecture: str | None, threads: int) -> None:
+    """Write a network as a file that runs without this package, and print what both cost."""
+    from rem.tables.costs import write_export
+    from rem.training.device import choose_device
+
+    choose_device("cpu", threads)
+    print(write_export(checkpoint, data, target, format, architecture), end="")
 
 
 @command(

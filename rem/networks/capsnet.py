@@ -6,6 +6,7 @@ S. Sabour, N. Frosst, G. E. Hinton: Dynamic Routing Between Capsules, NeurIPS 20
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rem.errors import RemError
@@ -50,7 +51,7 @@ class CapsNet(RoutedNetwork):
         routing: the `ROUTING` of a module of `rem.networks.routings`; dynamic unless another is given.
 
     Attributes:
-        computed: the numbers of the primary capsules that the second convolution computes, in its order; the others'
+        computed: the numbers of the primary capsules that the second convolution holds, in its order; the others'
             poses are 0. None: all, as of every network that `rem.pruning.compaction.compact` has not made.
         living: of a network so made that is not `connected`, the numbers of the capsules that are routed; None: all.
 
@@ -106,12 +107,28 @@ class CapsNet(RoutedNetwork):
     def primary_capsules(self, stem: Tensor) -> Tensor:
         """The squashed poses u_i: what `stem` returns to (B, I, P)."""
         features = stem if self.backbone else torch.relu_(self.convolution(stem))
-        features = self.primary(features).to(self.weight.dtype)  # (B, T*P, M, N); lower under autocast
+        features, computed = self._second(features)
+        features = features.to(self.weight.dtype)  # (B, T*P, M, N); lower under autocast
         grouped = features.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
         poses = squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
-        if self.computed is None:
+        if computed is None:
             return poses
-        return poses.new_zeros(len(poses), len(self.weight), self.dimensions).index_copy(1, self.computed, poses)
+        return poses.new_zeros(poses.shape[0], len(self.weight), self.dimensions).index_copy(1, computed, poses)
+
+    def _second(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The second convolution (B, T*P, M, N) of features, and the numbers of the capsules in it; None: all.
+
+        Of types that have lost all connections, nothing is computed, in training too: no gradient reaches them.
+        """
+        if self.connections is None or self.computed is not None:
+            return self.primary(features), self.computed
+        types = self.primary.out_channels // self.dimensions
+        living = self.connections.view(types, -1).any(dim=1)  # (T,)
+        if living.all():
+            return self.primary(features), None
+        channels = living.repeat_interleave(self.dimensions)
+        maps = F.conv2d(features, self.primary.weight[channels], self.primary.bias[channels], STRIDE)
+        return maps, living.repeat_interleave(len(self.weight) // types).nonzero().squeeze(1)
 
     def route(
         self,

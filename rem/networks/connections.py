@@ -137,7 +137,28 @@ def route_connected(
     if connections.all():
         return route(weight, poses, bias, iterations, change)
     layout = Gathered(connections)
-    weight, poses = layout.weight(weight), layout.poses(poses)  # (J, n*P, D), (J, n, P, B)
+    return route_gathered(layout, layout.weight(weight), poses, bias, iterations, change)
+
+
+def route_gathered(
+    layout: Gathered,
+    weight: Tensor,
+    poses: Tensor,
+    bias: Tensor,
+    iterations: int,
+    change: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """What `route_connected` returns, where the connections have their places already.
+
+    Args:
+        layout: their places.
+        weight: (J, n*P, D), as `layout` has it.
+        poses: (B, I, P), as of `route_connected`.
+        bias: of that too.
+        iterations: t.
+        change: of that too.
+    """
+    poses = layout.poses(poses)  # (J, n, P, B)
     bias = bias.unsqueeze(2)  # (J, D, 1)
 
     def class_poses(couplings: Tensor) -> Tensor:

@@ -93,8 +93,12 @@ def agreement(weight: Tensor, poses: Tensor, class_poses: Tensor) -> Tensor:
 
 
 def _groups(classes: int, poses: Tensor) -> Iterator[slice]:
-    """The classes, so many at a time that what is held per class and pose stays in a core's cache."""
-    size = max(1, FLOATS_AT_ONCE // poses.numel())
+    """The classes, so many at a time that what is held per class and pose stays in a core's cache.
+
+    In a graph that is exported, which is of batches of any size, all of them at once.
+    """
+    exported = torch.compiler.is_exporting() or torch.jit.is_tracing()
+    size = classes if exported else max(1, FLOATS_AT_ONCE // poses.numel())
     return (slice(start, start + size) for start in range(0, classes, size))
 
 
@@ -169,8 +173,8 @@ def route(
     poses = poses.transpose(1, 2).contiguous()  # (B, P, I)
     bias = bias.unsqueeze(1)  # (J, 1, D)
     with torch.no_grad():
-        logits = poses.new_zeros(len(weight), len(poses), poses.shape[2])  # (J, B, I)
-        seen = poses.new_zeros(len(weight), len(poses), weight.shape[2])  # (J, B, D), the v_j of all iterations so far
+        logits = poses.new_zeros(len(weight), poses.shape[0], poses.shape[2])  # (J, B, I)
+        seen = poses.new_zeros(len(weight), poses.shape[0], weight.shape[2])  # (J, B, D), the sum of all v_j so far
         for _ in range(iterations - 1):
             s = weighted_votes(coupling(logits), weight, poses)  # (J, B, D)
             class_poses = squash(s + bias)
@@ -178,7 +182,8 @@ def route(
             seen += class_poses
         couplings = coupling(logits)
     used = couplings if change is None else change(couplings.transpose(0, 1)).transpose(0, 1)
-    s = WeightedVotes.apply(used, weight, poses)
+    weigh = WeightedVotes.apply if torch.is_grad_enabled() else weighted_votes  # the former is in no exported graph
+    s = weigh(used, weight, poses)
     if differentiable:  # the agreement is linear in v_j, so that one with their sum is all logits
         couplings = coupling((_back_projected(seen, weight, poses) * poses).sum(dim=2))
     return squash(s + bias).transpose(0, 1), couplings.transpose(0, 1)

@@ -1,8 +1,5 @@
 """A checkpoint made compact, if its outputs stay what they were, and what it costs beside the original."""
 
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +13,9 @@ from rem.files.digests import checksum
 from rem.networks.capsnet import CapsNet
 from rem.pruning.compaction import compact, matrices, pack
 from rem.training.checkpoints import load_checkpoint, save_checkpoint
+from rem.training.latency import latencies
 
 TOLERANCE = 1e-5  # of lengths, poses and couplings, none of which is above 1
-ROUNDS = 15  # of the latencies, of which the medians are taken
 
 
 @torch.no_grad()
@@ -53,7 +50,7 @@ def compact_checkpoint(checkpoint: Path, prepared: Path, target: Path, device: t
     there = matrices(smaller)
     parts = {"original": (model, torch.ones_like(there), checkpoint), "compact": (smaller, there, target)}
     networks = [model, smaller]
-    milliseconds = zip(_latencies(networks, images[:1]), _latencies(networks, images), strict=True)
+    milliseconds = zip(latencies(networks, images[:1]), latencies(networks, images), strict=True)
     rows = [
         {"network": name, **_size(*own), "multiply_adds": _multiply_adds(own[0], images)}
         | {"image_ms": alone, "batch_ms": together, "batch": len(images)}
@@ -91,20 +88,3 @@ def _multiply_adds(model: CapsNet, images: Tensor) -> float:
     with FlopCounterMode(display=False) as counter:
         model(images)
     return counter.get_total_flops() / 2 / len(images)
-
-
-def _latencies(models: list[CapsNet], images: Tensor) -> list[float]:
-    """The median milliseconds that each network takes for the images; they take turns."""
-    rounds = [[_milliseconds(lambda model=model: model(images)) for model in models] for _ in range(ROUNDS)]
-    return [statistics.median(own) for own in zip(*rounds, strict=True)]
-
-
-def _milliseconds(call: Callable[[], object]) -> float:
-    """The wall time of a second call after a first, which finds memory and caches cold."""
-    for _ in range(2):
-        start = time.perf_counter()
-        call()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        elapsed = time.perf_counter() - start
-    return 1000 * elapsed

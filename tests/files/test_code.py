@@ -65,6 +65,7 @@ def test_a_command_that_there_is_not_has_no_code():
                 "train",
                 "accuracies",
                 "compact",
+                "export",
                 "couplings",
                 "probe",
                 "stack-decoder",

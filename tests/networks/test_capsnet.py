@@ -6,12 +6,13 @@ import reference
 import tiny
 import torch
 from tensors import assert_equal, finite_differences, quantizing, random_tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from rem.errors import RemError
 from rem.networks.build import capsnet
 from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_loss
-from rem.networks.routing import votes
+from rem.networks.routing import squash, votes
 
 TINY = tiny.run(network={"convolution_channels": 3, "primary_dimensions": 4, "class_dimensions": 5}).network
 PAPER = {"convolution_channels": 256, "primary_dimensions": 8, "class_dimensions": 16, "routing_iterations": 3}
@@ -207,3 +208,55 @@ def test_the_same_seed_makes_the_same_network():
     first, second, other = tiny_network(seed=1), tiny_network(seed=1), tiny_network(seed=2)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert not torch.equal(first.weight, other.weight)
+
+
+# Types of primary capsules that have lost all connections
+
+
+def with_a_dead_type(types: int = 2, dead: int = 0) -> CapsNet:
+    """The network for 19x19 images with connections, none of them of one type and a few of the others."""
+    torch.manual_seed(1)
+    network = CapsNet(size=19, classes=3, convolution_channels=3, primary_types=types, connected=True).double()
+    kept = torch.rand(types, 4, 3) < 0.6
+    kept[:, 0, 0], kept[dead] = True, False
+    network.keep(kept.view(-1, 3))
+    return network
+
+
+@pytest.mark.parametrize("dead", [0, 1, 2])
+def test_a_type_without_connections_changes_no_output_and_no_gradient_by_not_being_computed(dead):
+    network, images = with_a_dead_type(3, dead), images_for_it()
+    maps = network.primary(torch.relu(network.convolution(images)))  # (B, T*P, M, N), of all types
+    every = squash(maps.view(2, 3, 8, 4).transpose(2, 3).flatten(1, 2))  # (B, I, P)
+    expected = network.route(every)
+    labels = torch.tensor([0, 2])
+    parameters = list(network.parameters())
+    gradients = torch.autograd.grad(margin_loss(expected[0], labels), parameters)
+    found = network(images)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
+    assert not network.primary_capsules(images).view(2, 3, 4, 8)[:, dead].any()
+    for one, other in zip(torch.autograd.grad(margin_loss(found[0], labels), parameters), gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
+
+
+def multiply_adds_of_a_step(network: CapsNet) -> int:
+    """Of forward and backward pass, for two images of the network's size."""
+    with FlopCounterMode(display=False) as counter:
+        margin_loss(network(torch.zeros(2, 1, 28, 28))[0], torch.tensor([0, 1])).backward()
+    return counter.get_total_flops() // 2
+
+
+def test_a_training_step_computes_the_types_that_have_connections():
+    """The sample's network with 7 % of its connections, all in two of its six types, or anywhere."""
+    sizes, chance = {"convolution_channels": 32, "primary_types": 6}, torch.Generator().manual_seed(0)
+    whole = multiply_adds_of_a_step(CapsNet(**sizes))
+    shares = []
+    for capsules in (72, 216):
+        network = CapsNet(**sizes, connected=True)
+        kept = torch.zeros(216, 10, dtype=torch.bool)
+        kept.view(-1)[torch.randperm(10 * capsules, generator=chance)[:151]] = True
+        network.keep(kept)
+        shares.append(multiply_adds_of_a_step(network) / whole)
+    assert shares[0] < 0.5
+    assert shares[1] > 0.8  # no type is dead, and a convolution computes a type at all places

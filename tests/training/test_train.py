@@ -774,6 +774,22 @@ def test_a_lot_is_drawn_before_training_for_each_seed_anew_and_stays(data):
     assert torch.equal(one.model.connections, before)
 
 
+def test_a_run_whose_types_die_goes_on_to_the_same_end(data, tmp_path, monkeypatch):
+    """Those without connections are not computed any more; what is left says which they are."""
+    run = tiny.run("blocks", connections={"density": 0.04, "keep_one": False, "epochs": 2})  # one connection
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    train(run, data, tmp_path / "one", CPU)
+    assert int(connections_of(tmp_path / "one/last.pt").view(2, -1).any(dim=1).sum()) == 1
+    for _ in range(5):
+        with monkeypatch.context() as patch:
+            patch.setattr(rem.training.train, "_line", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                train(run, data, tmp_path / "other", CPU)
+    train(run, data, tmp_path / "other", CPU)
+    assert_same_results(tmp_path / "one", tmp_path / "other")
+
+
 def test_with_a_softmax_over_all_removed_connections_keep_the_coupling_of_equation_15(data, tmp_path):
     train(tiny.run("blocks", connections={"softmax": "all"}), data, tmp_path, CPU)
     model, _, _ = load_checkpoint(tmp_path / "last.pt", CPU)
