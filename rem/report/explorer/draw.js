@@ -17,13 +17,16 @@ function filled(made, attributes = {}, children) {
 
 // The shares of a whole, of images and of seconds, for people.
 export const percent = (share) => `${(100 * share).toFixed(share === 1 || share === 0 ? 0 : 1)} %`;
+export const part = (share) => `${(100 * share).toFixed(3)}%`; // for the style
 export const bits = (value) => `${value.toFixed(2)} bits`;
 export const counted = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 
-function placeOf(dataset, image) {
+// Where an image lies on the sheet of all.
+export function placeOf(dataset, image) {
   return [(image % dataset.columns) * dataset.size, Math.floor(image / dataset.columns) * dataset.size];
 }
 
+// An image.
 export function picture(dataset, data, image, label) {
   const made = element("canvas", { width: dataset.size, height: dataset.size, role: "img", "aria-label": label });
   made
@@ -37,15 +40,17 @@ export function meanPicture(dataset, data, images, label) {
   const { size } = dataset;
   const sums = new Float32Array(size * size * 4);
   const line = size * 4;
+  const step = dataset.channels === 1 ? 4 : 1; // of grey ones the red is enough
   for (const image of images) {
     const [left, top] = placeOf(dataset, image);
     for (let row = 0; row < size; row++) {
       const from = ((top + row) * data.sheet.width + left) * 4;
-      for (let at = 0; at < line; at++) sums[row * line + at] += data.pixels[from + at];
+      for (let at = 0; at < line; at += step) sums[row * line + at] += data.pixels[from + at];
     }
   }
   const mean = new ImageData(size, size);
-  for (let at = 0; at < sums.length; at++) mean.data[at] = sums[at] / images.length;
+  for (let at = 0; at < sums.length; at++)
+    mean.data[at] = at % 4 === 3 ? 255 : sums[at - (step === 4 ? at % 4 : 0)] / images.length;
   const made = element("canvas", { width: size, height: size, role: "img", "aria-label": label });
   made.getContext("2d").putImageData(mean, 0, 0);
   return made;

@@ -1,15 +1,18 @@
 // The images that a network gets wrong: their trees beside the most frequent tree of the class they were taken for.
 
+import { loadCouplings } from "./data.js";
 import { counted, element, meanPicture, picture, smallTree } from "./draw.js";
 import { datasetOf, networkOf, state } from "./state.js";
 import { couplingsOf, undecided } from "./trees.js";
 
 const SHOWN = 60;
 
-export function wrongView({ data, network, classes, go }) {
+export async function wrongView({ data, network, classes, go }) {
   const dataset = datasetOf();
+  const couplings = await loadCouplings(networkOf(), dataset);
   const middle = undecided(dataset, state.k);
   const wrong = [...network.predicted.keys()].filter((image) => network.predicted[image] !== data.labels[image]);
+  const modals = []; // of the classes, their most frequent trees
   const list = element("ol", { class: "wrongs" });
   const add = (from, to) => list.append(...wrong.slice(from, to).map(card));
   add(0, SHOWN);
@@ -41,8 +44,9 @@ export function wrongView({ data, network, classes, go }) {
   function card(image) {
     const taken = network.predicted[image];
     const modal = classes[taken].keys[0];
-    const [own, frequent] = [image, modal[0]].map((one) => couplingsOf(network, dataset, data, one, state.k));
-    const tree = (couplings, label) => smallTree(couplings, networkOf().grid, middle, label);
+    const own = couplingsOf(couplings, dataset, data, image, state.k);
+    const frequent = (modals[taken] ??= couplingsOf(couplings, dataset, data, modal[0], state.k));
+    const tree = (values, label) => smallTree(values, networkOf().grid, middle, label);
     const other = own.filter((value, capsule) => value !== frequent[capsule]).length;
     const shares = other ? `${counted(other, "capsule")} of ${own.length} differ` : "the very same tree";
     return element(
@@ -60,7 +64,7 @@ export function wrongView({ data, network, classes, go }) {
         picture(dataset, data, image, `Image ${image}`),
         tree(own, "Its tree"),
         tree(frequent, `Most frequent tree of ${dataset.classes[taken]}`),
-        meanPicture(dataset, data, modal, `Mean of the images with that tree`),
+        meanPicture(dataset, data, modal, "Mean of the images with that tree"),
       ),
     );
   }
