@@ -3,7 +3,7 @@
 // The maps are one canvas, for a thousand capsules are drawn anew at every change. A button lies over the capsule that
 // was pointed at: by the keyboard it goes from capsule to capsule, and says where it is.
 
-import { colour, css, element, part, placeOf, svg } from "./draw.js";
+import { colour, element, painted, part, placeOf, svg } from "./draw.js";
 import { datasetOf, state } from "./state.js";
 
 const BRANCHES = 24; // curves at the most, as in the figure of one tree
@@ -145,26 +145,40 @@ export function plot(tree, data, image, { uniform, strongest, tell, toggle }) {
     const context = canvas.getContext("2d");
     context.scale(FINE, FINE);
     context.imageSmoothingEnabled = false;
-    const source = [...placeOf(dataset, image), dataset.size, dataset.size];
+    const below = imageBelow();
+    const colours = coloured();
     for (let type = 0; type < types; type++) {
       const area = [...places.corner(type), places.side, places.side];
-      context.fillStyle = "#fff";
-      context.fillRect(...area);
-      context.globalAlpha = 0.25;
-      context.drawImage(data.sheet, ...source, ...area);
-      context.globalAlpha = 1;
-      context.strokeStyle = "#a0a6ad";
-      context.strokeRect(...area);
+      context.drawImage(below, ...area);
+      context.drawImage(colours, 0, type * rows, columns, rows, ...area);
     }
-    for (let capsule = 0; capsule < shown.length; capsule++) {
-      const [x, y] = places.place(capsule);
-      if (deleted.has(capsule)) cross(context, x, y);
-      else {
-        context.fillStyle = css(colour(uniform + values[capsule] - from, uniform, strongest));
-        context.fillRect(x, y, places.width, places.height);
-      }
-    }
+    for (const capsule of deleted) cross(context, ...places.place(capsule));
     return canvas;
+  }
+
+  // The image, pale, as it lies below every map.
+  function imageBelow() {
+    const side = Math.ceil(places.side * FINE);
+    const made = element("canvas", { width: side, height: side });
+    const context = made.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, side, side);
+    context.globalAlpha = 0.25;
+    context.drawImage(data.sheet, ...placeOf(dataset, image), dataset.size, dataset.size, 0, 0, side, side);
+    context.globalAlpha = 1;
+    context.strokeStyle = "#a0a6ad";
+    context.strokeRect(0.5, 0.5, side - 1, side - 1);
+    return made;
+  }
+
+  // All capsules, a pixel each, the maps below each other.
+  function coloured() {
+    const made = element("canvas", { width: columns, height: types * rows });
+    return painted(made, values, [...values.keys()], (value) => {
+      const [red, green, blue, opacity] = colour(uniform + value - from, uniform, strongest);
+      return [red, green, blue, 255 * opacity];
+    });
   }
 
   function cross(context, x, y) {

@@ -1,11 +1,11 @@
 // The dictionary of a network: classes, their keys by frequency, and the images of a key.
 
-import { bits, counted, element, meanPicture, percent, picture } from "./draw.js";
+import { bits, counted, element, fillGradually, meanPicture, percent, picture } from "./draw.js";
 import { datasetOf, networkOf, state } from "./state.js";
 import { meanEntropy, sharedWithTraining, trainingImages } from "./trees.js";
 
 const KEYS = 48; // shown at first, and more on demand
-const IMAGES = 240;
+const [IMAGES, AT_ONCE] = [240, 80]; // in all, and in a frame
 const MOST = 65535; // training images that are counted
 
 export function dictionaryView({ data, network, classes, go }) {
@@ -117,6 +117,8 @@ export function dictionaryView({ data, network, classes, go }) {
         { class: "soft" },
         `Choose a tree to see all images that have it. Under it stand how many these are, the share of them that is right${network.training ? ", and how many training images have it" : ""}.`,
       );
+    const list = element("div", { class: "members" });
+    fillGradually(list, members.slice(0, IMAGES), member, AT_ONCE);
     return element(
       "section",
       { id: "members", "aria-label": "Images with this tree" },
@@ -125,7 +127,7 @@ export function dictionaryView({ data, network, classes, go }) {
         {},
         `${counted(members.length, "image")} with tree ${state.key + 1} of ${dataset.classes[state.class]}`,
       ),
-      element("div", { class: "members" }, ...members.slice(0, IMAGES).map(member)),
+      list,
       members.length > IMAGES ? element("p", { class: "soft" }, `The first ${IMAGES} are shown.`) : "",
     );
   }

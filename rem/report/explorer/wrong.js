@@ -1,20 +1,20 @@
 // The images that a network gets wrong: their trees beside the most frequent tree of the class they were taken for.
 
 import { loadCouplings } from "./data.js";
-import { counted, element, meanPicture, picture, smallTree } from "./draw.js";
+import { copied, counted, element, fillGradually, meanPicture, picture, smallTree } from "./draw.js";
 import { datasetOf, networkOf, state } from "./state.js";
 import { couplingsOf, undecided } from "./trees.js";
 
-const SHOWN = 60;
+const [SHOWN, CARDS] = [60, 8]; // in all, and in a frame
 
 export async function wrongView({ data, network, classes, go }) {
   const dataset = datasetOf();
   const couplings = await loadCouplings(networkOf(), dataset);
   const middle = undecided(dataset, state.k);
   const wrong = [...network.predicted.keys()].filter((image) => network.predicted[image] !== data.labels[image]);
-  const modals = []; // of the classes, their most frequent trees
+  const frequent = []; // trees, of the classes
   const list = element("ol", { class: "wrongs" });
-  const add = (from, to) => list.append(...wrong.slice(from, to).map(card));
+  const add = (from, to) => fillGradually(list, wrong.slice(from, to), card, CARDS);
   add(0, SHOWN);
   const parts = [
     element(
@@ -41,13 +41,23 @@ export async function wrongView({ data, network, classes, go }) {
   }
   return parts;
 
+  // The most frequent tree of a class, and what it and the images that have it look like.
+  function frequentOf(label) {
+    if (!frequent[label]) {
+      const members = classes[label].keys[0];
+      const tree = couplingsOf(couplings, dataset, data, members[0], state.k);
+      const told = `Most frequent tree of ${dataset.classes[label]}`;
+      const mean = meanPicture(dataset, data, members, "Mean of the images with that tree");
+      frequent[label] = { tree, pictures: [smallTree(tree, networkOf().grid, middle, told), mean] };
+    }
+    return frequent[label];
+  }
+
   function card(image) {
     const taken = network.predicted[image];
-    const modal = classes[taken].keys[0];
+    const { tree, pictures } = frequentOf(taken);
     const own = couplingsOf(couplings, dataset, data, image, state.k);
-    const frequent = (modals[taken] ??= couplingsOf(couplings, dataset, data, modal[0], state.k));
-    const tree = (values, label) => smallTree(values, networkOf().grid, middle, label);
-    const other = own.filter((value, capsule) => value !== frequent[capsule]).length;
+    const other = own.filter((value, capsule) => value !== tree[capsule]).length;
     const shares = other ? `${counted(other, "capsule")} of ${own.length} differ` : "the very same tree";
     return element(
       "li",
@@ -62,9 +72,8 @@ export async function wrongView({ data, network, classes, go }) {
           element("span", { class: "soft" }, `image ${image}, ${shares}`),
         ),
         picture(dataset, data, image, `Image ${image}`),
-        tree(own, "Its tree"),
-        tree(frequent, `Most frequent tree of ${dataset.classes[taken]}`),
-        meanPicture(dataset, data, modal, "Mean of the images with that tree"),
+        smallTree(own, networkOf().grid, middle, "Its tree"),
+        ...pictures.map(copied),
       ),
     );
   }
