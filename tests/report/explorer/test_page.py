@@ -383,13 +383,19 @@ def test_an_address_that_makes_no_sense_is_put_right(page, tmp_path, hash):
 @BROWSER
 @pytest.mark.parametrize("width", [320, 400, 1200])
 @pytest.mark.parametrize("view", ["dictionary", "tree", "wrong", "compare"])
-def test_no_view_sticks_out_and_every_control_has_a_name(page, tmp_path, width, view):
+def test_no_view_sticks_out_or_jumps_and_every_control_has_a_name(page, tmp_path, width, view):
     found = browser.driven(
         f"{page.as_uri()}#view={view}",
-        """return {nameless: all("button, input, select, canvas[role=img]").filter(one =>
+        """
+        const jumps = [], {PerformanceObserver} = inside.contentWindow;
+        const seen = list => jumps.push(...list.getEntries().map(one => one.value));
+        new PerformanceObserver(seen).observe({type: "layout-shift", buffered: true});
+        await wait();
+        return {jumps, nameless: all("button, input, select, canvas[role=img]").filter(one =>
           !(one.textContent.trim() || one.ariaLabel || one.labels?.length || one.getAttribute("aria-label") === "")
         ).map(one => one.outerHTML)};""",
         tmp_path,
         width,
     )
     assert (found["overflow"], found["nameless"], found["console"]) == (0, [], [])
+    assert sum(found["jumps"]) < 0.005  # of the window, weighed by the way it goes
