@@ -47,7 +47,14 @@ const set = (selector, value, kind = "change") => act(() => {{
   find(selector).value = value;
   find(selector).dispatchEvent(new Event(kind, {{ bubbles: true }}));
 }});
-const press = key => act(() => find("body").dispatchEvent(new KeyboardEvent("keydown", {{ key, bubbles: true }})));
+const point = (kind, selector, [x, y], options) => {{
+  const box = find(selector).getBoundingClientRect();
+  const [clientX, clientY] = [box.left + x * box.width, box.top + y * box.height];
+  const {{ PointerEvent }} = inside.contentWindow;
+  find(selector).dispatchEvent(new PointerEvent(kind, {{ bubbles: true, clientX, clientY, ...options }}));
+}};
+const key = (selector, key) => find(selector).dispatchEvent(new KeyboardEvent("keydown", {{ key, bubbles: true }}));
+const press = name => act(() => key("body", name));
 const hash = () => Object.fromEntries(new URLSearchParams(inside.contentWindow.location.hash.slice(1)));
 async function drive() {{
   await ready();
@@ -63,7 +70,10 @@ inside.onload = () => drive().catch(error => ({{ error: String(error.stack) }}))
 
 
 def driven(page, script, folder, width=1200):
-    """What a script returns that uses a page: it has find, all, click, set, press and hash. Also `console`'s lines.
+    """What a script returns that uses a page, by the functions of `DRIVER`. Also `console`'s lines.
+
+    click, set and press wait until the page shows the change; point (at a share of an element's width and height) and
+    key, which is pressed in an element, do not, and may be handed to act, which waits.
 
     Args:
         page: the address of the HTML file, with what follows a # if any.

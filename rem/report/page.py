@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jinja2
 import pandas as pd
 
+from rem.claims.findings import Finding
 from rem.claims.rules import FAILS, HOLDS
 from rem.claims.write import Line, read_claims, told
 from rem.errors import RemError
@@ -43,6 +44,11 @@ CAPTIONS = {module.__name__.rpartition(".")[2]: module.CAPTION for module in FIG
 LEFT_OUT = ["± classes", "Note"]  # of the columns of paper_vs_ours.md, which has room for them
 PAIRED = "CapsNet+REM against CapsNet+Q over the seeds"
 DECLARED = {table.stem: table for table in TABLES}
+SAYS = {  # of one measurement and of several
+    "holds": ("says so", "say so"),
+    "not": ("says the opposite", "say the opposite"),
+    "open": ("leaves it open", "leave it open"),
+}
 EXPLORER = "explorer.html"  # of `rem explore`, beside the report
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -69,11 +75,15 @@ class FigureShown(NamedTuple):
 
 
 class ClaimShown(NamedTuple):
-    """A claim: its name, the paper's words, what decides it, a line a finding, the verdict; and holds, not or open."""
+    """A claim: its name, the paper's words, what decides it, the outcome in a sentence, a line a finding, the verdict.
+
+    `kind` is the verdict in short: holds, not or open.
+    """
 
     name: str
     sentence: str
     decided_by: str
+    outcome: str
     findings: list[Line]
     verdict: str
     kind: str
@@ -152,10 +162,28 @@ def claims_of(path: Path) -> list[ClaimShown]:
     """The claims in a `claims.csv`, the errors those of `rem.claims.write.read_claims`."""
     claims = []
     for claim, verdict, findings in read_claims(path):
-        kind = "holds" if verdict.startswith(HOLDS) else "not" if verdict.startswith(FAILS) else "open"
-        sentence = f"“{claim.sentence}” ({claim.section})"
-        claims.append(ClaimShown(claim.name, sentence, claim.measurement, told(claim, findings), verdict, kind))
+        sentence, lines = f"“{claim.sentence}” ({claim.section})", told(claim, findings)
+        shown = (claim.name, sentence, claim.measurement, outcome(findings), lines, verdict, _kind(verdict))
+        claims.append(ClaimShown(*shown))
     return claims
+
+
+def outcome(findings: Sequence[Finding]) -> str:
+    """What the findings that decide a claim say of it, in one sentence without their numbers."""
+    deciding = [finding for finding in findings if finding.decides]
+    if not deciding:
+        return "This run measured nothing that decides it."
+    where = ", ".join(dict.fromkeys(finding.data for finding in deciding))
+    found = Counter(_kind(finding.verdict) for finding in deciding)
+    if len(deciding) == 1:
+        (kind,) = found
+        return f"The one measurement, on {where}, {SAYS[kind][0]}."
+    parts = [f"{found[kind]} {SAYS[kind][found[kind] > 1]}" for kind in SAYS if found[kind]]
+    return f"Of {len(deciding)} measurements on {where}, {', '.join(parts)}."
+
+
+def _kind(verdict: str) -> str:
+    return "holds" if verdict.startswith(HOLDS) else "not" if verdict.startswith(FAILS) else "open"
 
 
 def comparison(path: Path) -> list[Shown]:

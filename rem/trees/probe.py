@@ -20,7 +20,7 @@ from rem.training.checkpoints import load_checkpoint
 from rem.trees.probe_kinds import COLUMNS
 from rem.trees.probing import Probing, row
 from rem.trees.strength import polarization, strongest_coupling
-from rem.trees.training_trees import training_trees
+from rem.trees.training_trees import routed_images, training_trees
 
 
 def probe(
@@ -65,7 +65,7 @@ def probe(
     data, batch = run.data, run.training.batch_size
     trees = training_trees(
         lambda: (pixels for pixels, _ in stream_training_batches(prepared, data, batch, device)),
-        functools.partial(_routed, model),
+        functools.partial(routed_images, model),
         data.classes,
         levels,
         cells,
@@ -96,9 +96,3 @@ def _untrained(model: Network, run: Run, images: Tensor) -> Iterator[dict[str, o
     couplings = untrained(images)[2]
     for metric, measure in (("strongest_coupling", strongest_coupling), ("polarization", polarization)):
         yield row(("untrained", "unchanged", None), metric, float(measure(couplings).mean()))
-
-
-@torch.no_grad()
-def _routed(model: Network, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    lengths, _, couplings = model(pixels)
-    return couplings, lengths.argmax(dim=1)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rem.networks.network import Network
 from rem.trees import entropy, quantizer
 
 
@@ -37,6 +38,13 @@ def words(keys: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 def own_column(couplings: Tensor, predicted: Tensor) -> Tensor:
     """c_{-j} of each image's predicted class j: (B, J, I) and (B,) to (B, I)."""
     return couplings[torch.arange(len(predicted), device=predicted.device), predicted]
+
+
+@torch.no_grad()
+def routed_images(model: Network, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """The couplings (B, J, I) of images (B, C, S, S), normalised, and their predicted classes (B,)."""
+    lengths, _, couplings = model(pixels)
+    return couplings, lengths.argmax(dim=1)
 
 
 def training_trees(

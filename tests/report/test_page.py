@@ -17,7 +17,7 @@ from rem.files.atomic import whole
 from rem.files.notes import note_read
 from rem.files.trace import recorded, trace
 from rem.report.graph import WIDTH, arrange, arrows, svg
-from rem.report.page import LEFT_OUT, claims_of, comparison, run_rows, shown, timing_rows, write_report
+from rem.report.page import LEFT_OUT, claims_of, comparison, outcome, run_rows, shown, timing_rows, write_report
 from rem.tables.measurements import read_results
 from rem.tables.names import Names
 from rem.tables.paired import write_paired
@@ -135,6 +135,17 @@ def test_the_explorer_is_linked_to_where_there_is_one(given):
 def test_numbers_of_a_claim_are_shown_on_demand(given):
     for summary in re.findall(r"<summary>(.*?)</summary>", report_of(given), re.DOTALL):
         assert "bits" not in summary
+
+
+def test_what_came_of_a_claim_is_one_sentence_without_numbers_beside_its_verdict(given):
+    several = [finding(HOLDS), finding(HOLDS), finding(FAILS, dataset="shapes"), finding(UNDECIDED, decides=False)]
+    assert outcome(several) == "Of 3 measurements on mnist, shapes, 2 say so, 1 says the opposite."
+    assert outcome([finding(UNDECIDED), finding(UNDECIDED)]) == "Of 2 measurements on mnist, 2 leave it open."
+    assert outcome([finding(HOLDS)]) == "The one measurement, on mnist, says so."
+    assert outcome([finding(HOLDS, decides=False)]) == "This run measured nothing that decides it."
+    summary, *_ = re.findall(r"<summary>(.*?)</summary>", report_of(given), re.DOTALL)
+    assert "The one measurement, on mnist, says so." in summary
+    assert CLAIMS[0].measurement not in summary
 
 
 def test_the_same_results_are_the_same_report(given):

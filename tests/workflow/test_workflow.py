@@ -388,6 +388,28 @@ def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(p
         assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (11, 0, [], 0)
 
 
+def test_the_explorer_is_a_target_that_is_made_anew_with_its_page_and_with_experiments(project, edited, tmp_path):
+    assert snakemake(project).returncode == 0  # what other tests have made anew
+    done = snakemake(project, "--", "explorer")
+    assert done.returncode == 0, done.stdout
+    results = project / "results/smoke"
+    assert planned(project, "--", "explorer") == {}
+    assert trace([results / "explorer.html"]).faults == {}
+    assert (results / "explorer.html").stat().st_size < 15_000_000
+    if browser.CHROMIUM:
+        address = f"{(results / 'explorer.html').as_uri()}#dataset=mnist&view="
+        for view in ("dictionary", "tree", "wrong", "compare"):
+            found = browser.driven(address + view, "return {};", tmp_path, 400)
+            assert (found["console"], found["fetched"], found["overflow"]) == ([], [], 0), view
+    anew = {"explore": 1, "explorer": 1}
+    (results / "another").mkdir()
+    shutil.copy(results / "metrics.csv", results / "another")
+    assert planned(project, "--", "explorer") == anew
+    shutil.rmtree(results / "another")
+    edited("rem/report/explorer/main.js", "// Ties", "// Edited: ties")
+    assert planned(project, "--", "explorer") == anew
+
+
 def test_dose_response_makes_its_table_regression_and_figure_and_is_not_made_by_all(project):
     done = snakemake(project, "--", "dose_response")
     assert done.returncode == 0, done.stdout

@@ -415,6 +415,24 @@ def page_digest(wildcards):
     return digests.files_digest(folder, sorted(parts))
 
 
+def experiments_digest(wildcards):
+    """What changes with the numbers of the experiments that have been made, whose networks the explorer shows too."""
+    folder = Path("results", wildcards.name)
+    found = [
+        path.with_name(name) for path in folder.glob("[!.]*/metrics.csv") for name in ("metrics.csv", "probes.csv")
+    ]
+    made = [path.relative_to(folder).as_posix() for path in sorted(found) if path.is_file()]
+    return digests.files_digest(folder, made)
+
+
+def prepared_files(wildcards):
+    """What the selected networks read, and the images of those that read feature maps."""
+    names = {
+        f"{run.dataset}{kind}" for run in RUNS.values() for kind in (".h5", ".features.h5" if run.features else ".h5")
+    }
+    return sorted(f"data/prepared/{wildcards.name}/{name}" for name in names)
+
+
 def stacked_runs():
     """The runs on which decoders are stacked: of the figures' dataset."""
     return {key: run for key, run in runs_of(["baseline", "rem"]).items() if run.dataset == CONFIG.figures.dataset}

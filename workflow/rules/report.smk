@@ -54,7 +54,8 @@ rule explore:
         metrics="results/{name}/metrics.csv",
         models=run_files("models", "last.pt"),
         runs=run_files("models", "run.yaml"),
-        data=expand("data/prepared/{{name}}/{dataset}.h5", dataset=sorted({run.dataset for run in RUNS.values()})),
+        data=prepared_files,
+        probes=f"results/{CONFIG.name}/probes.csv" if PROBED else [],
     output:
         "results/{name}/explorer.html",
     log:
@@ -66,6 +67,7 @@ rule explore:
     params:
         code=code("explore"),
         page=page_digest,
+        experiments=experiments_digest,
     shell:
         """
         rem explore results/{wildcards.name:q} \

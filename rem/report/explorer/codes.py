@@ -1,11 +1,10 @@
-"""Couplings as small numbers that give the same keys (Eq. 7) as the couplings themselves, at every K.
+"""Couplings as small numbers that give the same keys (Eq. 7) as the couplings themselves, at every K of the page.
 
-All level edges of all K cut [0, 1] into cells, and within a cell no K can tell two couplings apart. A coupling's code
+All level edges of these K cut [0, 1] into cells, and within a cell no K can tell two couplings apart. A coupling's code
 is the number of its cell, so codes give the keys at every K exactly. One more quantizer of three decimals (K = 1001)
 is among them, so they give the couplings to three decimals exactly too.
 """
 
-import zlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -39,15 +38,3 @@ def _least(levels: int, cells: bool) -> np.ndarray:
 def codes(couplings: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """The number of each coupling's cell: float32 of any shape to uint16, such that cuts[code] is in it."""
     return (np.searchsorted(cuts, couplings, side="right") - 1).astype(np.uint16)
-
-
-def packed(found: np.ndarray) -> bytes:
-    """Codes (N, I) for the page: a capsule after another, all low bytes and then all high ones, deflated."""
-    by_capsule = np.ascontiguousarray(found.T).astype("<u2").ravel()
-    return zlib.compress(by_capsule.view(np.uint8).reshape(-1, 2).T.tobytes(), 6)
-
-
-def unpacked(block: bytes, images: int) -> np.ndarray:
-    """What `packed` packed: uint16 (N, I)."""
-    low, high = np.frombuffer(zlib.decompress(block), np.uint8).reshape(2, -1).astype(np.uint16)
-    return (low | high << 8).reshape(-1, images).T

@@ -18,6 +18,14 @@ async function inflated(number) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+// What `blocks.py` packed: all low bytes and then all high ones.
+async function unpacked(number) {
+  const halves = await inflated(number);
+  const numbers = new Uint16Array(halves.length / 2);
+  for (let at = 0; at < numbers.length; at++) numbers[at] = halves[at] | (halves[numbers.length + at] << 8);
+  return numbers;
+}
+
 function once(name, make) {
   if (!decoded.has(name)) decoded.set(name, make());
   return decoded.get(name);
@@ -43,19 +51,20 @@ export function loadDataset(dataset) {
   });
 }
 
-// A network's codes (a capsule after another), predicted classes and lengths in hundredths.
-export function loadNetwork(network, dataset) {
-  return once(`network ${name(network)}`, async () => {
-    const halves = await inflated(network.codes);
-    const size = halves.length / 2;
-    const codes = new Uint16Array(size);
-    for (let at = 0; at < size; at++) codes[at] = halves[at] | (halves[size + at] << 8);
-    return {
-      codes,
-      capsules: size / dataset.images,
-      predicted: new Uint16Array(bytesOf(network.predicted).buffer),
-      lengths: await inflated(network.lengths),
-    };
+// A network's predicted classes and, a row a K of the slider, every image's tree and how many training images have it.
+export function loadNetwork(network) {
+  return once(`network ${name(network)}`, async () => ({
+    predicted: new Uint16Array(bytesOf(network.predicted).buffer),
+    trees: await unpacked(network.trees),
+    training: network.training === null ? null : await unpacked(network.training),
+  }));
+}
+
+// A network's couplings as codes, a capsule after another, and its lengths in hundredths.
+export function loadCouplings(network, dataset) {
+  return once(`couplings ${name(network)}`, async () => {
+    const codes = await unpacked(network.codes);
+    return { codes, capsules: codes.length / dataset.images, lengths: await inflated(network.lengths) };
   });
 }
 

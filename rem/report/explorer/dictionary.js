@@ -1,13 +1,14 @@
 // The dictionary of a network: classes, their keys by frequency, and the images of a key.
 
-import { bits, counted, element, meanPicture, percent, picture } from "./draw.js";
+import { bits, counted, element, fillGradually, meanPicture, percent, picture } from "./draw.js";
 import { datasetOf, networkOf, state } from "./state.js";
-import { meanEntropy } from "./trees.js";
+import { meanEntropy, sharedWithTraining, trainingImages } from "./trees.js";
 
 const KEYS = 48; // shown at first, and more on demand
-const IMAGES = 240;
+const [IMAGES, AT_ONCE] = [240, 80]; // in all, and in a frame
+const MOST = 65535; // training images that are counted
 
-export function dictionaryView({ data, classes, go }) {
+export function dictionaryView({ data, network, classes, go }) {
   const dataset = datasetOf();
   const keys = classes.reduce((sum, one) => sum + one.keys.length, 0);
   const told = networkOf().measured;
@@ -19,6 +20,15 @@ export function dictionaryView({ data, classes, go }) {
     ` over the classes${ceiling ? ` (at the most ${bits(ceiling)})` : ""}: `,
     element("b", { id: "keys" }, counted(keys, "different tree")),
     ` of ${counted(dataset.images, "image")} at K = ${state.k}.`,
+    network.training
+      ? element(
+          "span",
+          {},
+          " ",
+          element("b", { id: "shared" }, percent(sharedWithTraining(network, dataset, state.k))),
+          " of the images have a tree that training images of their class have too.",
+        )
+      : "",
   );
   const shown = classes[state.class];
   return [
@@ -70,7 +80,9 @@ export function dictionaryView({ data, classes, go }) {
 
   function keyCard(members, number) {
     const right = members.filter((image) => data.labels[image] === state.class).length;
-    const told = `${counted(members.length, "image")}, ${percent(right / members.length)} right`;
+    const trained = network.training && trainingImages(network, dataset, state.k, members[0]);
+    const inTraining = network.training ? `, ${counted(trained, "training image")}` : "";
+    const told = `${counted(members.length, "image")}, ${percent(right / members.length)} right${inTraining}`;
     return element(
       "li",
       {},
@@ -80,12 +92,19 @@ export function dictionaryView({ data, classes, go }) {
           class: "key",
           "data-key": number,
           "aria-pressed": String(number === state.key),
+          "aria-label": `Tree ${number + 1}: ${told}`,
           onclick: () => go({ key: number, image: members.includes(state.image) ? state.image : null }),
         },
         meanPicture(dataset, data, members, `Mean of ${counted(members.length, "image")}`),
         element("b", {}, `× ${members.length.toLocaleString("en")}`),
         element("span", { class: right === members.length ? "right" : "soft" }, percent(right / members.length)),
-        element("span", { class: "unseen" }, `: ${told}`),
+        network.training
+          ? element(
+              "span",
+              { class: "soft trained" },
+              `${trained.toLocaleString("en")}${trained === MOST ? "+" : ""} train`,
+            )
+          : "",
       ),
     );
   }
@@ -96,8 +115,10 @@ export function dictionaryView({ data, classes, go }) {
       return element(
         "p",
         { class: "soft" },
-        "Choose a tree to see all images that have it. The number under it is the share that is right.",
+        `Choose a tree to see all images that have it. Under it stand how many these are, the share of them that is right${network.training ? ", and how many training images have it" : ""}.`,
       );
+    const list = element("div", { class: "members" });
+    fillGradually(list, members.slice(0, IMAGES), member, AT_ONCE);
     return element(
       "section",
       { id: "members", "aria-label": "Images with this tree" },
@@ -106,7 +127,7 @@ export function dictionaryView({ data, classes, go }) {
         {},
         `${counted(members.length, "image")} with tree ${state.key + 1} of ${dataset.classes[state.class]}`,
       ),
-      element("div", { class: "members" }, ...members.slice(0, IMAGES).map(member)),
+      list,
       members.length > IMAGES ? element("p", { class: "soft" }, `The first ${IMAGES} are shown.`) : "",
     );
   }

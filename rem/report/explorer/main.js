@@ -4,7 +4,7 @@ import { content, loadDataset, loadNetwork } from "./data.js";
 import { compareView } from "./compare.js";
 import { dictionaryView } from "./dictionary.js";
 import { choices, datasetOf, networkOf, read, state, write } from "./state.js";
-import { dictionariesOf } from "./trees.js";
+import { dictionariesOf, numbersOf } from "./trees.js";
 import { treeView } from "./tree.js";
 import { wrongView } from "./wrong.js";
 
@@ -30,8 +30,8 @@ async function show() {
   const began = performance.now();
   const dataset = datasetOf();
   const data = await loadDataset(dataset);
-  const network = await loadNetwork(networkOf(), dataset);
-  const classes = dictionariesOf(network, dataset, data, state.k);
+  const network = await loadNetwork(networkOf());
+  const classes = dictionariesOf(network, dataset, state.k);
   const parts = await VIEW[state.view]({ data, network, classes, go });
   if (mine !== turn) return;
   const focused = document.activeElement?.id;
@@ -74,13 +74,9 @@ function fill() {
 // Of a test image in the dictionary: its class and the place of its tree.
 async function search(image) {
   if (state.view !== "dictionary") return go({ image });
-  const dataset = datasetOf();
-  const [data, network] = [await loadDataset(dataset), await loadNetwork(networkOf(), dataset)];
-  const label = network.predicted[image];
-  const key = dictionariesOf(network, dataset, data, state.k)[label].keys.findIndex((members) =>
-    members.includes(image),
-  );
-  await go({ image, class: label, key });
+  const network = await loadNetwork(networkOf());
+  const key = numbersOf(network, datasetOf(), state.k)[image];
+  await go({ image, class: network.predicted[image], key });
   document.querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest" });
 }
 

@@ -11,7 +11,11 @@ from rem.files.atomic import whole
 from rem.report.explorer.collect import collect
 
 HERE = Path(__file__).parent
-MODULES = ("data", "trees", "state", "draw", "dictionary", "tree", "wrong", "compare", "main")  # imports lead upwards
+STYLES = ("style", "keys", "tree", "compare")
+MODULES = (  # imports lead upwards
+    *("data", "trees", "state", "draw", "controls", "capsules", "chart"),
+    *("dictionary", "tree", "wrong", "compare", "main"),
+)
 REST = 1_500_000  # of them for what is no block: numbers, names, the page itself
 
 
@@ -33,10 +37,10 @@ def write_explorer(results: Path, prepared: Path, target: Path, most: int) -> No
         .get_template("explorer.html.j2")
         .render(
             name=results.name,
-            style=(HERE / "style.css").read_text(encoding="utf-8"),
+            style="".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in STYLES),
             script=bundled(),
-            content=json.dumps(found.content, separators=(",", ":")).replace("<", "\\u003c"),
-            blocks=found.blocks,
+            content=json.dumps(found.content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+            blocks=list(found.blocks),
         )
     )
     if len(text.encode()) > most:

@@ -71,8 +71,8 @@ export function write() {
     told.class = state.class;
     if (state.key !== null) told.key = state.key;
   }
+  if (state.beside.length) told.beside = state.beside.join("~");
   if (view === "tree") {
-    if (state.beside.length) told.beside = state.beside.join("~");
     if (state.quantized) told.quantized = 1;
     if (state.tau !== 1) told.tau = state.tau;
     if (state.as !== "own") told.as = state.as;

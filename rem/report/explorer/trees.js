@@ -9,62 +9,53 @@ export function nearest(coupling, levels, cells) {
   return over > 0.5 || (over === 0.5 && below % 2) ? below + 1 : below;
 }
 
-// The level of every code at K.
-export function levelsOfCodes(cuts, levels, cells) {
-  const found = new Uint16Array(cuts.length);
-  for (let code = 0; code < cuts.length; code++) found[code] = nearest(cuts[code], levels, cells);
-  return found;
+const grouped = new WeakMap(); // of a network, its dictionaries at the last K
+
+// The number of every image's tree at K among those of its predicted class, as `shared.py` gave it.
+export function numbersOf(network, dataset, levels) {
+  const from = dataset.shown.indexOf(levels) * dataset.images;
+  return network.trees.subarray(from, from + dataset.images);
 }
 
-const reckoned = new WeakMap(); // of a network, its dictionaries at the last K
-
-// `dictionaries`, computed anew where network or K are others than before.
-export function dictionariesOf(network, dataset, data, levels) {
-  if (reckoned.get(network)?.levels !== levels) {
-    reckoned.set(network, { levels, classes: dictionaries(network, dataset, data, levels) });
-  }
-  return reckoned.get(network).classes;
+// The dictionary of every class at K: its keys by frequency, each with the images that have it, and Eq. 8 in bits.
+export function dictionariesOf(network, dataset, levels) {
+  if (grouped.get(network)?.levels !== levels)
+    grouped.set(network, { levels, classes: dictionaries(network, dataset, levels) });
+  return grouped.get(network).classes;
 }
 
-// The dictionary of every class: its keys by frequency, each with the images that have it, and Eq. 8 in bits.
-function dictionaries(network, dataset, data, levels) {
-  const { codes, capsules, predicted } = network;
-  const images = dataset.images;
-  const level = levelsOfCodes(data.cuts, levels, dataset.cells);
-  const one = new Uint32Array(images).fill(0x811c9dc5);
-  const other = new Uint32Array(images).fill(0x9747b28c);
-  for (let capsule = 0; capsule < capsules; capsule++) {
-    const from = capsule * images;
-    for (let image = 0; image < images; image++) {
-      const digit = level[codes[from + image]] + 1;
-      one[image] = Math.imul(one[image] ^ digit, 0x01000193);
-      other[image] = Math.imul(other[image] + digit, 0x85ebca6b) ^ (other[image] >>> 15);
-    }
+function dictionaries(network, dataset, levels) {
+  const numbers = numbersOf(network, dataset, levels);
+  const classes = dataset.classes.map((_, label) => ({ label, count: 0, keys: [] }));
+  for (let image = 0; image < dataset.images; image++) {
+    const own = classes[network.predicted[image]];
+    (own.keys[numbers[image]] ??= []).push(image);
+    own.count++;
   }
-  const classes = dataset.classes.map(() => new Map());
-  for (let image = 0; image < images; image++) {
-    const word = one[image] * 2097152 + (other[image] >>> 11);
-    const keys = classes[predicted[image]];
-    if (keys.has(word)) keys.get(word).push(image);
-    else keys.set(word, [image]);
-  }
-  return classes.map((keys, label) => {
-    const sorted = [...keys.values()].sort((a, b) => b.length - a.length || a[0] - b[0]);
-    const count = sorted.reduce((sum, members) => sum + members.length, 0);
-    const bits = sorted.reduce((sum, { length }) => sum - (length / count) * Math.log2(length / count), 0);
-    return { label, count, entropy: bits, keys: sorted };
-  });
+  for (const one of classes)
+    one.entropy = one.keys.reduce((sum, { length }) => sum - (length / one.count) * Math.log2(length / one.count), 0);
+  return classes;
+}
+
+// How many training images have an image's key and class at K.
+export const trainingImages = (network, dataset, levels, image) =>
+  network.training[dataset.shown.indexOf(levels) * dataset.images + image];
+
+// The share of the images whose key and class training images have too.
+export function sharedWithTraining(network, dataset, levels) {
+  const from = dataset.shown.indexOf(levels) * dataset.images;
+  return network.training.subarray(from, from + dataset.images).filter(Boolean).length / dataset.images;
 }
 
 // Eq. 9: the mean over all classes, every one alike.
 export const meanEntropy = (classes) => classes.reduce((sum, one) => sum + one.entropy, 0) / classes.length;
 
 // An image's couplings to its predicted class, (I,), to three decimals; or the centres of their levels at K.
-export function couplingsOf(network, dataset, data, image, levels = null) {
-  const found = new Float64Array(network.capsules);
+export function couplingsOf({ codes, capsules }, dataset, data, image, levels = null) {
+  const found = new Float64Array(capsules);
   const [steps, cells] = levels ? [levels, dataset.cells] : [1001, false];
   for (let capsule = 0; capsule < found.length; capsule++) {
-    const k = nearest(data.cuts[network.codes[capsule * dataset.images + image]], steps, cells);
+    const k = nearest(data.cuts[codes[capsule * dataset.images + image]], steps, cells);
     found[capsule] = cells ? (k + 0.5) / steps : k / (steps - 1);
   }
   return found;

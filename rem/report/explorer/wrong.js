@@ -1,17 +1,20 @@
 // The images that a network gets wrong: their trees beside the most frequent tree of the class they were taken for.
 
-import { counted, element, meanPicture, picture, smallTree } from "./draw.js";
+import { loadCouplings } from "./data.js";
+import { copied, counted, element, fillGradually, meanPicture, picture, smallTree } from "./draw.js";
 import { datasetOf, networkOf, state } from "./state.js";
 import { couplingsOf, undecided } from "./trees.js";
 
-const SHOWN = 60;
+const [SHOWN, CARDS] = [60, 8]; // in all, and in a frame
 
-export function wrongView({ data, network, classes, go }) {
+export async function wrongView({ data, network, classes, go }) {
   const dataset = datasetOf();
+  const couplings = await loadCouplings(networkOf(), dataset);
   const middle = undecided(dataset, state.k);
   const wrong = [...network.predicted.keys()].filter((image) => network.predicted[image] !== data.labels[image]);
+  const frequent = []; // trees, of the classes
   const list = element("ol", { class: "wrongs" });
-  const add = (from, to) => list.append(...wrong.slice(from, to).map(card));
+  const add = (from, to) => fillGradually(list, wrong.slice(from, to), card, CARDS);
   add(0, SHOWN);
   const parts = [
     element(
@@ -38,12 +41,23 @@ export function wrongView({ data, network, classes, go }) {
   }
   return parts;
 
+  // The most frequent tree of a class, and what it and the images that have it look like.
+  function frequentOf(label) {
+    if (!frequent[label]) {
+      const members = classes[label].keys[0];
+      const tree = couplingsOf(couplings, dataset, data, members[0], state.k);
+      const told = `Most frequent tree of ${dataset.classes[label]}`;
+      const mean = meanPicture(dataset, data, members, "Mean of the images with that tree");
+      frequent[label] = { tree, pictures: [smallTree(tree, networkOf().grid, middle, told), mean] };
+    }
+    return frequent[label];
+  }
+
   function card(image) {
     const taken = network.predicted[image];
-    const modal = classes[taken].keys[0];
-    const [own, frequent] = [image, modal[0]].map((one) => couplingsOf(network, dataset, data, one, state.k));
-    const tree = (couplings, label) => smallTree(couplings, networkOf().grid, middle, label);
-    const other = own.filter((value, capsule) => value !== frequent[capsule]).length;
+    const { tree, pictures } = frequentOf(taken);
+    const own = couplingsOf(couplings, dataset, data, image, state.k);
+    const other = own.filter((value, capsule) => value !== tree[capsule]).length;
     const shares = other ? `${counted(other, "capsule")} of ${own.length} differ` : "the very same tree";
     return element(
       "li",
@@ -58,9 +72,8 @@ export function wrongView({ data, network, classes, go }) {
           element("span", { class: "soft" }, `image ${image}, ${shares}`),
         ),
         picture(dataset, data, image, `Image ${image}`),
-        tree(own, "Its tree"),
-        tree(frequent, `Most frequent tree of ${dataset.classes[taken]}`),
-        meanPicture(dataset, data, modal, `Mean of the images with that tree`),
+        smallTree(own, networkOf().grid, middle, "Its tree"),
+        ...pictures.map(copied),
       ),
     );
   }

@@ -32,8 +32,3 @@ def test_so_do_codes_of_the_numbers_around_every_edge(cells):
     inside = cuts[codes.codes(around, cuts)]
     for level in LEVELS:
         np.testing.assert_array_equal(quantizer.keys(inside, level, cells), quantizer.keys(around, level, cells))
-
-
-def test_packed_codes_come_back():
-    found = np.random.default_rng(0).integers(0, 3000, (7, 5)).astype(np.uint16)
-    np.testing.assert_array_equal(codes.unpacked(codes.packed(found), 7), found)
