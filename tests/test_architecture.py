@@ -38,7 +38,15 @@ PURE = {  # equations: they know no files and no config
         "networks.decoder",
         "networks.losses",
     ),
-    *("pruning.blocks", "pruning.compaction", "pruning.dose", "pruning.lobster", "pruning.masks", "pruning.threshold"),
+    *(
+        "pruning.blocks",
+        "pruning.compaction",
+        "pruning.dose",
+        "pruning.lobster",
+        "pruning.masks",
+        "pruning.structure",
+        "pruning.threshold",
+    ),
     *("trees.quantizer", "trees.entropy", "trees.interventions", "trees.strength"),
     *("reconstruction.equivariance", "data.augment"),
 }

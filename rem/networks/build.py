@@ -18,7 +18,7 @@ def build(run: Run, device: torch.device) -> CapsNet:
     Connections that are drawn by lot are those of the run's seed.
     """
     data, hidden = run.data, run.decoder.hidden if run.decoder else None
-    connected = bool(run.connections and run.connections.softmax == "connected")
+    connected = bool(run.structure or (run.connections and run.connections.softmax == "connected"))
     model = capsnet(run.network, data.channels, data.size, data.classes, hidden, connected).to(device)
     if run.connections and run.connections.chosen_by == "lot":
         capsules, classes = model.weight.shape[:2]

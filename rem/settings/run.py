@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rem.settings.images import Augment, Data
-from rem.settings.pruning import Connections, Pruning, Sharpening
+from rem.settings.pruning import Connections, Pruning, Sharpening, Structure
 from rem.settings.sections import Section, Seed, parse, read_yaml
 
 SMALLEST = 17  # side of an image that two 9x9 convolutions leave anything of
@@ -133,6 +133,9 @@ class Run(Section):
     connections: Connections | None = Field(
         description="Which connections from primary capsules to classes are there; null: all, as in the paper."
     )
+    structure: Structure | None = Field(
+        description="How many types and channels are left when those of the smallest weights go whole; null: all."
+    )
     sharpening: Sharpening | None = Field(description="What is asked of the couplings by a loss; null: nothing.")
     checkpoint: Literal["best", "last"] = Field(
         description="The checkpoint that tables show: best (lowest validation loss) or last epoch."
@@ -163,6 +166,28 @@ class Run(Section):
             raise ValueError(
                 f"connections.epochs is {removed}, but training.epochs is {self.training.epochs}, so that the density "
                 "would not be reached; lower one or raise the other"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_left_was_there(self) -> Self:
+        left, network = self.structure, self.network
+        if left is None:
+            return self
+        if network.backbone or self.pruning or self.connections or self.sharpening:
+            raise ValueError(
+                "structure is for networks without a backbone from which nothing else is removed; set pruning, "
+                "connections and sharpening to null"
+            )
+        if left.channels > network.convolution_channels or left.types > network.primary_types:
+            raise ValueError(
+                f"structure leaves {left.channels} channels and {left.types} types, but the network has "
+                f"{network.convolution_channels} and {network.primary_types}; lower them"
+            )
+        if left.epochs > self.training.epochs:
+            raise ValueError(
+                f"structure.epochs is {left.epochs}, but training.epochs is {self.training.epochs}, so that more would "
+                "be left; lower one or raise the other"
             )
         return self
 
@@ -212,6 +237,11 @@ class Run(Section):
         if self.decoder or self.data.view == "place":
             raise ValueError("network.views has no pixels for a decoder or data.view place; set network.views to null")
         return self
+
+    @property
+    def removes(self) -> bool:
+        """Whether anything is removed from its network, while it is trained or before."""
+        return bool(self.pruning or self.connections or self.structure)
 
     @property
     def features(self) -> Features | None:
