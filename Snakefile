@@ -1,7 +1,7 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls, dose_response, trees; report_html, explorer. The
-config's keys are explained by `rem schema`.
+Targets: all (the default), data, models, couplings, entropies; controls, dose_response, trees, structured; report_html,
+explorer. The config's keys are explained by `rem schema`.
 """
 
 from pathlib import Path
@@ -49,6 +49,7 @@ localrules:
     controls,
     dose_response,
     trees,
+    structured,
 
 
 rule all:
@@ -91,6 +92,11 @@ rule dose_response:
 rule trees:
     input:
         trees_files,
+
+
+rule structured:
+    input:
+        structured_files,
 
 
 onsuccess:

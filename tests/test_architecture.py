@@ -43,7 +43,15 @@ PURE = {  # equations: they know no files and no config
         "networks.losses",
     ),
     *(f"networks.routings.{name}" for name in ("attention", "dynamic", "em", "sda", "self", "uniform")),
-    *("pruning.blocks", "pruning.compaction", "pruning.dose", "pruning.lobster", "pruning.masks", "pruning.threshold"),
+    *(
+        "pruning.blocks",
+        "pruning.compaction",
+        "pruning.dose",
+        "pruning.lobster",
+        "pruning.masks",
+        "pruning.structure",
+        "pruning.threshold",
+    ),
     *("trees.quantizer", "trees.entropy", "trees.interventions", "trees.strength", "trees.replaced"),
     *("reconstruction.equivariance", "data.augment"),
 }

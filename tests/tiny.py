@@ -108,11 +108,14 @@ def run(variant: str = "baseline", seed: int = 42, **sections: object) -> Run:
         },
         "pruning": PRUNING if variant == "rem" else None,
         "connections": None,
+        "structure": None,
         "sharpening": None,
         "checkpoint": "last" if variant == "rem" else "best",
     }
     if variant == "sharpen":
         values |= {"sharpening": {"strength": 0.1, "stability": 0.2, "memory": 0.8}}
+    if variant == "structured":
+        values |= {"structure": {"channels": 1, "types": 1, "epochs": 2}, "checkpoint": "last"}
     if variant == "blocks":
         shrinkage = PRUNING | {"regularizer": "group-lobster", "extent": "none", "layers": ["class"]}
         values |= {"pruning": shrinkage, "connections": CONNECTIONS, "checkpoint": "last"}

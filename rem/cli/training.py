@@ -166,6 +166,21 @@ def export(checkpoint: Path, target: Path, format: str, data: Path, architecture
 
 
 @command(
+    argument("stem", help="write <stem>.csv, .md and .tex"),
+    argument(
+        "--checkpoints", nargs="+", required=True, help="of a dataset's networks; the first is what others are beside"
+    ),
+    *COMPUTING,
+)
+def speed(stem: Path, checkpoints: list[Path], data: Path, device: str, threads: int) -> None:
+    """Write how accurate networks are and how fast, each without what is dead in it."""
+    from rem.tables.speed import write_speeds
+    from rem.training.device import choose_device
+
+    write_speeds(checkpoints, data, stem, choose_device(device, threads))
+
+
+@command(
     argument("checkpoint", help="of a network with decoder"),
     argument("folder", help="where to write"),
     argument("--drawn", type=whole(1), default=10, help="test images whose reconstructions are kept (default: 10)"),

@@ -38,7 +38,7 @@ def build(run: Run, device: torch.device) -> Network:
         RemError: as the network's class does.
     """
     data, hidden = run.data, run.decoder.hidden if run.decoder else None
-    connected = bool(run.connections and run.connections.softmax == "connected")
+    connected = bool(run.structure or (run.connections and run.connections.softmax == "connected"))
     model = untrained(run.network, data.channels, data.size, data.classes, hidden, connected).to(device)
     if run.connections and run.connections.chosen_by == "lot":
         count, chance = run.connections.count(model.capsules, model.classes), torch.Generator().manual_seed(run.seed)

@@ -106,29 +106,35 @@ class CapsNet(RoutedNetwork):
 
     def primary_capsules(self, stem: Tensor) -> Tensor:
         """The squashed poses u_i: what `stem` returns to (B, I, P)."""
-        features = stem if self.backbone else torch.relu_(self.convolution(stem))
-        features, computed = self._second(features)
-        features = features.to(self.weight.dtype)  # (B, T*P, M, N); lower under autocast
-        grouped = features.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
+        maps, computed = self._maps(stem)
+        maps = maps.to(self.weight.dtype)  # (B, T*P, M, N); lower under autocast
+        grouped = maps.unflatten(1, (-1, self.dimensions))  # (B, T, P, M, N)
         poses = squash(grouped.movedim(2, -1).flatten(1, 3))  # (B, I, P)
         if computed is None:
             return poses
         return poses.new_zeros(poses.shape[0], len(self.weight), self.dimensions).index_copy(1, computed, poses)
 
-    def _second(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The second convolution (B, T*P, M, N) of features, and the numbers of the capsules in it; None: all.
+    def _maps(self, stem: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The second convolution (B, T*P, M, N) of what `stem` returns, and the capsules' numbers in it; None: all.
 
-        Of types that have lost all connections, nothing is computed, in training too: no gradient reaches them.
+        Of a `connected` network, types that have lost all connections and channels of the first convolution whose
+        weights and bias are zero are not computed, in training too: no output depends on them, and no gradient is
+        theirs.
         """
+        first, second = self.convolution, self.primary
         if self.connections is None or self.computed is not None:
-            return self.primary(features), self.computed
-        types = self.primary.out_channels // self.dimensions
+            return second(stem if self.backbone else torch.relu_(first(stem))), self.computed
+        types = second.out_channels // self.dimensions
         living = self.connections.view(types, -1).any(dim=1)  # (T,)
-        if living.all():
-            return self.primary(features), None
-        channels = living.repeat_interleave(self.dimensions)
-        maps = F.conv2d(features, self.primary.weight[channels], self.primary.bias[channels], STRIDE)
-        return maps, living.repeat_interleave(len(self.weight) // types).nonzero().squeeze(1)
+        rows = living.repeat_interleave(self.dimensions)  # (T*P,)
+        weight, bias = _rows(second.weight, rows), _rows(second.bias, rows)
+        features = stem
+        if not self.backbone:
+            shown = (first.weight != 0).flatten(1).any(dim=1) | (first.bias != 0)  # (F,)
+            features = torch.relu_(F.conv2d(stem, _rows(first.weight, shown), _rows(first.bias, shown)))
+            weight = weight if shown.all() else weight[:, shown]
+        computed = living.repeat_interleave(len(self.weight) // types).nonzero().squeeze(1)
+        return F.conv2d(features, weight, bias, STRIDE), None if living.all() else computed
 
     def route(
         self,
@@ -152,7 +158,7 @@ class CapsNet(RoutedNetwork):
         if self.connections is not None:
             poses, couplings = route_connected(*arguments, self.connections)
         elif self.living is not None:
-            poses, couplings = route_living(*arguments, differentiable, self.living)
+            poses, couplings = route_living(*arguments, differentiable, self.living, 1 / self.weight.shape[1])
         else:
             poses, couplings = route(*arguments, differentiable)
         return torch.linalg.vector_norm(poses, dim=-1), poses, couplings
@@ -163,3 +169,8 @@ class CapsNet(RoutedNetwork):
         if self.convolution is not None:
             layers = {"convolution": (self.convolution.weight, self.convolution.bias)} | layers
         return layers
+
+
+def _rows(parameter: Tensor, there: Tensor) -> Tensor:
+    """A layer's parameter at the channels that are there; itself where all are."""
+    return parameter if there.all() else parameter[there]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from rem.networks.routing import route, squash
+from rem.networks.routing import route, route_living, squash
 
 
 class Gathered:
@@ -136,6 +136,9 @@ def route_connected(
     """
     if connections.all():
         return route(weight, poses, bias, iterations, change)
+    living = connections.any(dim=1)  # (I,)
+    if connections[living].all():  # whole capsules are gone, and nothing else
+        return route_living(weight, poses, bias, iterations, change, False, living.nonzero().squeeze(1), 0.0)
     layout = Gathered(connections)
     return route_gathered(layout, layout.weight(weight), poses, bias, iterations, change)
 

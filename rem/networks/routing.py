@@ -197,16 +197,17 @@ def route_living(
     change: Callable[[Tensor], Tensor] | None,
     differentiable: bool,
     living: Tensor,
+    elsewhere: float,
 ) -> tuple[Tensor, Tensor]:
     """What `route` returns, by routing the capsules `living` (L,) alone, where every W_ij of the others is zero.
 
-    Those vote 0 whatever they see, so that their logits stay 0 and their couplings 1/J. The other arguments are as of
-    `route`.
+    Those vote 0 whatever they see, and have the couplings `elsewhere`: 1/J, since their logits stay 0, or 0, where they
+    are out of the routing. The other arguments are as of `route`.
     """
 
     def spread(couplings: Tensor) -> Tensor:
         """(B, J, L) to (B, J, I)."""
-        every = couplings.new_full((*couplings.shape[:2], len(weight)), 1 / weight.shape[1])
+        every = couplings.new_full((*couplings.shape[:2], len(weight)), elsewhere)
         return every.index_copy(2, living, couplings)
 
     changed = None if change is None else lambda couplings: change(spread(couplings))[:, :, living]

@@ -125,6 +125,16 @@ class Connections(Section):
         return capsules if self.density == "one-parent" else max(1, round(self.density * capsules * classes))
 
 
+class Structure(Section):
+    """What is left of a network from which types of primary capsules and channels of the first convolution go whole."""
+
+    channels: int = Field(ge=1, description="Channels of the first convolution that are left in the end.")
+    types: int = Field(ge=1, description="Types of primary capsules that are left in the end.")
+    epochs: int = Field(
+        ge=1, description="They go after each of so many first epochs, each time the same share of those left."
+    )
+
+
 class Sharpening(Section):
     """A loss of the couplings beside the margin loss, that asks for strong trees and for one tree a class.
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from rem.settings.images import Augment, Data
 from rem.settings.network import SMALLEST, SMALLEST_BEFORE_BACKBONE, SMALLEST_OF_EFFICIENT, Network
-from rem.settings.pruning import Connections, Pruning, Sharpening
+from rem.settings.pruning import Connections, Pruning, Sharpening, Structure
 from rem.settings.sections import Section, Seed, parse, read_yaml
 
 PaperData = Literal["mnist", "fashion-mnist", "cifar10", "tiny-imagenet", "expanded-mnist"]  # what the paper trains on
@@ -88,6 +88,9 @@ class Run(Section):
     connections: Connections | None = Field(
         description="Which connections from primary capsules to classes are there; null: all, as in the paper."
     )
+    structure: Structure | None = Field(
+        description="How many types and channels are left when those of the smallest weights go whole; null: all."
+    )
     sharpening: Sharpening | None = Field(description="What is asked of the couplings by a loss; null: nothing.")
     checkpoint: Literal["best", "last"] = Field(
         description="The checkpoint that tables show: best (lowest validation loss) or last epoch."
@@ -105,6 +108,7 @@ class Run(Section):
     def _what_is_for_the_plain_network_is_asked_of_no_other(self) -> Self:
         asked = {
             "connections": self.connections,
+            "structure": self.structure,
             "sharpening": self.sharpening,
             f"pruning.regularizer {self.pruning and self.pruning.regularizer}": self.pruning and self.pruning.in_groups,
         }
@@ -132,6 +136,28 @@ class Run(Section):
             raise ValueError(
                 f"connections.epochs is {removed}, but training.epochs is {self.training.epochs}, so that the density "
                 "would not be reached; lower one or raise the other"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_left_was_there(self) -> Self:
+        left, network = self.structure, self.network
+        if left is None:
+            return self
+        if network.backbone or self.pruning or self.connections or self.sharpening:
+            raise ValueError(
+                "structure is for networks without a backbone from which nothing else is removed; set pruning, "
+                "connections and sharpening to null"
+            )
+        if left.channels > network.convolution_channels or left.types > network.primary_types:
+            raise ValueError(
+                f"structure leaves {left.channels} channels and {left.types} types, but the network has "
+                f"{network.convolution_channels} and {network.primary_types}; lower them"
+            )
+        if left.epochs > self.training.epochs:
+            raise ValueError(
+                f"structure.epochs is {left.epochs}, but training.epochs is {self.training.epochs}, so that more would "
+                "be left; lower one or raise the other"
             )
         return self
 
@@ -192,6 +218,11 @@ class Run(Section):
         if self.decoder or self.data.view == "place":
             raise ValueError("network.views has no pixels for a decoder or data.view place; set network.views to null")
         return self
+
+    @property
+    def removes(self) -> bool:
+        """Whether anything is removed from its network, while it is trained or before."""
+        return bool(self.pruning or self.connections or self.structure)
 
     @property
     def features(self) -> Features | None:

@@ -54,7 +54,7 @@ def drawn_beside(results: Results, dataset: str, variant: str) -> str | None:
 
 def is_plain(run: Run) -> bool:
     """Whether nothing is taken from a network, and it has no decoder."""
-    return run.pruning is None and run.connections is None and run.decoder is None
+    return not run.removes and run.decoder is None
 
 
 def trees(results: Results, probes: Probes) -> pd.DataFrame:

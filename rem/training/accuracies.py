@@ -38,13 +38,18 @@ def write_accuracies(
         run, epoch = checkpoint.run, checkpoint.epoch
         where = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed, "epoch": epoch}
         accuracies = {"accuracy": "test", "transfer_accuracy": "transfer"}
-        rows.append(where | {name: _accuracy(checkpoint, prepared, split) for name, split in accuracies.items()})
+        rows.append(where | {name: accuracy(checkpoint, prepared, split) for name, split in accuracies.items()})
     with whole(target) as partial:
         pd.DataFrame(rows).sort_values("epoch").to_csv(partial, index=False)
 
 
 @torch.inference_mode()
-def _accuracy(checkpoint: Checkpoint, prepared: Path, split: str) -> float:
+def accuracy(checkpoint: Checkpoint, prepared: Path, split: str) -> float:
+    """A network's accuracy in % on a split, its couplings not quantized.
+
+    Raises:
+        RemError: the file cannot be read or has no such split.
+    """
     model, run, _ = checkpoint
     data, device = run.data, next(model.parameters()).device
     correct, images = torch.zeros((), dtype=torch.int64, device=device), 0

@@ -52,7 +52,8 @@ def compact_checkpoint(checkpoint: Path, prepared: Path, target: Path, device: t
     networks = [model, smaller]
     milliseconds = zip(latencies(networks, images[:1]), latencies(networks, images), strict=True)
     rows = [
-        {"network": name, **_size(*own), "multiply_adds": _multiply_adds(own[0], images)}
+        {"network": name, **size(*own[:2]), "bytes": own[2].stat().st_size}
+        | {"multiply_adds": multiply_adds(own[0], images)}
         | {"image_ms": alone, "batch_ms": together, "batch": len(images)}
         for (name, own), (alone, together) in zip(parts.items(), milliseconds, strict=True)
     ]
@@ -70,7 +71,7 @@ def _require_equal(model: CapsNet, smaller: CapsNet, images: Tensor, checkpoint:
         )
 
 
-def _size(model: CapsNet, there: Tensor, file: Path) -> dict[str, int]:
+def size(model: CapsNet, there: Tensor) -> dict[str, int]:
     """What a network is made of if the W_ij that are `there` (I, J) are its only ones."""
     dropped = int((~there).sum()) * model.weight[0, 0].numel()
     return {
@@ -79,12 +80,11 @@ def _size(model: CapsNet, there: Tensor, file: Path) -> dict[str, int]:
         "capsules": int(there.any(dim=1).sum()),
         "matrices": int(there.sum()),
         "parameters": sum(parameter.numel() for parameter in model.parameters()) - dropped,
-        "bytes": file.stat().st_size,
     }
 
 
-def _multiply_adds(model: CapsNet, images: Tensor) -> float:
-    """Of an image."""
+def multiply_adds(model: CapsNet, images: Tensor) -> float:
+    """Of an image, in convolutions and matrix products, as PyTorch counts them."""
     with FlopCounterMode(display=False) as counter:
         model(images)
     return counter.get_total_flops() / 2 / len(images)

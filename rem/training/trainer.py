@@ -26,6 +26,7 @@ from rem.pruning.blocks import block_norms, coupled_votes
 from rem.pruning.dose import dose_after, penalty_in, steps_per_epoch
 from rem.pruning.lobster import REGULARIZERS, insensitivity
 from rem.pruning.masks import Masks, sparsity
+from rem.pruning.structure import Kept
 from rem.pruning.threshold import search_connections, search_threshold, threshold_for_sparsity
 from rem.settings.run import Run
 from rem.training.adam import Adam
@@ -56,8 +57,7 @@ class Trainer:
         followed: Sequence[float] = (),
         backbone_weights: Path | None = None,
     ) -> None:
-        self.run = run
-        self.followed = followed
+        self.run, self.followed = run, followed
         with open_hdf5(prepared) as file:  # once, for it is read through each time
             require_features(file, run)
             self.train, self.validation = (split_of(file, name).to(device) for name in ("train", "val"))
@@ -70,6 +70,7 @@ class Trainer:
         self.sharpening = ClassTrees(run.sharpening, classes, capsules, device) if run.sharpening else None
         self.options = {"differentiable": True} if run.sharpening else {}  # of the network while it trains
         self.connected = block_norms(self.model.weight) > 0 if run.connections else None  # (I, J); none comes back
+        self.structure = Kept(self.model, run.structure) if run.structure else None
         self.optimizer = Adam(self.model.parameters())
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16")
         self.generator = torch.Generator().manual_seed(run.seed)
@@ -113,6 +114,8 @@ class Trainer:
         trained = time.perf_counter()
         threshold = self._prune()
         self._disconnect()
+        if self.structure:
+            self.structure.remove(self.epoch)
         pruned = time.perf_counter()
         losses, correct, spread = self._evaluate()
         self._require_finite(float(losses.mean()))
@@ -124,7 +127,7 @@ class Trainer:
             "validation_loss": float(losses.mean()),
             "validation_accuracy": 100 * float(correct.double().mean()),
             "threshold": threshold,
-            "sparsity": 100 * sparsity(self.model)["all"] if self.masks or self.connected is not None else 0.0,
+            "sparsity": 100 * sparsity(self.model)["all"] if self.run.removes else 0.0,
             "dose": dose_after(self.run, self.epoch + 1, self.steps),
             "insensitive": insensitive,
             "logit_spread": spread,
@@ -137,12 +140,11 @@ class Trainer:
 
     def _keep(self) -> None:
         """Take the network as it stands for the checkpoints that it is, so far."""
-        reached = self.run.training.early_accuracy
         accuracies = [row["validation_accuracy"] for row in self.history]
         now = {
             "first": self.epoch == 1,
             "best": self.best_epoch == self.epoch,
-            "early": max(accuracies[:-1], default=-1) < min(reached, accuracies[-1]),
+            "early": max(accuracies[:-1], default=-1) < min(self.run.training.early_accuracy, accuracies[-1]),
         }
         for name in (name for name, holds in now.items() if holds):
             self.kept[name] = {"epoch": self.epoch, "model": copy.deepcopy(self.model.state_dict())}
@@ -188,6 +190,8 @@ class Trainer:
                 masks.apply()
             if self.connected is not None:
                 self.model.keep(self.connected)
+            if self.structure:
+                self.structure.apply()
             self.watch.add(loss)
             correct = (lengths.argmax(dim=1) == labels).double().mean()
             sums += len(labels) * torch.stack([margin.detach(), reconstruction.detach(), sharpening.detach(), correct])
@@ -203,7 +207,8 @@ class Trainer:
         if pruning is None or pruning.extent == "none" or self.epoch < pruning.start:
             return 0.0
         if pruning.extent == "follow":
-            threshold = threshold_for_sparsity(self.masks, self._followed_sparsity())
+            had = self.followed[min(self.epoch, len(self.followed) - 1)]  # after this epoch, or after its last one
+            threshold = threshold_for_sparsity(self.masks, had / 100)
         elif pruning.guard and 100 * float(self._evaluate()[1].double().mean()) < pruning.guard:
             return 0.0
         else:
@@ -244,10 +249,6 @@ class Trainer:
             self.connected &= kept
             self.model.keep(self.connected)
 
-    def _followed_sparsity(self) -> float:
-        """What the followed run had after this epoch, or after its last one, as a fraction."""
-        return self.followed[min(self.epoch, len(self.followed) - 1)] / 100
-
     def _evaluate(self) -> tuple[Tensor, Tensor, float]:
         """Each validation image's margin loss (N,), whether it is classified correctly (N,), and the logits' spread.
 
@@ -276,6 +277,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "masks": self.masks.kept if self.masks else {},
             "connected": self.connected,
+            "structure": (self.structure.channels, self.structure.types) if self.structure else None,
             "trees": self.sharpening.trees if self.sharpening else None,
             "optimizer": self.optimizer.state(),
             "generator": self.generator.get_state(),
@@ -292,5 +294,7 @@ class Trainer:
         self.connected = state["connected"]
         if self.sharpening:
             self.sharpening.trees = state["trees"]
+        if self.structure:
+            self.structure.channels, self.structure.types = state["structure"]
         if self.masks:
             self.masks.kept = state["masks"]

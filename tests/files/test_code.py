@@ -68,6 +68,7 @@ def test_a_command_that_there_is_not_has_no_code():
                 "export",
                 "couplings",
                 "probe",
+                "speed",
                 "stack-decoder",
                 "perturb",
                 "estimate",

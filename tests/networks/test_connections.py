@@ -7,7 +7,7 @@ import torch
 from tensors import assert_equal, finite_differences, quantizing, random_tensor
 
 from rem.networks import routing
-from rem.networks.connections import draw, route_connected, strongest
+from rem.networks.connections import Gathered, draw, route_connected, route_gathered, strongest
 
 CAPSULES, CLASSES, DIMENSIONS, INPUTS = 9, 5, 3, 4
 
@@ -147,3 +147,14 @@ def test_a_lot_draws_so_many_connections_each_as_likely_as_another(keep_one: boo
     again = draw(CAPSULES, CLASSES, 15, keep_one, torch.Generator().manual_seed(0))
     assert torch.equal(again, draws[0])
     assert not torch.equal(draws[0], draws[1])
+
+
+@pytest.mark.parametrize("change", [None, lambda couplings: couplings**2])
+def test_capsules_that_are_gone_as_wholes_are_left_out_as_their_connections_would_be(change):
+    weight, poses, bias = random_tensor(6, 3, 4, 2, seed=1), random_tensor(2, 6, 2, seed=2), random_tensor(3, 4, seed=3)
+    connections = torch.tensor([1, 0, 1, 1, 0, 1]).bool().unsqueeze(1).expand(-1, 3)
+    layout = Gathered(connections)
+    expected = route_gathered(layout, layout.weight(weight), poses, bias, 3, change)
+    for found, wanted in zip(route_connected(weight, poses, bias, 3, change, connections), expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-12, rtol=0)
+    assert not expected[1][:, :, [1, 4]].any()

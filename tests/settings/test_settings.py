@@ -319,9 +319,9 @@ def test_shipped_configs_resolve(overlays):
         unpruned = (
             run.variant.startswith("baseline")
             or "iteration" in run.variant
-            or run.variant.startswith(("random-", "sharpen-"))
+            or run.variant.startswith(("random-", "sharpen-", "smaller-"))
         )
-        assert (run.pruning is None) == (run.checkpoint == "best") == unpruned
+        assert (run.pruning is None and run.structure is None) == (run.checkpoint == "best") == unpruned
         assert len(run.data.mean) == len(run.data.std) == run.data.channels
 
 
@@ -765,6 +765,37 @@ def test_a_home_folder_is_found(monkeypatch):
     assert tiny.data(source="folder", folder="~/images").folder == "/somewhere/images"
 
 
+# Structure
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"structure": {"channels": 3}}, "structure leaves 3 channels and 1 types, but the network has 2 and 2; lower"),
+        ({"structure": {"types": 3}}, "structure leaves 1 channels and 3 types, but the network has 2 and 2; lower"),
+        ({"structure": {"epochs": 6}}, "structure.epochs is 6, but training.epochs is 5, so that more would be left"),
+        ({"structure": {"types": 0}}, "key structure.types"),
+        ({"pruning": tiny.PRUNING}, "set pruning, connections and sharpening to null"),
+        ({"connections": tiny.CONNECTIONS}, "set pruning, connections and sharpening to null"),
+        ({"sharpening": {"strength": 1, "stability": 0, "memory": 0}}, "set pruning, connections and sharpening to"),
+    ],
+)
+def test_a_structure_that_cannot_be_is_refused(sections, said):
+    with pytest.raises(RemError) as error:
+        tiny.run("structured", **sections)
+    assert said in str(error.value)
+
+
+def test_a_network_that_becomes_small_has_one_that_is_so_small_from_the_start_beside_it():
+    runs = {run.variant: run for run in tiny.shipped_config().runs(["structured"]) if run.seed == 42}
+    assert {run.training for run in runs.values()} == {runs["baseline-long"].training}
+    ends = {name: run.structure for name, run in runs.items() if run.structure}
+    assert len(ends) == 2
+    for name, end in ends.items():
+        began = runs[name.replace("structured", "smaller")].network
+        assert (began.convolution_channels, began.primary_types) == (end.channels, end.types)
+
+
 # Connections
 
 
@@ -848,6 +879,10 @@ def test_every_learned_share_of_connections_has_its_lot_trained_as_long_as_the_n
             "data.size is 19, too small for network.architecture efficient",
         ),
         ({"network": {"routing": "em"}, "variant": "sharpen"}, "sharpening is for network.architecture capsnet and"),
+        (
+            {"network": {"routing": "uniform"}, "variant": "structured-50"},
+            "structure is for network.architecture capsnet",
+        ),
         ({"network": {"routing": "sda"}, "variant": "blocks"}, "connections is for network.architecture capsnet and"),
         (
             {

@@ -774,9 +774,16 @@ def test_a_lot_is_drawn_before_training_for_each_seed_anew_and_stays(data):
     assert torch.equal(one.model.connections, before)
 
 
-def test_a_run_whose_types_die_goes_on_to_the_same_end(data, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "run",
+    [
+        tiny.run("blocks", connections={"density": 0.04, "keep_one": False, "epochs": 2}),  # one connection
+        tiny.run("structured"),
+    ],
+    ids=["connections", "structure"],
+)
+def test_a_run_whose_types_die_goes_on_to_the_same_end(data, tmp_path, monkeypatch, run):
     """Those without connections are not computed any more; what is left says which they are."""
-    run = tiny.run("blocks", connections={"density": 0.04, "keep_one": False, "epochs": 2})  # one connection
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
     train(run, data, tmp_path / "one", CPU)
@@ -788,6 +795,23 @@ def test_a_run_whose_types_die_goes_on_to_the_same_end(data, tmp_path, monkeypat
                 train(run, data, tmp_path / "other", CPU)
     train(run, data, tmp_path / "other", CPU)
     assert_same_results(tmp_path / "one", tmp_path / "other")
+
+
+def test_channels_and_types_go_in_the_first_epochs_and_stay_zero(data, tmp_path):
+    run = tiny.run("structured", network={"convolution_channels": 4, "primary_types": 4}, training={"epochs": 3})
+    train(run, data, tmp_path, CPU, keep_every=1)
+    alive = []
+    for path in kept(tmp_path):
+        found = weights(path)
+        channels = found["convolution.weight"].flatten(1).any(dim=1)
+        assert torch.equal(found["primary.weight"].transpose(0, 1).flatten(1).any(dim=1), channels)
+        types = found["weight"].view(4, -1).any(dim=1)
+        assert torch.equal(found["primary.weight"].view(4, -1).any(dim=1), types)
+        assert torch.equal(found["connections"].view(4, -1).all(dim=1), types)
+        alive.append((channels, types))
+    assert [(int(one.sum()), int(other.sum())) for one, other in alive] == [(2, 2), (1, 1), (1, 1)]
+    assert all(torch.equal(one, other) for one, other in zip(alive[1], alive[2], strict=True))
+    assert history(tmp_path)["sparsity"].is_monotonic_increasing
 
 
 def test_with_a_softmax_over_all_removed_connections_keep_the_coupling_of_equation_15(data, tmp_path):

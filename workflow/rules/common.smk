@@ -525,6 +525,20 @@ def trees_files(wildcards):
     return experiment_files("trees", [*tables, "claims.csv", "claims.md", "tree_densities.png", "tree_densities.svg"])
 
 
+def structured_files(wildcards):
+    datasets = CONFIG.experiments["structured"].datasets if "structured" in CONFIG.experiments else []
+    return experiment_files(
+        "structured", expand("speed/{dataset}.{suffix}", dataset=datasets, suffix=["csv", "md", "tex"])
+    )
+
+
+def experiment_checkpoints(wildcards):
+    """The checkpoints of a dataset's networks that tables show."""
+    runs = experiment_runs(wildcards)
+    own = {key: run for key, run in runs.items() if run.dataset == wildcards.dataset}
+    return [file for key, run in own.items() for file in run_files("models", f"{run.checkpoint}.pt", [key])]
+
+
 def probe_files(wildcards, runs=PROBED):
     folders = [f"results/{CONFIG.name}/probes/{dataset}/{variant}" for dataset, variant, _ in runs]
     return [f"{folder}/seed{seed}.csv" for folder, (_, _, seed) in zip(folders, runs, strict=True)]

@@ -1,6 +1,6 @@
-# Experiments whose results are files of their own, results/<name>/<experiment>/. Three have a target: `controls`, which
-# part of REM does the work, `dose_response`, whether its shrinkage or its zeros do, and `trees`, what fewer connections
-# make of the trees. What a rule here makes of one of them, it makes of any.
+# Experiments whose results are files of their own, results/<name>/<experiment>/. Four have a target: `controls`, which
+# part of REM does the work, `dose_response`, whether its shrinkage or its zeros do, `trees`, what fewer connections
+# make of the trees, and `structured`, what smaller networks lose and win. What a rule here makes of one of them, it makes of any.
 
 
 use rule metrics as experiment_metrics with:
@@ -197,3 +197,34 @@ use rule figure as tree_densities_figure with:
         which="tree_densities",
         stem=output_stem,
         words=input_words,
+
+
+rule speed_table:
+    input:
+        checkpoints=experiment_checkpoints,
+        data="data/prepared/{name}/{dataset}.h5",
+    output:
+        expand("results/{{name}}/{{experiment}}/speed/{{dataset}}.{suffix}", suffix=["csv", "md", "tex"]),
+    log:
+        "results/{name}/logs/{experiment}/speed-{dataset}.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/speed-{dataset}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=gpu_slots,
+        gres=gpu_shards,
+    params:
+        code=code("speed"),
+        stem=output_stem,
+        device=CONFIG.device,
+    shell:
+        """
+        rem speed {params.stem:q} \
+            --checkpoints {input.checkpoints:q} \
+            --data {input.data:q} \
+            --device {params.device} \
+            --threads {threads} \
+            >{log:q} 2>&1
+        """
