@@ -880,7 +880,7 @@ def test_every_learned_share_of_connections_has_its_lot_trained_as_long_as_the_n
         ),
         ({"network": {"routing": "em"}, "variant": "sharpen"}, "sharpening is for network.architecture capsnet and"),
         (
-            {"network": {"routing": "uniform"}, "variant": "structured-50"},
+            {"network": {"routing": "uniform"}, "structure": {"channels": 1, "types": 1, "epochs": 1}},
             "structure is for network.architecture capsnet",
         ),
         ({"network": {"routing": "sda"}, "variant": "blocks"}, "connections is for network.architecture capsnet and"),
