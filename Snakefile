@@ -1,6 +1,6 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls, dose_response, trees; report_html, explorer. The
+Targets: all (the default), data, models, couplings, entropies; controls, dose_response, trees, architectures; report_html, explorer. The
 config's keys are explained by `rem schema`.
 """
 
@@ -48,6 +48,7 @@ localrules:
     controls,
     dose_response,
     trees,
+    architectures,
 
 
 rule all:
@@ -90,6 +91,11 @@ rule dose_response:
 rule trees:
     input:
         trees_files,
+
+
+rule architectures:
+    input:
+        architectures_files,
 
 
 onsuccess:

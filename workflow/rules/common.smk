@@ -520,6 +520,11 @@ def trees_files(wildcards):
     return experiment_files("trees", [*tables, "claims.csv", "claims.md", "tree_densities.png", "tree_densities.svg"])
 
 
+def architectures_files(wildcards):
+    tables = expand("architectures.{suffix}", suffix=["csv", "md", "tex"])
+    return experiment_files("architectures", [*tables, "architectures.png", "architectures.svg"])
+
+
 def probe_files(wildcards, runs=PROBED):
     folders = [f"results/{CONFIG.name}/probes/{dataset}/{variant}" for dataset, variant, _ in runs]
     return [f"{folder}/seed{seed}.csv" for folder, (_, _, seed) in zip(folders, runs, strict=True)]
