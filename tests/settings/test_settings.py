@@ -788,7 +788,7 @@ def test_every_learned_share_of_connections_has_its_lot_trained_as_long_as_the_n
         ),
         (
             {"network": {"architecture": "resnet"}},
-            "the architectures are capsnet, efficient, gamma, or path/to/file.py:Class",
+            "the architectures are capsnet, efficient, gamma, convcaps, or path/to/file.py:Class",
         ),
         (
             {"network": {"architecture": "own.py:Mine"}},
