@@ -1,7 +1,7 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls, dose_response, trees, structured; report_html,
-explorer. The config's keys are explained by `rem schema`.
+Targets: all (the default), data, models, couplings, entropies; controls, dose_response, trees, structured,
+architectures; report_html, explorer. The config's keys are explained by `rem schema`.
 """
 
 from pathlib import Path
@@ -50,6 +50,7 @@ localrules:
     dose_response,
     trees,
     structured,
+    architectures,
 
 
 rule all:
@@ -97,6 +98,11 @@ rule trees:
 rule structured:
     input:
         structured_files,
+
+
+rule architectures:
+    input:
+        architectures_files,
 
 
 onsuccess:

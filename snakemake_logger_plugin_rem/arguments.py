@@ -15,7 +15,7 @@ KEYED = {  # options whose values are KEY=VALUE, one or more
 FORCED = {"--forcerun", "-R"}
 TARGETS = {  # the rules that make no file
     *("all", "data", "models", "couplings", "entropies", "controls", "dose_response", "trees", "structured"),
-    *("report_html", "explorer"),
+    *("architectures", "report_html", "explorer"),
 }
 
 

@@ -58,13 +58,13 @@ def sda(u, parameters, iterations, used=None):
 
 
 def em(u, parameters, iterations, used=None):
-    """Hinton et al. (2018): Gaussians fitted to the votes; a capsule's activation is its length."""
+    """Hinton et al. (2018): Gaussians fitted to the votes, costs by shares; a capsule is as active as it is long."""
     weight, beta_u, beta_a = (parameters[name] for name in ("weight", "routing_beta_u", "routing_beta_a"))
     capsules, classes, dimensions = weight.shape[:3]
     votes, active = reference.votes(weight, u), [reference.length(pose) for pose in u]
 
     def maximize(c, inverse):
-        found = []
+        found, given = [], sum(c[j][i] * active[i] for j in range(classes) for i in range(capsules))
         for j in range(classes):
             r = [c[j][i] * active[i] for i in range(capsules)]
             total = sum(r)
@@ -73,13 +73,13 @@ def em(u, parameters, iterations, used=None):
                 mean.append(sum(r[i] * votes[j, i, d] for i in range(capsules)) / total)
                 spread = sum(r[i] * (votes[j, i, d] - mean[d]) ** 2 for i in range(capsules)) / total
                 variance.append(spread + 1e-6)
-                cost += (beta_u[j] + math.log(math.sqrt(variance[d]))) * total
+                cost += (beta_u[j] + math.log(math.sqrt(variance[d]))) * total / given
             found.append((mean, variance, 1 / (1 + math.exp(-inverse * (beta_a[j] - cost)))))
         return found
 
     couplings = np.full((classes, capsules), 1 / classes)
     for t in range(1, iterations):
-        gaussians = maximize(couplings, 0.01 * (1 - 0.95**t))
+        gaussians = maximize(couplings, 1 - 0.95**t)
         for i in range(capsules):
             likely = []
             for j, (mean, variance, activation) in enumerate(gaussians):
@@ -89,7 +89,7 @@ def em(u, parameters, iterations, used=None):
                     density /= math.sqrt(2 * math.pi * variance[d])
                 likely.append(activation * density)
             couplings[:, i] = [p / sum(likely) for p in likely]
-    last = maximize(couplings if used is None else used, 0.01 * (1 - 0.95**iterations))
+    last = maximize(couplings if used is None else used, 1 - 0.95**iterations)
     return [a for _, _, a in last], np.array([mean for mean, _, _ in last]), couplings
 
 

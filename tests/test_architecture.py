@@ -36,6 +36,7 @@ PURE = {  # equations: they know no files and no config
         "networks.network",
         "networks.class_capsules",
         "networks.capsnet",
+        "networks.convcaps",
         "networks.efficient",
         "networks.gamma",
         "networks.backbone",

@@ -180,3 +180,11 @@ def tree_densities(stem: Path, table: Path) -> None:
     from rem.figures.tree_densities import draw
 
     draw(table, stem)
+
+
+@command(STEM, argument("table", help="architectures.csv of rem architectures"), name="figure architectures")
+def architectures(stem: Path, table: Path) -> None:
+    """Accuracy, strength and what routing adds, of networks and routings."""
+    from rem.figures.architectures import draw
+
+    draw(table, stem)

@@ -22,6 +22,14 @@ def trees(folder: Path, metrics: Path, runs: list[Path], probes: Path) -> None:
     write_trees(metrics, probes, runs, folder)
 
 
+@command(FOLDER, METRICS, RUNS, argument("--probes", required=True, help="probes.csv of rem probes"))
+def architectures(folder: Path, metrics: Path, runs: list[Path], probes: Path) -> None:
+    """Write networks and routings, and what a routing adds over none, as a table."""
+    from rem.tables.architectures import write_architectures
+
+    write_architectures(metrics, probes, runs, folder)
+
+
 @command(
     argument("target", help="the CSV to write"),
     argument("--couplings", nargs="+", required=True, help="files of rem couplings"),

@@ -8,6 +8,7 @@ from torch import nn
 from rem.networks.backbone import Backbone
 from rem.networks.capsnet import CapsNet
 from rem.networks.connections import draw
+from rem.networks.convcaps import ConvCapsNet
 from rem.networks.decoder import Decoder
 from rem.networks.efficient import EfficientCapsNet
 from rem.networks.gamma import GammaCapsNet
@@ -74,8 +75,9 @@ def untrained(
         if network.architecture == "efficient":
             model = EfficientCapsNet(channels, size, classes, **sizes)
         else:
+            kind = {"gamma": GammaCapsNet, "convcaps": ConvCapsNet}[network.architecture]
             further = {"primary_types": network.primary_types, "middle_capsules": network.middle_capsules}
-            model = GammaCapsNet(channels, size, classes, **sizes, **further)
+            model = kind(channels, size, classes, **sizes, **further)
     if hidden is not None:  # last: the other weights are drawn as without it
         model.decoder = Decoder(classes, _dimensions(model, channels, size), hidden, channels, size)
     return model

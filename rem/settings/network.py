@@ -10,10 +10,11 @@ from rem.settings.sections import Section
 
 # A routing is a file; `rem.networks.build` has them by these names.
 ROUTINGS = sorted(path.stem for path in (Path(__file__).parents[1] / "networks/routings").glob("[a-z]*.py"))
-ARCHITECTURES = ("capsnet", "efficient", "gamma")
+ARCHITECTURES = ("capsnet", "efficient", "gamma", "convcaps")
+WITH_A_MIDDLE = ("gamma", "convcaps")  # a layer of capsules between primary and class capsules
 OWN = re.compile(r"(?P<file>(?!-)[^:{}]+\.py):[A-Za-z_]\w*")  # an architecture of the reader's own
 SMALLEST = 17  # side of an image that two 9x9 convolutions leave anything of
-SMALLEST_OF_EFFICIENT = 27  # and of one that the convolutions of an Efficient-CapsNet do
+SMALLEST_OF = {"efficient": 27, "convcaps": 21}  # and of one that other architectures leave anything of
 SMALLEST_BEFORE_BACKBONE = 33  # and of one that a backbone leaves anything of
 
 
@@ -21,8 +22,9 @@ class Network(Section):
     """The Capsule Network's layers (paper, Figure 2)."""
 
     architecture: str = Field(
-        description="capsnet, the paper's; efficient, Efficient-CapsNet; gamma, gamma-CapsNet, which has a layer of "
-        "capsules more; or a class of your own, path/to/file.py:Class (docs/own-network.md), with sizes of its own."
+        description="capsnet, the paper's; efficient, Efficient-CapsNet; gamma, gamma-CapsNet, with a layer of "
+        "capsules more; convcaps, with one of convolutional capsules more; or a class of your own, with sizes of its "
+        "own, path/to/file.py:Class (docs/own-network.md)."
     )
     routing: str | None = Field(
         description="How capsules are routed to classes: dynamic, the paper's; sda, scaled-distance agreement; em; "
@@ -53,7 +55,9 @@ class Network(Section):
     )
     primary_dimensions: int = Field(ge=1, description="Length of a primary capsule's pose u_i.")
     middle_capsules: int | None = Field(
-        ge=1, description="Capsules of the layer between primary and class capsules of gamma; null elsewhere."
+        ge=1,
+        description="Capsules between primary and class capsules: of gamma, and at each place of convcaps; "
+        "null elsewhere.",
     )
     class_dimensions: int = Field(ge=1, description="Length of a class capsule's pose v_j.")
     routing_iterations: int = Field(
@@ -91,9 +95,9 @@ class Network(Section):
                 f"{channels} channels, 4 x network.convolution_channels, make no whole number of capsules of "
                 f"{self.primary_dimensions} dimensions; let network.primary_dimensions divide them"
             )
-        if (self.middle_capsules is None) == (self.architecture == "gamma"):
+        if (self.middle_capsules is None) == (self.architecture in WITH_A_MIDDLE):
             raise ValueError(
-                "network.middle_capsules are those of network.architecture gamma; set it there, and only there"
+                "network.middle_capsules are those of network.architecture gamma and convcaps; set it there alone"
             )
         return self
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rem.settings.images import Augment, Data
-from rem.settings.network import SMALLEST, SMALLEST_BEFORE_BACKBONE, SMALLEST_OF_EFFICIENT, Network
+from rem.settings.network import SMALLEST, SMALLEST_BEFORE_BACKBONE, SMALLEST_OF, Network
 from rem.settings.pruning import Connections, Pruning, Sharpening, Structure
 from rem.settings.sections import Section, Seed, parse, read_yaml
 
@@ -182,10 +182,11 @@ class Run(Section):
     @model_validator(mode="after")
     def _images_have_room_for_the_kernels(self) -> Self:
         seen = self.network.input_size or self.data.size
-        if self.network.architecture == "efficient" and self.data.size < SMALLEST_OF_EFFICIENT:
+        architecture = self.network.architecture
+        if self.data.size < (least := SMALLEST_OF.get(architecture, 0)):
             raise ValueError(
-                f"data.size is {self.data.size}, too small for network.architecture efficient; it must be "
-                f"{SMALLEST_OF_EFFICIENT} or more"
+                f"data.size is {self.data.size}, too small for network.architecture {architecture}; it must be "
+                f"{least} or more"
             )
         if self.network.backbone is None and not self.network.is_own and self.data.size < SMALLEST:
             raise ValueError(

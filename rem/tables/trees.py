@@ -53,8 +53,8 @@ def drawn_beside(results: Results, dataset: str, variant: str) -> str | None:
 
 
 def is_plain(run: Run) -> bool:
-    """Whether nothing is taken from a network, and it has no decoder."""
-    return not run.removes and run.decoder is None
+    """Whether a network is the paper's, nothing is taken from it, and it has no decoder."""
+    return run.network.is_plain and not run.removes and run.decoder is None
 
 
 def trees(results: Results, probes: Probes) -> pd.DataFrame:

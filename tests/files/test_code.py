@@ -63,6 +63,8 @@ def test_a_command_that_there_is_not_has_no_code():
             "networks/build.py",
             {
                 "train",
+                "architectures",  # which counts parameters
+                "figure architectures",
                 "accuracies",
                 "compact",
                 "export",

@@ -8,19 +8,21 @@ from tensors import quantizing
 from rem.errors import RemError
 from rem.networks.build import ROUTINGS, build
 from rem.networks.capsnet import CapsNet
+from rem.networks.convcaps import ConvCapsNet
 from rem.networks.efficient import EfficientCapsNet
 from rem.networks.gamma import GammaCapsNet
+from rem.networks.routing import squash
 from rem.pruning.masks import Masks, sparsity
 from rem.training.checkpoints import load_checkpoint, save_checkpoint
 from rem.trees.replaced import lengths_at_levels, with_couplings
 
 CPU = torch.device("cpu")
-SIZES = {"efficient": 28, "gamma": tiny.SIZE}
+SIZES = {"efficient": 28, "gamma": tiny.SIZE, "convcaps": 23}
 every = pytest.mark.parametrize("architecture", sorted(SIZES))
 
 
 def run_of(architecture, routing="attention", **sections):
-    further = {"middle_capsules": 5} if architecture == "gamma" else {"primary_dimensions": 4}
+    further = {"primary_dimensions": 4} if architecture == "efficient" else {"middle_capsules": 5}
     network = {"architecture": architecture, "routing": routing} | further
     return tiny.run(network=network, data={"size": SIZES[architecture]}, **sections)
 
@@ -54,6 +56,33 @@ def test_a_gamma_capsnet_has_the_layers_of_the_authors_code():
 
 def test_a_capsnet_has_the_parameters_of_sabour_et_al_without_the_decoder():
     assert parameters(CapsNet()) == 256 * 81 + 256 + 256 * 256 * 81 + 256 + 1152 * 10 * 16 * 8 + 10 * 16
+
+
+def test_a_middle_capsule_of_convcaps_sees_its_window_alone():
+    """Of 23x23 pixels there are 4x4 primary capsules and 2x2 windows of 3x3; the left ones see the first 21 columns."""
+    torch.manual_seed(1)
+    sizes = {"convolution_channels": 2, "primary_types": 2, "primary_dimensions": 3, "class_dimensions": 4}
+    model = ConvCapsNet(1, 23, 3, middle_capsules=5, **sizes).eval()
+    assert model.capsules == 2 * 2 * 5
+    dark = torch.rand(1, 1, 23, 23)
+    changed = dark.clone()
+    changed[..., 21:] += 1  # the last two columns
+    with torch.no_grad():
+        before, after = (model.primary_capsules(one).view(2, 2, 5, 3) for one in (dark, changed))
+    torch.testing.assert_close(after[:, 0], before[:, 0])
+    assert not torch.allclose(after[:, 1], before[:, 1])
+
+
+def test_a_window_is_routed_as_its_primary_capsules_by_themselves():
+    torch.manual_seed(1)
+    sizes = {"convolution_channels": 2, "primary_types": 2, "primary_dimensions": 3, "class_dimensions": 4}
+    model, image = ConvCapsNet(1, 23, 3, middle_capsules=5, **sizes).eval(), torch.rand(1, 1, 23, 23)
+    with torch.no_grad():
+        grid = squash(model.primary(model.convolution(image).relu()).view(2, 3, 4, 4).movedim(1, 3))  # (T, M, N, P)
+        for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            window = grid[:, row : row + 3, column : column + 3].reshape(1, 18, 3)
+            found = model.primary_capsules(image).view(2, 2, 5, 3)[row, column]
+            torch.testing.assert_close(found, model.middle.route(window)[1][0])
 
 
 @every

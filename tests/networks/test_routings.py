@@ -1,7 +1,13 @@
 """Every routing against a slow reading of its paper, and what all of them must keep."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import tiny
 import torch
 from reference_routings import SLOW
 from tensors import assert_equal, finite_differences, random_tensor
@@ -172,3 +178,21 @@ def test_em_clusters_the_votes_of_capsules_that_agree():
     assert lengths[0, 0] > lengths[0, 1]
     assert (couplings[0, 0] > 0.99).all()
     torch.testing.assert_close(class_poses[0, 0], agreed)
+
+
+def test_one_more_routing_is_a_file_and_an_entry(tmp_path):
+    """In a copy of the package: the settings know it, and the network that is built routes by it."""
+    shutil.copytree(tiny.ROOT / "rem", tmp_path / "rem", ignore=shutil.ignore_patterns("__pycache__"))
+    routings, build = tmp_path / "rem/networks/routings", tmp_path / "rem/networks/build.py"
+    (routings / "mean.py").write_text((routings / "uniform.py").read_text(encoding="utf-8"), encoding="utf-8")
+    text = build.read_text(encoding="utf-8").replace("routings import attention,", "routings import mean, attention,")
+    build.write_text(text.replace('"self": self', '"mean": mean.ROUTING,\n    "self": self'), encoding="utf-8")
+    code = (
+        "import tiny, torch; from rem.networks.build import build\n"
+        "model = build(tiny.run(network={'routing': 'mean'}), torch.device('cpu'))\n"
+        "print(model.routing.route.__module__, model(torch.zeros(1, 1, 19, 19))[2].unique().numel())"
+    )
+    path = os.pathsep.join([str(tmp_path), str(tiny.ROOT / "tests")])
+    environment = os.environ | {"PYTHONPATH": path}
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env=environment, text=True)
+    assert printed.split() == ["rem.networks.routings.mean", "1"]

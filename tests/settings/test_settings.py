@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from rem.errors import RemError
 from rem.networks.build import build
+from rem.settings import network
 from rem.settings.config import Config, overlay
 from rem.settings.images import Data
 from rem.settings.run import Run, read_run
@@ -318,6 +319,7 @@ def test_shipped_configs_resolve(overlays):
     for run in config.runs(config.experiments):
         unpruned = (
             run.variant.startswith("baseline")
+            or run.variant in {*network.ROUTINGS, *network.ARCHITECTURES}
             or "iteration" in run.variant
             or run.variant.startswith(("random-", "sharpen-", "smaller-"))
         )
@@ -861,7 +863,7 @@ def test_every_learned_share_of_connections_has_its_lot_trained_as_long_as_the_n
         ),
         (
             {"network": {"architecture": "resnet"}},
-            "the architectures are capsnet, efficient, gamma, or path/to/file.py:Class",
+            "the architectures are capsnet, efficient, gamma, convcaps, or path/to/file.py:Class",
         ),
         (
             {"network": {"architecture": "own.py:Mine"}},

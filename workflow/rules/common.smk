@@ -209,6 +209,10 @@ def folder_state(wildcards):
     return source_files.images_state(data.source, data.folder)
 
 
+def dataset_files(wildcards):
+    return FILES[wildcards.dataset]
+
+
 def uses_gpu():
     """Whether networks are computed on GPUs; where the device is auto, as the jobs themselves find."""
     return CONFIG.device == "cuda" or (CONFIG.device == "auto" and gpus_seen() > 0)
@@ -537,6 +541,11 @@ def experiment_checkpoints(wildcards):
     runs = experiment_runs(wildcards)
     own = {key: run for key, run in runs.items() if run.dataset == wildcards.dataset}
     return [file for key, run in own.items() for file in run_files("models", f"{run.checkpoint}.pt", [key])]
+
+
+def architectures_files(wildcards):
+    tables = expand("architectures.{suffix}", suffix=["csv", "md", "tex"])
+    return experiment_files("architectures", [*tables, "architectures.png", "architectures.svg"])
 
 
 def probe_files(wildcards, runs=PROBED):

@@ -9,10 +9,6 @@ except RemError as error:
     raise WorkflowError(str(error)) from None
 
 
-def dataset_files(wildcards):
-    return FILES[wildcards.dataset]
-
-
 localrules:
     features_settings,
     fetch,  # a cluster's nodes seldom reach the network

@@ -1,6 +1,7 @@
-# Experiments whose results are files of their own, results/<name>/<experiment>/. Four have a target: `controls`, which
-# part of REM does the work, `dose_response`, whether its shrinkage or its zeros do, `trees`, what fewer connections
-# make of the trees, and `structured`, what smaller networks lose and win. What a rule here makes of one of them, it makes of any.
+# Experiments whose results are files of their own, results/<name>/<experiment>/. Five have a target: `controls`, which
+# part of REM does the work, `dose_response`, whether its shrinkage or its zeros do, `trees`, what fewer connections make
+# of the trees, `structured`, what smaller networks lose and win, and `architectures`, what other networks and routings
+# do. What a rule here makes of one of them, it makes of any.
 
 
 use rule metrics as experiment_metrics with:
@@ -228,3 +229,46 @@ rule speed_table:
             --threads {threads} \
             >{log:q} 2>&1
         """
+
+
+rule architectures_table:
+    input:
+        metrics="results/{name}/{experiment}/metrics.csv",
+        probes="results/{name}/{experiment}/probes.csv",
+        runs=experiment_settings,
+    output:
+        expand("results/{{name}}/{{experiment}}/architectures.{suffix}", suffix=["csv", "md", "tex"]),
+    log:
+        "results/{name}/logs/{experiment}/architectures.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/architectures.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("architectures"),
+        folder=input_folder,
+    shell:
+        """
+        rem architectures {params.folder:q} \
+            --metrics {input.metrics:q} \
+            --probes {input.probes:q} \
+            --runs {input.runs:q} \
+            >{log:q} 2>&1
+        """
+
+
+use rule figure as architectures_figure with:
+    input:
+        "results/{name}/{experiment}/architectures.csv",
+    output:
+        "results/{name}/{experiment}/architectures.png",
+        "results/{name}/{experiment}/architectures.svg",
+    log:
+        "results/{name}/logs/{experiment}/architectures_figure.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/architectures_figure.tsv"
+    params:
+        code=code("figure architectures"),
+        which="architectures",
+        stem=output_stem,
+        words=input_words,

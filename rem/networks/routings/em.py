@@ -2,7 +2,9 @@
 
 G. E. Hinton, S. Sabour, N. Frosst: Matrix capsules with EM routing, ICLR 2018,
 https://openreview.net/forum?id=HJWLfGWRb. There a pose is a 4x4 matrix that is multiplied by one; here it is a vector
-that is multiplied by W_ij, as in all networks of this project. Clustering reads a pose as a vector there too.
+that is multiplied by W_ij, as in all networks of this project. Clustering reads a pose as a vector there too. And there
+a cost goes with the sum of what a class is given; here with its share, for of hundreds of capsules that sum saturates
+every activation, and nothing is learned.
 """
 
 import torch
@@ -12,7 +14,6 @@ from rem.networks.network import Change, Routed, Routing
 from rem.networks.routing import shares, votes
 from rem.networks.routings.dynamic import drawn_matrices
 
-FINAL = 0.01  # lambda after many iterations
 EPSILON = 1e-6  # added to variances, and the least that is divided by
 
 
@@ -28,7 +29,7 @@ def maximized(
     """The M-step: the Gaussian of each class, and how active it is.
 
     mu_j = sum_i r_ij u_{j|i} / sum_i r_ij, sigma_j^2 the same of (u_{j|i} - mu_j)^2, and
-    a_j = sigmoid(lambda (beta_a - sum_d (beta_u + log sigma_jd) sum_i r_ij)).
+    a_j = sigmoid(lambda (beta_a - sum_d (beta_u + log sigma_jd) sum_i r_ij / sum_ik r_ik)).
 
     Args:
         given: (B, J, I), r_ij = c_ij a_i.
@@ -43,7 +44,8 @@ def maximized(
     weights = (given / total.clamp_min(EPSILON)).unsqueeze(3)  # (B, J, I, 1)
     mean = (weights * seen).sum(dim=2)  # (B, J, D)
     variance = (weights * (seen - mean.unsqueeze(2)).square()).sum(dim=2) + EPSILON
-    cost = ((beta_u.unsqueeze(1) + 0.5 * variance.log()) * total).sum(dim=2)  # (B, J)
+    share = total / total.sum(dim=1, keepdim=True).clamp_min(EPSILON)  # (B, J, 1)
+    cost = ((beta_u.unsqueeze(1) + 0.5 * variance.log()) * share).sum(dim=2)  # (B, J)
     return mean, variance, (inverse * (beta_a - cost)).sigmoid()
 
 
@@ -64,7 +66,7 @@ def route(
 ) -> Routed:
     """Activations a_j (B, J) as lengths, poses mu_j (B, J, D) and couplings (B, J, I) of primary capsules (B, I, P).
 
-    c_ij = 1/J at first; then M-step and E-step in turn, an M-step last, with lambda = 0.01 (1 - 0.95^t) in iteration t.
+    c_ij = 1/J at first; then M-step and E-step in turn, an M-step last, with lambda = 1 - 0.95^t in iteration t.
     A primary capsule is as active as it is long. Couplings sum to 1 over the classes; gradients flow through all
     iterations.
     """
@@ -72,10 +74,10 @@ def route(
     present = torch.linalg.vector_norm(poses, dim=2).unsqueeze(1)  # (B, 1, I)
     couplings = torch.full_like(seen[..., 0], 1 / seen.shape[1])  # (B, J, I)
     for t in range(1, iterations):
-        found = maximized(couplings * present, seen, routing_beta_u, routing_beta_a, FINAL * (1 - 0.95**t))
+        found = maximized(couplings * present, seen, routing_beta_u, routing_beta_a, 1 - 0.95**t)
         couplings = expected(seen, *found)
     used = couplings if change is None else change(couplings)
-    inverse = FINAL * (1 - 0.95**iterations)
+    inverse = 1 - 0.95**iterations
     mean, _, active = maximized(used * present, seen, routing_beta_u, routing_beta_a, inverse)
     return active, mean, couplings
 

@@ -1,0 +1,61 @@
+"""A network of one's own in the workflow: its file is an input of its training, and what loads it is told its class."""
+
+import os
+import re
+import subprocess
+
+import pytest
+import tiny
+
+from benchmarks.kills import copied
+
+CONFIG = """
+name: mine
+select: [mine]
+experiments: {mine: {datasets: [mnist], variants: [baseline], seeds: [42]}}
+defaults:
+  data: {source: mnist-sample, validation: 500, mean: [0.1307], std: [0.3081]}
+  network: {architecture: "data/own/my net.py:CosineCapsNet", routing: null}
+datasets: {mnist: {}}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project with a network of its own."""
+    folder = copied(tmp_path_factory.mktemp("own") / "project")
+    (code,) = re.findall(r"```python\n(.*?)```", (tiny.ROOT / "docs/own-network.md").read_text("utf-8"), re.DOTALL)
+    (folder / "data/own/my net.py").write_text(code, encoding="utf-8")
+    (folder / "mine.yaml").write_text(CONFIG, encoding="utf-8")
+    return folder
+
+
+def planned(folder, *config, **environment):
+    """The status of Snakemake's dry run of the couplings, and what it says."""
+    command = ["snakemake", "--configfile", *config, "--cores", "1", "--dry-run", "--printshellcmds", "--", "couplings"]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)} | environment,
+        encoding="utf-8",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    return done.returncode, done.stdout
+
+
+def test_its_file_is_an_input_of_the_training_and_its_class_an_argument_of_what_loads_it(project):
+    status, plan = planned(project, "mine.yaml")
+    assert status == 0, plan
+    (inputs,) = re.findall(r"^rule train:\n +input: (.*)$", plan, re.MULTILINE)
+    assert "data/own/my net.py" in inputs.split(", ")
+    (command,) = re.findall(r"^ +rem couplings .*$", plan, re.MULTILINE)
+    assert "--architecture 'data/own/my net.py:CosineCapsNet'" in command
+
+
+def test_dvc_refuses_a_file_where_it_does_not_look(project):
+    text = CONFIG.replace("data/own/my net.py", "net.py")
+    (project / "elsewhere.yaml").write_text(text, encoding="utf-8")
+    status, told = planned(project, "elsewhere.yaml", DVC_STAGE="models")
+    assert status == 1
+    assert "network.architecture is net.py:CosineCapsNet, where DVC does not look for changes; move the file" in told
