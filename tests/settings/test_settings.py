@@ -483,15 +483,16 @@ def test_the_run_with_the_mistake_is_named(values):
     assert refusal(values).startswith("config, run of dataset shapes, variant baseline: key data.size has the value 3")
 
 
-@pytest.mark.parametrize("path", ["variants.mine.pruning", "datasets.mine.data"])
+@pytest.mark.parametrize("path", ["variants.mine.pruning", "datasets.mine.data", "variants.mine.like"])
 def test_a_mistake_in_what_no_experiment_names_is_told_all_the_same(values, path):
     put(values, path, {"sorce": "mnist"})
-    with pytest.raises(RemError, match=r"mine.*: (unknown key data\.sorce|key pruning\.regularizer is missing)"):
+    said = r"mine.*: (unknown key data\.sorce|key pruning\.regularizer is missing)|unknown variant"
+    with pytest.raises(RemError, match=said):
         parse(Config, values, "config").check_unused()
 
 
-def test_a_variant_that_suits_some_datasets_alone_is_no_mistake(values):
-    put(values, "variants.mine", {"augment": {"padding": 2}})  # refused where the view pads
+def test_a_variant_that_only_does_not_fit_these_networks_is_no_mistake(values):
+    put(values, "variants.mine", {"structure": {"channels": 999, "types": 2, "epochs": 1}})
     parse(Config, values, "config").check_unused()
 
 
