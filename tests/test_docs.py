@@ -203,6 +203,16 @@ def test_the_headline_of_the_readme_is_what_is_published():
         ]
 
 
+def test_the_numbers_of_fashion_mnist_in_full_are_what_is_published():
+    over_seeds, _ = measured("laptop/fashion-mnist")
+    page = text(tiny.ROOT / "docs/laptop.md")
+    for name, variant in (("CapsNet+Q", "baseline"), ("CapsNet+REM", "rem")):
+        accuracy, entropy, keys = (over_seeds("fashion-mnist", variant, m, 11) for m in ("accuracy", "entropy", "keys"))
+        sparsity = over_seeds("fashion-mnist", variant, "sparsity")
+        cells = f"{accuracy.item():.2f} | {entropy.item():.2f} | {keys.item():,.0f} | {sparsity.item():.2f}"
+        assert f"| {name} | {cells} |" in page
+
+
 def test_the_numbers_of_the_sample_are_what_is_published():
     over_seeds, shared = measured("sample")
     names = {
