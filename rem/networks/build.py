@@ -65,13 +65,7 @@ def untrained(
     if network.is_own:
         model = own_network(network.architecture, channels, size, classes)
     else:
-        sizes = {
-            "convolution_channels": network.convolution_channels,
-            "primary_dimensions": network.primary_dimensions,
-            "class_dimensions": network.class_dimensions,
-            "iterations": network.routing_iterations,
-            "routing": ROUTINGS[network.routing],
-        }
+        sizes = _sizes(network)
         if network.architecture == "efficient":
             model = EfficientCapsNet(channels, size, classes, **sizes)
         else:
@@ -96,16 +90,23 @@ def capsnet(
         channels,
         size,
         classes,
-        convolution_channels=network.convolution_channels,
+        **_sizes(network),
         primary_types=network.primary_types,
-        primary_dimensions=network.primary_dimensions,
-        class_dimensions=network.class_dimensions,
-        iterations=network.routing_iterations,
         backbone=Backbone(network.weights == "pretrained", network.input_size) if network.backbone else None,
         hidden=hidden,
         connected=connected,
-        routing=ROUTINGS[network.routing],
     )
+
+
+def _sizes(network: settings.Network) -> dict[str, object]:
+    """What the settings say to every network but one's own, by the names of its arguments."""
+    return {
+        "convolution_channels": network.convolution_channels,
+        "primary_dimensions": network.primary_dimensions,
+        "class_dimensions": network.class_dimensions,
+        "iterations": network.routing_iterations,
+        "routing": ROUTINGS[network.routing],
+    }
 
 
 @torch.no_grad()

@@ -6,7 +6,6 @@ rem architectures results/sample/architectures --metrics ... --probes ... --runs
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -15,8 +14,8 @@ from rem.networks.build import build
 from rem.settings.run import Run
 from rem.tables.measurements import Results, read_results
 from rem.tables.probes import Probes, read_probes
-from rem.tables.statistics import paired_test
-from rem.tables.table import write_forms
+from rem.tables.statistics import paired_gain
+from rem.tables.table import as_text, interval_text, write_forms
 
 COLUMNS = ["dataset", "variant", "architecture", "routing", "pruned", "parameters", "sparsity", "seeds", "accuracy"]
 COLUMNS += ["accuracy_std", "strongest_coupling", "instability", "band_entropy", "over_uniform_couplings"]
@@ -70,8 +69,8 @@ def _row(results: Results, probes: Probes, dataset: str, variant: str) -> dict[s
 
     accuracy = measured("accuracy")
     unrouted = without_routing(results, dataset, variant)
-    better = (accuracy - measured("accuracy", of=unrouted)).dropna() if unrouted else pd.Series(dtype=float)
-    test = paired_test(better.to_numpy()) if len(better) else {}
+    others = measured("accuracy", of=unrouted) if unrouted else pd.Series(dtype=float)
+    better, low, high = paired_gain(accuracy, others)
     return {
         "dataset": dataset,
         "variant": variant,
@@ -87,9 +86,9 @@ def _row(results: Results, probes: Probes, dataset: str, variant: str) -> dict[s
         "instability": probed("stability", "unchanged", "instability"),
         "band_entropy": measured("band_entropy").mean(),
         "over_uniform_couplings": -probed("intervention", "uniform", "difference"),
-        "over_uniform_network": better.mean(),
-        "low": test.get("low", np.nan),
-        "high": test.get("high", np.nan),
+        "over_uniform_network": better,
+        "low": low,
+        "high": high,
     }
 
 
@@ -117,10 +116,9 @@ def read_architectures(path: Path) -> pd.DataFrame:
 
 def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
     def printed(column: str, spec: str = ".2f") -> pd.Series:
-        return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
+        return as_text(table[column], spec)
 
     spread = printed("accuracy_std").map(lambda text: text and f" ± {text}")
-    interval = ("[" + printed("low", "+.2f") + ", " + printed("high", "+.2f") + "]").where(table["low"].notna(), "")
     return pd.DataFrame(
         {
             "Dataset": table["dataset"].map(results.names.dataset),
@@ -134,6 +132,8 @@ def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
             "rho": printed("instability"),
             "H, band": printed("band_entropy"),
             "Over c = 1/J": printed("over_uniform_couplings", "+.2f"),
-            "Over a network without routing": (printed("over_uniform_network", "+.2f") + " " + interval).str.strip(),
+            "Over a network without routing": (
+                printed("over_uniform_network", "+.2f") + " " + interval_text(table)
+            ).str.strip(),
         }
     )

@@ -15,7 +15,7 @@ from rem.files.csv import read_csv
 from rem.settings.run import Run
 from rem.tables.measurements import Results, read_results
 from rem.tables.quantities import METRICS
-from rem.tables.table import write_forms
+from rem.tables.table import as_text, write_forms
 
 KINDS = {"none": "shrunk", "follow": "zeros", "search": "REM"}  # `pruning.extent` -> what such a network is here
 ENTROPIES = {"entropy_shared": "shared_levels", "entropy_authors": "authors_levels"}  # -> the K that each is at
@@ -148,7 +148,7 @@ def read_dose_response(path: Path) -> pd.DataFrame:
 
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
     def printed(column: str, spec: str = ".2f") -> pd.Series:
-        return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
+        return as_text(table[column], spec)
 
     accuracy, sparsity, entropy = (METRICS[name].name.capitalize() for name in ("accuracy", "sparsity", "entropy"))
     return pd.DataFrame(

@@ -14,6 +14,7 @@ from rem.tables.names import Names
 from rem.tables.quantities import METRICS
 from rem.tables.resample import ACCURACIES, ENTROPIES
 from rem.tables.statistics import holm, paired_test
+from rem.tables.table import as_text
 from rem.trees.entropy import KNOWN
 
 COMPARED = ("band_entropy", "band_keys", "entropy", "entropy_chao_shen", "accuracy", "keys")
@@ -143,7 +144,7 @@ def readable(table: pd.DataFrame, names: Names) -> pd.DataFrame:
     """What `compare_pairs` returns as text for people."""
 
     def printed(column: str, spec: str) -> pd.Series:
-        return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
+        return as_text(table[column], spec)
 
     specs = [METRICS[metric].difference for metric in table["metric"]]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 Interval = Callable[[float], tuple[float, float]]  # from a level of confidence, 0.95 for one, to low and high
@@ -30,6 +31,15 @@ def paired_test(differences: np.ndarray) -> dict[str, float]:
     low, high = interval(0.95)
     effect = found["difference"] / found["std"]
     return found | {"low": low, "high": high, "t": test.statistic, "p": test.pvalue, "effect_size": effect}
+
+
+def paired_gain(values: pd.Series, others: pd.Series) -> tuple[float, float, float]:
+    """The mean of values - others over the seeds that both have, and its 95% t-interval; NaN where there is none."""
+    differences = (values - others).dropna()
+    if differences.empty:
+        return math.nan, math.nan, math.nan
+    test = paired_test(differences.to_numpy())
+    return differences.mean(), test.get("low", math.nan), test.get("high", math.nan)
 
 
 def paired_interval(differences: np.ndarray) -> Interval | None:

@@ -244,6 +244,18 @@ def write_forms(stem: Path, frame: pd.DataFrame, told: str, text: pd.DataFrame) 
             path.write_text(content.rstrip() + "\n", encoding="utf-8")
 
 
+def as_text(numbers: pd.Series, spec: str = ".2f") -> pd.Series:
+    """Numbers as a format says; what was not measured is blank."""
+    return numbers.map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
+
+
+def interval_text(table: pd.DataFrame) -> pd.Series:
+    """The columns `low` and `high` as an interval with signs; blank where there is none."""
+    return ("[" + as_text(table["low"], "+.2f") + ", " + as_text(table["high"], "+.2f") + "]").where(
+        table["low"].notna(), ""
+    )
+
+
 def read_table(table: Table, path: Path) -> pd.DataFrame:
     """The numbers of a table's CSV, as `numbers` makes them, or a `note` of what it needs.
 

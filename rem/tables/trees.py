@@ -13,8 +13,8 @@ from rem.files.csv import read_csv
 from rem.settings.run import Run
 from rem.tables.measurements import Results, read_results
 from rem.tables.probes import Probes, read_probes
-from rem.tables.statistics import paired_test
-from rem.tables.table import write_forms
+from rem.tables.statistics import paired_gain
+from rem.tables.table import as_text, interval_text, write_forms
 from rem.trees.probe_kinds import UNCHANGED
 
 DRAWN, LEARNED, WHOLE = "drawn by lot", "learned", "all connections"
@@ -79,8 +79,8 @@ def _row(results: Results, probes: Probes, dataset: str, variant: str) -> dict[s
 
     accuracy = measured("accuracy")
     lot = drawn_beside(results, dataset, variant)
-    better = (accuracy - measured("accuracy", of=lot)).dropna() if lot else pd.Series(dtype=float)
-    test = paired_test(better.to_numpy()) if len(better) else {}
+    others = measured("accuracy", of=lot) if lot else pd.Series(dtype=float)
+    better, low, high = paired_gain(accuracy, others)
     return {
         "dataset": dataset,
         "variant": variant,
@@ -99,9 +99,9 @@ def _row(results: Results, probes: Probes, dataset: str, variant: str) -> dict[s
         "instability": probed("stability", "unchanged", "instability"),
         "without_strongest": -probed("deletion", "strongest", "difference"),
         "without_random": -probed("deletion", "random", "difference"),
-        "against_lot": better.mean(),
-        "low": test.get("low", np.nan),
-        "high": test.get("high", np.nan),
+        "against_lot": better,
+        "low": low,
+        "high": high,
     }
 
 
@@ -130,10 +130,9 @@ def read_trees(path: Path) -> pd.DataFrame:
 
 def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
     def printed(column: str, spec: str = ".2f") -> pd.Series:
-        return table[column].map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
+        return as_text(table[column], spec)
 
     spread = printed("accuracy_std").map(lambda text: text and f" ± {text}")
-    interval = ("[" + printed("low", "+.2f") + ", " + printed("high", "+.2f") + "]").where(table["low"].notna(), "")
     networks = zip(table["variant"], table["dataset"], strict=True)
     return pd.DataFrame(
         {
@@ -149,6 +148,6 @@ def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
             "rho": printed("instability"),
             "Without the strongest": printed("without_strongest"),
             "Without any": printed("without_random"),
-            "Against the lot": (printed("against_lot", "+.2f") + " " + interval).str.strip(),
+            "Against the lot": (printed("against_lot", "+.2f") + " " + interval_text(table)).str.strip(),
         }
     )
