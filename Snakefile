@@ -1,7 +1,7 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls, dose_response, trees, structured,
-architectures; report_html, explorer. The config's keys are explained by `rem schema`.
+Targets: all (the default), data, models, couplings, entropies; controls, dose_response, course, trees,
+structured, architectures; report_html, explorer. The config's keys are explained by `rem schema`.
 """
 
 from pathlib import Path
@@ -48,6 +48,7 @@ localrules:
     entropies,
     controls,
     dose_response,
+    course,
     trees,
     structured,
     architectures,
@@ -88,6 +89,11 @@ rule controls:
 rule dose_response:
     input:
         dose_response_files,
+
+
+rule course:
+    input:
+        course_files,
 
 
 rule trees:

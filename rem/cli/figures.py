@@ -174,6 +174,14 @@ def dose_response(stem: Path, table: Path) -> None:
     draw(table, stem)
 
 
+@command(STEM, argument("table", help="course.csv of rem course"), name="figure course")
+def course(stem: Path, table: Path) -> None:
+    """Accuracy, entropy, sparsity and the spread of the logits, epoch by epoch."""
+    from rem.figures.course import draw
+
+    draw(table, stem)
+
+
 @command(STEM, argument("table", help="trees.csv of rem trees"), name="figure tree_densities")
 def tree_densities(stem: Path, table: Path) -> None:
     """Accuracy, strength and entropy against the connections that are kept, learned and drawn by lot."""

@@ -90,6 +90,19 @@ def dose_response(folder: Path, metrics: Path, runs: list[Path], histories: list
 
 
 @command(
+    FOLDER,
+    argument("--trajectories", nargs="+", required=True, help="CSVs of rem trajectory, one a run"),
+    argument("--histories", nargs="+", required=True, help="history.csv of every run, in the same order"),
+    RUNS,
+)
+def course(folder: Path, trajectories: list[Path], histories: list[Path], runs: list[Path]) -> None:
+    """Write how trainings went, epoch by epoch: accuracy, entropy, sparsity, dose and logit spread."""
+    from rem.tables.course import write_course
+
+    write_course(trajectories, histories, runs, folder)
+
+
+@command(
     argument("target", help="the CSV to write"),
     argument("--dictionaries", nargs="+", required=True, help="files of rem entropy, of one dataset"),
 )

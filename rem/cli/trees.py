@@ -85,10 +85,11 @@ def entropy(target: Path, folder: Path, couplings: list[Path], levels: Path, swe
 )
 def trajectory(target: Path, couplings: Path, levels: Path) -> None:
     """Write how accuracy, sparsity and entropy of a run went from epoch to epoch."""
-    from rem.trees.levels import band, shared_levels
+    from rem.trees.levels import authors_levels, band, shared_levels
     from rem.trees.trajectory import write_trajectory
 
-    write_trajectory(sorted(couplings.glob("*.h5")), shared_levels(levels), band(levels), target)
+    at = shared_levels(levels), authors_levels(levels), band(levels)
+    write_trajectory(sorted(couplings.glob("*.h5")), *at, target)
 
 
 @command(

@@ -58,6 +58,12 @@ def shared_levels(table: Path) -> int:
     return int(frame.loc[frame["shared"], "levels"].iloc[0])
 
 
+def authors_levels(table: Path) -> int:
+    """The authors' K of a `levels.csv`; raises RemError as `shared_levels`."""
+    frame = read_csv(table, ["levels", "authors"])
+    return int(frame.loc[frame["authors"], "levels"].iloc[0])
+
+
 def reported_levels(table: Path) -> list[int]:
     """The shared K and the authors' one of a `levels.csv`, ascending; raises RemError as `shared_levels`."""
     frame = read_csv(table, ["levels", "shared", "authors"])

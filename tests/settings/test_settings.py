@@ -24,7 +24,7 @@ from rem.settings.run import Run, read_run
 from rem.settings.schema import config_schema
 from rem.settings.sections import parse, read_yaml, to_yaml
 
-SHIPPED = [(), ("smoke",), ("paper",), ("paper", "first-epoch"), ("laptop",)]
+SHIPPED = [(), ("smoke",), ("paper",), ("paper", "first-epochs"), ("laptop",), ("laptop", "long")]
 
 
 @pytest.fixture
@@ -613,7 +613,7 @@ def test_the_committed_schema_is_the_settings_own():
 
 def test_the_schema_accepts_the_shipped_configs_each_by_itself():
     Draft202012Validator.check_schema(config_schema())
-    for name in ("config", "sample", "smoke", "laptop", "paper", "first-epoch"):
+    for name in ("config", "sample", "smoke", "laptop", "paper", "first-epochs", "long"):
         content = yaml.safe_load((tiny.ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))
         assert [error.message for error in Draft202012Validator(config_schema()).iter_errors(content)] == []
 

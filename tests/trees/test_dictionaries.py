@@ -176,7 +176,7 @@ def test_what_is_made_of_couplings_goes_by_the_quantizer_that_they_name(tmp_path
     write_sweep(source, tmp_path / "sweep.csv")
     sweep = pd.read_csv(tmp_path / "sweep.csv").query("levels == 2")
     assert sweep["uniform_share"].item() == pytest.approx((4 / 8 + 1 / 2) / 2)
-    write_trajectory([source], 2, [2], tmp_path / "trajectory.csv")
+    write_trajectory([source], 2, 2, [2], tmp_path / "trajectory.csv")
     assert pd.read_csv(tmp_path / "trajectory.csv")["keys"].item() == sweep["keys"].item()
 
 
@@ -279,13 +279,13 @@ def test_the_trajectory_is_in_the_order_of_epochs(tmp_path):
         sparsity={"all": 0.125, "class": 0.5},
         epoch=2,
     )
-    write_trajectory([later, earlier], 3, [3, 4], tmp_path / "trajectory.csv")
+    write_trajectory([later, earlier], 3, 2, [3, 4], tmp_path / "trajectory.csv")
     table = pd.read_csv(tmp_path / "trajectory.csv")
-    assert list(table.columns) == ["epoch", "sparsity", "accuracy", "entropy", "keys", "levels", "band_entropy"]
-    assert table.drop(columns=["entropy", "band_entropy"]).values.tolist() == [
-        [2, 12.5, 40.0, 4, 3],
-        [11, 25.0, 80.0, 3, 3],
-    ]
+    at_both = ["accuracy", "keys", "levels", "authors_accuracy", "authors_keys", "authors_levels"]
+    assert table[["epoch", "sparsity"]].values.tolist() == [[2, 12.5], [11, 25.0]]
+    assert table[at_both].values.tolist() == [[40, 4, 3, 30, 4, 2], [80, 3, 3, 70, 3, 2]]
+    # At K = 2 the edge is 1/2: class 0 of the later one has the keys (0, 1) three times and (1, 0).
+    assert table["authors_entropy"].tolist() == pytest.approx([2 / 3, THREE_TO_ONE / 3])
     assert table["entropy"].tolist() == pytest.approx([2 / 3, THREE_TO_ONE / 3])  # Eq. 9: over all J classes
     # At K = 4 the edges are 1/6, 1/2 and 5/6: class 0 of the later one has the keys (0, 3) twice, (2, 1) and (1, 2).
     assert table["band_entropy"].tolist() == pytest.approx([2 / 3, (THREE_TO_ONE + 1.5) / 2 / 3])
@@ -293,7 +293,7 @@ def test_the_trajectory_is_in_the_order_of_epochs(tmp_path):
 
 def test_a_trajectory_without_checkpoints_is_a_mistake(tmp_path):
     with pytest.raises(RemError, match="no couplings"):
-        write_trajectory([], 3, [3], tmp_path / "trajectory.csv")
+        write_trajectory([], 3, 3, [3], tmp_path / "trajectory.csv")
 
 
 @pytest.mark.parametrize("write", ["entropies", "sweep"])

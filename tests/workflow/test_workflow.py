@@ -410,6 +410,19 @@ def test_the_explorer_is_a_target_that_is_made_anew_with_its_page_and_with_exper
     assert planned(project, "--", "explorer") == anew
 
 
+def test_the_course_of_a_training_has_every_epoch_of_both_networks(project):
+    done = snakemake(project, "--", "course")
+    assert done.returncode == 0, done.stdout
+    assert planned(project, "--", "course") == {}
+    table = pd.read_csv(project / "results/smoke/course/course.csv")
+    assert list(zip(table["variant"], table["epoch"], strict=True)) == [
+        ("baseline", 1), ("baseline", 2), ("rem", 1), ("rem", 2)
+    ]  # fmt: skip
+    followed = pd.read_csv(project / "results/smoke/trajectory/mnist/rem/seed42/trajectory.csv")
+    assert table["entropy"].tolist()[2:] == followed["entropy"].tolist()
+    assert trace([project / "results/smoke/course/course.svg"]).faults == {}
+
+
 def test_dose_response_makes_its_table_regression_and_figure_and_is_not_made_by_all(project):
     done = snakemake(project, "--", "dose_response")
     assert done.returncode == 0, done.stdout

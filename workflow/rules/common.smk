@@ -42,6 +42,7 @@ try:
     # Of the target `all`, and of every experiment: those are what the rules can make.
     RUNS = keyed(CONFIG.selected())
     ALL_RUNS = RUNS | keyed(CONFIG.runs(CONFIG.experiments))
+    COURSE = keyed(CONFIG.runs({"course"} & CONFIG.experiments.keys()))  # followed from epoch to epoch
     CONFIG.check_unused()
 except RemError as error:
     raise WorkflowError(str(error)) from None
@@ -270,7 +271,7 @@ def run_settings_text(wildcards):
 
 def keep_option(wildcards):
     """Of a run that is followed from epoch to epoch: how many lie between the networks that it keeps."""
-    followed = figure_run("rem") | transferred_runs()
+    followed = figure_run("rem") | transferred_runs() | COURSE
     return ["--keep-every", CONFIG.figures.every] if tuple_of(wildcards) in followed else []
 
 
@@ -502,6 +503,10 @@ def experiment_histories(wildcards):
     return run_files("models", "history.csv", experiment_runs(wildcards))
 
 
+def experiment_trajectories(wildcards):
+    return run_files("trajectory", "trajectory.csv", experiment_runs(wildcards))
+
+
 def input_words(wildcards, input):
     """The input files as `rem figure` is given them, where it takes them without options."""
     return list(input)
@@ -522,6 +527,11 @@ def controls_files(wildcards):
 def dose_response_files(wildcards):
     tables = expand("{table}.{suffix}", table=["dose_response", "regression"], suffix=["csv", "md", "tex"])
     return experiment_files("dose-response", [*tables, "dose_response.png", "dose_response.svg"])
+
+
+def course_files(wildcards):
+    tables = expand("course.{suffix}", suffix=["csv", "md", "tex"])
+    return experiment_files("course", [*tables, "course.png", "course.svg"])
 
 
 def trees_files(wildcards):

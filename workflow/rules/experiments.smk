@@ -1,7 +1,7 @@
-# Experiments whose results are files of their own, results/<name>/<experiment>/. Five have a target: `controls`, which
-# part of REM does the work, `dose_response`, whether its shrinkage or its zeros do, `trees`, what fewer connections make
-# of the trees, `structured`, what smaller networks lose and win, and `architectures`, what other networks and routings
-# do. What a rule here makes of one of them, it makes of any.
+# Experiments whose results are files of their own, results/<name>/<experiment>/. Six have a target: `controls`, which
+# part of REM does the work, `dose_response`, whether its shrinkage or its zeros do, `course`, how a training goes, epoch
+# by epoch, `trees`, what fewer connections make of the trees, `structured`, what smaller networks lose and win, and
+# `architectures`, what other networks and routings do. What a rule here makes of one of them, it makes of any.
 
 
 use rule metrics as experiment_metrics with:
@@ -138,6 +138,49 @@ use rule figure as dose_response_figure with:
     params:
         code=code("figure dose_response"),
         which="dose_response",
+        stem=output_stem,
+        words=input_words,
+
+
+rule course_table:
+    input:
+        trajectories=experiment_trajectories,
+        histories=experiment_histories,
+        runs=experiment_settings,
+    output:
+        expand("results/{{name}}/{{experiment}}/course.{suffix}", suffix=["csv", "md", "tex"]),
+    log:
+        "results/{name}/logs/{experiment}/course.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/course.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code("course"),
+        folder=input_folder,
+    shell:
+        """
+        rem course {params.folder:q} \
+            --trajectories {input.trajectories:q} \
+            --histories {input.histories:q} \
+            --runs {input.runs:q} \
+            >{log:q} 2>&1
+        """
+
+
+use rule figure as course_figure with:
+    input:
+        "results/{name}/{experiment}/course.csv",
+    output:
+        "results/{name}/{experiment}/course.png",
+        "results/{name}/{experiment}/course.svg",
+    log:
+        "results/{name}/logs/{experiment}/course_figure.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/course_figure.tsv"
+    params:
+        code=code("figure course"),
+        which="course",
         stem=output_stem,
         words=input_words,
 
