@@ -157,7 +157,7 @@ rule course_table:
         "../../environment.yml"
     params:
         code=code("course"),
-        folder=input_folder,
+        folder="results/{name}/{experiment}",
     shell:
         """
         rem course {params.folder:q} \
