@@ -32,11 +32,13 @@ FLOORS = [  # from the ground; a room imports from its own floor's rooms only it
 PURE = {  # equations: they know no files and no config
     *(
         "networks.routing",
+        "networks.spatial_routing",
         "networks.connections",
         "networks.network",
         "networks.class_capsules",
         "networks.capsnet",
         "networks.convcaps",
+        "networks.deepcaps",
         "networks.efficient",
         "networks.gamma",
         "networks.backbone",

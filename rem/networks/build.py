@@ -10,6 +10,7 @@ from rem.networks.capsnet import CapsNet
 from rem.networks.connections import draw
 from rem.networks.convcaps import ConvCapsNet
 from rem.networks.decoder import Decoder
+from rem.networks.deepcaps import DeepCaps
 from rem.networks.efficient import EfficientCapsNet
 from rem.networks.gamma import GammaCapsNet
 from rem.networks.network import Network
@@ -68,6 +69,8 @@ def untrained(
         sizes = _sizes(network)
         if network.architecture == "efficient":
             model = EfficientCapsNet(channels, size, classes, **sizes)
+        elif network.architecture == "deepcaps":
+            model = DeepCaps(channels, size, classes, **sizes, primary_types=network.primary_types)
         else:
             kind = {"gamma": GammaCapsNet, "convcaps": ConvCapsNet}[network.architecture]
             further = {"primary_types": network.primary_types, "middle_capsules": network.middle_capsules}

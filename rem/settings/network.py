@@ -10,7 +10,7 @@ from rem.settings.sections import Section
 
 # A routing is a file; `rem.networks.build` has them by these names.
 ROUTINGS = sorted(path.stem for path in (Path(__file__).parents[1] / "networks/routings").glob("[a-z]*.py"))
-ARCHITECTURES = ("capsnet", "efficient", "gamma", "convcaps")
+ARCHITECTURES = ("capsnet", "efficient", "gamma", "convcaps", "deepcaps")
 WITH_A_MIDDLE = ("gamma", "convcaps")  # a layer of capsules between primary and class capsules
 OWN = re.compile(r"(?P<file>(?!-)[^:{}]+\.py):[A-Za-z_]\w*")  # an architecture of the reader's own
 SMALLEST = 17  # side of an image that two 9x9 convolutions leave anything of
@@ -23,8 +23,8 @@ class Network(Section):
 
     architecture: str = Field(
         description="capsnet, the paper's; efficient, Efficient-CapsNet; gamma, gamma-CapsNet, with a layer of "
-        "capsules more; convcaps, with one of convolutional capsules more; or a class of your own, with sizes of its "
-        "own, path/to/file.py:Class (docs/own-network.md)."
+        "capsules more; convcaps, with one of convolutional capsules more; deepcaps, DeepCaps; or a class of your own, "
+        "with sizes of its own, path/to/file.py:Class (docs/own-network.md)."
     )
     routing: str | None = Field(
         description="How capsules are routed to classes: dynamic, the paper's; sda, scaled-distance agreement; em; "
@@ -53,7 +53,9 @@ class Network(Section):
     primary_types: int = Field(
         ge=1, description="T, primary capsule types; efficient has 4 x convolution_channels / primary_dimensions."
     )
-    primary_dimensions: int = Field(ge=1, description="Length of a primary capsule's pose u_i.")
+    primary_dimensions: int = Field(
+        ge=1, description="Length of a primary capsule's pose u_i; of deepcaps an even number."
+    )
     middle_capsules: int | None = Field(
         ge=1,
         description="Capsules between primary and class capsules: of gamma, and at each place of convcaps; "
@@ -94,6 +96,11 @@ class Network(Section):
             raise ValueError(
                 f"{channels} channels, 4 x network.convolution_channels, make no whole number of capsules of "
                 f"{self.primary_dimensions} dimensions; let network.primary_dimensions divide them"
+            )
+        if self.architecture == "deepcaps" and self.primary_dimensions % 2:
+            raise ValueError(
+                f"capsules of {self.primary_dimensions} dimensions have no half, which those of the first cell of "
+                "network.architecture deepcaps have; let network.primary_dimensions be even"
             )
         if (self.middle_capsules is None) == (self.architecture in WITH_A_MIDDLE):
             raise ValueError(

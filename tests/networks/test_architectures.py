@@ -9,6 +9,7 @@ from rem.errors import RemError
 from rem.networks.build import ROUTINGS, build
 from rem.networks.capsnet import CapsNet
 from rem.networks.convcaps import ConvCapsNet
+from rem.networks.deepcaps import Cell, ConvCaps, DeepCaps
 from rem.networks.efficient import EfficientCapsNet
 from rem.networks.gamma import GammaCapsNet
 from rem.networks.routing import squash
@@ -17,12 +18,13 @@ from rem.training.checkpoints import load_checkpoint, save_checkpoint
 from rem.trees.replaced import lengths_at_levels, with_couplings
 
 CPU = torch.device("cpu")
-SIZES = {"efficient": 28, "gamma": tiny.SIZE, "convcaps": 23}
+SIZES = {"efficient": 28, "gamma": tiny.SIZE, "convcaps": 23, "deepcaps": tiny.SIZE}
+FURTHER = {"efficient": {"primary_dimensions": 4}, "deepcaps": {"primary_dimensions": 4}}
 every = pytest.mark.parametrize("architecture", sorted(SIZES))
 
 
 def run_of(architecture, routing="attention", **sections):
-    further = {"primary_dimensions": 4} if architecture == "efficient" else {"middle_capsules": 5}
+    further = FURTHER.get(architecture, {"middle_capsules": 5})
     network = {"architecture": architecture, "routing": routing} | further
     return tiny.run(network=network, data={"size": SIZES[architecture]}, **sections)
 
@@ -52,6 +54,53 @@ def test_a_gamma_capsnet_has_the_layers_of_the_authors_code():
     convolutions = 256 * 81 + 256 + 256 * 256 * 81 + 256
     capsules = 1152 * 32 * 8 * 8 + 32 * 8 + 32 * 10 * 16 * 8 + 10 * 16
     assert parameters(GammaCapsNet()) == convolutions + capsules == 7_730_336
+
+
+def test_a_deepcaps_has_the_layers_of_the_authors_code():
+    """Of CIFAR10 at 64x64 pixels, without the decoder: 2560 capsules, of grids of 4x4 and 8x8, to 10 of 32."""
+    convolution = 3 * 9 * 128 + 128 + 2 * 128
+    first, second, third = 4 * 9 * 128 * 128, 9 * 128 * 256 + 3 * 9 * 256 * 256, 4 * 9 * 256 * 256
+    fourth = 3 * 9 * 256 * 256 + 9 * 8 * 32 * 8 + 32 * 8
+    cells = first + second + third + fourth
+    model = DeepCaps(3, 64)
+    assert (model.capsules, model.classes) == (2560, 10)
+    assert parameters(model) == convolution + cells + 2560 * 10 * 32 * 8 + 10 * 32 == 13_359_424
+    assert parameters(DeepCaps(3, 32, class_dimensions=8)) == convolution + cells + 640 * 10 * 8 * 8 + 80 == 7_215_184
+
+
+def test_a_cell_of_deepcaps_adds_its_skip_to_two_layers_more():
+    torch.manual_seed(1)
+    skip = ConvCaps(6, 3, 2)
+    cell, grid = Cell(5, 3, 2, skip), torch.rand(2, 5, 7, 7)
+
+    def layer(capsules, weight, stride=1):
+        maps = torch.nn.functional.conv2d(capsules, weight, stride=stride, padding=1)
+        return torch.cat([squash(one.movedim(1, -1)).movedim(-1, 1) for one in maps.split(2, dim=1)], dim=1)
+
+    halved = layer(grid, cell.first.weight, stride=2)
+    expected = layer(layer(halved, cell.second.weight), cell.third.weight) + layer(halved, skip.weight)
+    torch.testing.assert_close(cell(grid), expected)
+    assert expected.shape == (2, 6, 4, 4)
+
+
+def test_class_capsules_of_deepcaps_see_the_last_two_cells():
+    """Of 19x19 pixels these are of 2x2 and 3x3 places; the last one's capsules come first, type by type."""
+    model, image = network("deepcaps"), images("deepcaps", 1)
+    assert model.capsules == 2 * (2 * 2 + 3 * 3)
+    with torch.no_grad():
+        grids = [model.norm(model.convolution(image).relu())]
+        for cell in model.cells:
+            grids.append(cell(grids[-1]))
+        found = model.primary_capsules(image)[0]
+    torch.testing.assert_close(found[4 + 3], grids[4][0, 4:, 1, 1])  # the second type, last row and column
+    torch.testing.assert_close(found[8 + 9 + 5], grids[3][0, 4:, 1, 2])
+
+
+def test_capsules_of_deepcaps_keep_their_lengths_through_all_layers():
+    """At the first weights: else a squash after the other would leave nothing for a gradient to move."""
+    torch.manual_seed(1)
+    poses = DeepCaps(convolution_channels=16, primary_types=8)(torch.rand(8, 1, 28, 28))[1]
+    assert poses.norm(dim=2).mean() > 0.1
 
 
 def test_a_capsnet_has_the_parameters_of_sabour_et_al_without_the_decoder():
@@ -157,3 +206,8 @@ def test_images_too_small_for_an_efficient_capsnet_are_refused():
 def test_capsules_of_an_efficient_capsnet_divide_its_channels():
     with pytest.raises(RemError, match=r"128 channels, 4 x network\.convolution_channels, make no whole number"):
         EfficientCapsNet(primary_dimensions=7)
+
+
+def test_capsules_of_a_deepcaps_can_be_halved():
+    with pytest.raises(RemError, match="capsules of 5 dimensions have no half"):
+        DeepCaps(primary_dimensions=5)

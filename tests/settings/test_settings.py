@@ -864,7 +864,7 @@ def test_every_learned_share_of_connections_has_its_lot_trained_as_long_as_the_n
         ),
         (
             {"network": {"architecture": "resnet"}},
-            "the architectures are capsnet, efficient, gamma, convcaps, or path/to/file.py:Class",
+            "the architectures are capsnet, efficient, gamma, convcaps, deepcaps, or path/to/file.py:Class",
         ),
         (
             {"network": {"architecture": "own.py:Mine"}},
@@ -880,6 +880,10 @@ def test_every_learned_share_of_connections_has_its_lot_trained_as_long_as_the_n
         (
             {"network": {"architecture": "efficient", "primary_dimensions": 4}},
             "data.size is 19, too small for network.architecture efficient",
+        ),
+        (
+            {"network": {"architecture": "deepcaps"}},
+            "capsules of 3 dimensions have no half",
         ),
         ({"network": {"routing": "em"}, "variant": "sharpen"}, "sharpening is for network.architecture capsnet and"),
         (
