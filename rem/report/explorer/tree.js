@@ -7,7 +7,6 @@ import { plot } from "./capsules.js";
 import { datasetOf, state, write } from "./state.js";
 import { changed, couplingsOf, dictionariesOf, lengthsOf, numbersOf, undecided } from "./trees.js";
 
-const SHARES = [0, 1, 0.05]; // of the capsules that are deleted
 const POWERS = [-1, 1, 0.1]; // of ten, that tau is
 
 export async function treeView({ data, go }) {
@@ -116,8 +115,8 @@ export async function treeView({ data, go }) {
         "fieldset",
         {},
         deletedTold,
-        element("label", {}, "strongest first ", moving("delete-strongest", SHARES, share(), without(strongestFirst))),
-        element("label", {}, "at random ", moving("delete-random", SHARES, share(), without(atRandom))),
+        element("label", {}, "strongest first ", deleting("delete-strongest", strongestFirst)),
+        element("label", {}, "at random ", deleting("delete-random", atRandom)),
         element(
           "button",
           { type: "button", id: "undelete", disabled: !state.deleted.length, onclick: () => go({ deleted: [] }) },
@@ -130,7 +129,10 @@ export async function treeView({ data, go }) {
   // A slider whose value gives a change of the state.
   function moving(id, range, value, change) {
     return slider(
-      ...[id, range, value, !routed],
+      id,
+      range,
+      value,
+      !routed,
       (moved) => preview(change(moved)),
       (moved) => go(change(moved)),
     );
@@ -148,13 +150,11 @@ export async function treeView({ data, go }) {
     return `Deleted: ${counted(state.deleted.length, "capsule")}`;
   }
 
-  function share() {
-    return state.deleted.length / trees[0].couplings.length;
-  }
-
-  function without(order) {
+  // A slider over how many capsules are deleted, in an order.
+  function deleting(id, order) {
     const capsules = order([...trees[0].couplings.keys()]);
-    return (part) => ({ deleted: capsules.slice(0, Math.round(part * capsules.length)) });
+    const without = (count) => ({ deleted: capsules.slice(0, count) });
+    return moving(id, [0, capsules.length, 1], state.deleted.length, without);
   }
 
   function strongestFirst(capsules) {
@@ -196,7 +196,9 @@ export async function treeView({ data, go }) {
     return element(
       "p",
       { class: "legend" },
-      ...["Coupling to the predicted class: ", ...stops.map(swatch), `, where ${uniform.toFixed(3)} is ${level}`],
+      "Coupling to the predicted class: ",
+      ...stops.map(swatch),
+      `, where ${uniform.toFixed(3)} is ${level}`,
     );
   }
 
