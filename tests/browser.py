@@ -81,7 +81,7 @@ class Browser:
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         found = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
         here = {urldefrag(self.driver.current_url).url, "about:blank"}
-        return [one for one in found if not one.startswith("data:") and urldefrag(one).url not in here]
+        return [one for one in found if not one.startswith(("data:", "blob:")) and urldefrag(one).url not in here]
 
     def seen(self):
         """Images, broken ones, pixels that stick out, the smallest letters, headings and text."""

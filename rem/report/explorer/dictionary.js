@@ -145,7 +145,7 @@ export function dictionaryView({ data, network, classes, go }) {
         "aria-current": image === state.image ? "true" : false,
         onclick: () => go({ view: "tree", image }),
       },
-      picture(dataset, data, image, ""),
+      picture(dataset, image, ""),
       element("span", { "aria-hidden": "true" }, right ? "" : "✗"),
     );
   }

@@ -4,7 +4,7 @@ import { besideChoice, check, chosenNetworks, select, slider } from "./controls.
 import { loadCouplings, loadNetwork, loadVotes } from "./data.js";
 import { bits, colour, counted, css, element, part, picture } from "./draw.js";
 import { plot } from "./capsules.js";
-import { datasetOf, state, write } from "./state.js";
+import { datasetOf, state } from "./state.js";
 import { changed, couplingsOf, dictionariesOf, lengthsOf, numbersOf, undecided } from "./trees.js";
 
 const POWERS = [-1, 1, 0.1]; // of ten, that tau is
@@ -30,10 +30,9 @@ export async function treeView({ data, go }) {
     return Promise.all(chosenNetworks().map(treeOf));
   }
 
-  // What changes while a slider moves.
+  // What changes while a slider moves; the address changes when it is let go.
   async function preview(change) {
     Object.assign(state, change);
-    write();
     trees = await drawnTrees();
     holder.replaceChildren(...plots());
     deletedTold.textContent = deletedCount();
@@ -70,8 +69,8 @@ export async function treeView({ data, go }) {
   }
 
   function enlarged() {
-    const canvas = picture(dataset, data, image, `Test image ${image}: ${dataset.classes[data.labels[image]]}`);
-    return element("div", { class: "large" }, canvas, mark);
+    const shown = picture(dataset, image, `Test image ${image}: ${dataset.classes[data.labels[image]]}`);
+    return element("div", { class: "large" }, shown, mark);
   }
 
   function told() {

@@ -13,7 +13,7 @@ from rem.errors import RemError
 from rem.report.explorer.blocks import unpacked
 from rem.report.explorer.collect import collect
 from rem.report.explorer.datasets import picture
-from rem.report.explorer.page import HERE, MODULES, STYLES, bundled, write_explorer
+from rem.report.explorer.page import HERE, MODULES, STYLES, WORKER, bundled, write_explorer
 from rem.tables.probes import read_probes
 from rem.trees import entropy, quantizer
 
@@ -118,7 +118,7 @@ def test_modules_import_from_those_before_them_and_no_name_is_taken_twice():
     names = re.findall(r"^(?:async )?(?:const|function|let|class) (\w+)", bundled(), re.MULTILINE)
     names += [name for group in several for name in group.split(", ")]
     assert len(names) == len(set(names))
-    assert {path.stem for path in HERE.glob("*.js")} == set(MODULES)
+    assert {path.stem for path in HERE.glob("*.js")} == {*MODULES, WORKER}
     assert {path.stem for path in HERE.glob("*.css")} == set(STYLES)
     for place, module in enumerate(MODULES):
         text = (HERE / f"{module}.js").read_text(encoding="utf-8")
