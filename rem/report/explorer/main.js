@@ -64,7 +64,11 @@ function fill() {
   slider.max = dataset.shown.length - 1;
   slider.value = dataset.shown.indexOf(state.k);
   const kind =
-    state.k === dataset.shared ? "the shared one" : dataset.band.includes(state.k) ? "in the band" : "the authors'";
+    state.k === dataset.shared
+      ? "the one of all datasets"
+      : dataset.band.includes(state.k)
+        ? "in the band"
+        : "the authors'";
   byId("levels-told").textContent = `K = ${state.k}, ${kind}`;
   slider.setAttribute("aria-valuetext", byId("levels-told").textContent);
   byId("image").max = dataset.images - 1;

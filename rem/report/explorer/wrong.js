@@ -59,7 +59,9 @@ export async function wrongView({ data, network, classes, go }) {
     const { tree, pictures } = frequentOf(taken);
     const own = couplingsOf(couplings, dataset, data, image, state.k);
     const other = own.filter((value, capsule) => value !== tree[capsule]).length;
-    const shares = other ? `${counted(other, "capsule")} of ${own.length} differ` : "the very same tree";
+    const shares = other
+      ? `${counted(other, "capsule")} of ${own.length} ${other === 1 ? "differs" : "differ"}`
+      : "the very same tree";
     return element(
       "li",
       {},

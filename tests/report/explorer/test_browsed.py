@@ -26,6 +26,10 @@ return [...document.querySelectorAll("button, input, select, canvas[role=img]")]
   !(one.textContent.trim() || one.ariaLabel || one.labels?.length || one.getAttribute("aria-label") === "")
 ).map(one => one.outerHTML);
 """
+UNSEEN = """
+return [...document.querySelectorAll("#view :is(canvas, img, .picture)")]
+  .filter(one => Math.min(one.clientWidth, one.clientHeight) < 10).map(one => one.outerHTML);
+"""
 JUMPS = """
 const [done, found] = [arguments[0], []];
 const seen = list => found.push(...list.getEntries().map(one => one.value));
@@ -278,9 +282,10 @@ def test_an_address_that_makes_no_sense_is_put_right(quiet, page, hash):
 
 
 @pytest.mark.parametrize(("view", "width"), list(itertools.product(VIEWS, [320, 400, 1200])))
-def test_no_view_sticks_out_or_jumps_and_every_control_has_a_name(quiet, page, view, width):
-    quiet.explore(f"{page.as_uri()}#view={view}", width)
+def test_no_view_sticks_out_or_jumps_all_its_pictures_are_seen_and_its_controls_named(quiet, page, view, width):
+    quiet.explore(f"{page.as_uri()}#view={view}&key=0", width)
     assert quiet.seen()["overflow"] == 0
+    assert quiet.run(UNSEEN) == []
     assert quiet.run(NAMELESS) == []
     assert sum(quiet.driver.execute_async_script(JUMPS)) < 0.005  # of the window, weighed by the way it goes
 
