@@ -37,6 +37,8 @@ bench: environment  ## speed against a textbook form, growth of time and memory:
 lint: environment
 	ruff format --check .
 	ruff check .
+	oxfmt --check rem/report/explorer
+	oxlint --deny-warnings rem/report/explorer
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 

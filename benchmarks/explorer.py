@@ -101,6 +101,7 @@ async function drive() {
     await timed("key", () => find(".key").click());
   }
   await hash(`view=tree&image=${images[0]}`);
+  const deletable = () => find("#delete-strongest").max;
   const beside = () => page().querySelector(".beside input");
   await timed("first look at another network", () => beside().click());
   for (let turn = 0; turn < REPEATS; turn++) {
@@ -109,7 +110,7 @@ async function drive() {
     await timed("image", () => send("#image", images[(turn + 1) % images.length], "change"));
     await timed("quantized", () => find("#quantized").click());
     await timed("delete a capsule", () => clickAt(".maps", 0.01, 0.05));
-    await timed("drag deletions", () => send("#delete-strongest", 0.1 * turn + 0.05, "input"));
+    await timed("drag deletions", () => send("#delete-strongest", deletable() * (0.1 * turn + 0.05), "input"));
     await timed("drag tau", () => send("#tau", -0.1 * turn - 0.1, "input"));
   }
   await hash("view=dictionary");

@@ -1,110 +1,146 @@
-"""What Chromium makes of a page, at a width of one's choice."""
+"""Chromium as a person uses it, through Selenium: it opens pages from the disk, clicks, types, points and looks."""
 
+import contextlib
 import json
-import re
 import shutil
-import subprocess
-from html import unescape
+from urllib.parse import parse_qsl, urldefrag
+
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions, Keys
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import PointerInput
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-WITHOUT = "Chromium is not installed (Debian: apt-get install chromium)"
-PROBE = """<!DOCTYPE html><pre id="found">nothing</pre>
-<iframe src="{page}" style="width: {width}px; height: 2000px"></iframe>
-<script>
-document.querySelector("iframe").onload = event => {{
-  const page = event.target.contentDocument, images = [...page.images], root = page.documentElement;
-  const fonts = [...page.querySelectorAll("p, td, li, summary")].map(one => parseFloat(getComputedStyle(one).fontSize));
-  document.querySelector("#found").textContent = JSON.stringify({{
-    images: images.length,
-    broken: images.filter(one => !one.naturalWidth).length,
-    fetched: event.target.contentWindow.performance.getEntriesByType("resource").map(one => one.name),
-    overflow: root.scrollWidth - root.clientWidth,
-    smallest: Math.min(...fonts),
-    headings: [...page.querySelectorAll("h2")].map(one => one.textContent),
-    text: page.body.innerText,
-  }});
-}};
-</script>"""
+DRIVER = shutil.which("chromedriver")
+FOUND = CHROMIUM is not None and DRIVER is not None
+WITHOUT = "Chromium or its driver is not installed (Debian: apt-get install chromium chromium-driver)"
+OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+SECONDS = 30  # that a page may take for a change, on a machine with much else to do
+HEIGHT = 900  # of the window, in pixels
+SEEN = """
+const root = document.documentElement, images = [...document.images];
+const texts = [...document.querySelectorAll("p, td, li, summary")];
+return {
+  images: images.length,
+  broken: images.filter(one => !one.naturalWidth).length,
+  overflow: Math.max(0, root.scrollWidth - root.clientWidth),
+  smallest: Math.min(...texts.map(one => parseFloat(getComputedStyle(one).fontSize))),
+  headings: [...document.querySelectorAll("h2")].map(one => one.textContent),
+  text: document.body.innerText,
+};
+"""
 
 
-DRIVER = """<!DOCTYPE html><pre id="found">nothing</pre>
-<iframe src="{page}" style="width: {width}px; height: 2000px"></iframe>
-<script>
-const inside = document.querySelector("iframe"), wait = () => new Promise(done => setTimeout(done, 50));
-async function ready(before) {{
-  const body = () => inside.contentDocument.body;
-  for (let turns = 0; turns < 200 && (!body()?.dataset.ready || body().dataset.ready === before); turns++) await wait();
-}}
-async function act(change) {{
-  const before = inside.contentDocument.body.dataset.ready;
-  change();
-  await ready(before);
-}}
-const find = selector => inside.contentDocument.querySelector(selector);
-const all = selector => [...inside.contentDocument.querySelectorAll(selector)];
-const click = selector => act(() => find(selector).dispatchEvent(new MouseEvent("click", {{ bubbles: true }})));
-const set = (selector, value, kind = "change") => act(() => {{
-  find(selector).value = value;
-  find(selector).dispatchEvent(new Event(kind, {{ bubbles: true }}));
-}});
-const point = (kind, selector, [x, y], options) => {{
-  const box = find(selector).getBoundingClientRect();
-  const [clientX, clientY] = [box.left + x * box.width, box.top + y * box.height];
-  const {{ PointerEvent }} = inside.contentWindow;
-  find(selector).dispatchEvent(new PointerEvent(kind, {{ bubbles: true, clientX, clientY, ...options }}));
-}};
-const key = (selector, key) => find(selector).dispatchEvent(new KeyboardEvent("keydown", {{ key, bubbles: true }}));
-const press = name => act(() => key("body", name));
-const hash = () => Object.fromEntries(new URLSearchParams(inside.contentWindow.location.hash.slice(1)));
-async function drive() {{
-  await ready();
-  {script}
-}}
-inside.onload = () => drive().catch(error => ({{ error: String(error.stack) }})).then(found => {{
-  const root = inside.contentDocument.documentElement;
-  const fetched = inside.contentWindow.performance.getEntriesByType("resource").map(one => one.name);
-  const overflow = Math.max(0, root.scrollWidth - root.clientWidth);
-  document.querySelector("#found").textContent = JSON.stringify({{ fetched, overflow, ...found }});
-}});
-</script>"""
+@contextlib.contextmanager
+def started():
+    """A Chromium with an empty profile, which ends with the block."""
+    options = ChromeOptions()
+    options.binary_location = CHROMIUM
+    for option in OPTIONS:
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = Chrome(options, Service(DRIVER))
+    try:
+        yield Browser(driver)
+    finally:
+        driver.quit()
 
 
-def driven(page, script, folder, width=1200):
-    """What a script returns that uses a page, by the functions of `DRIVER`. Also `console`'s lines.
+class Browser:
+    """A window, and the page in it.
 
-    click, set and press wait until the page shows the change; point (at a share of an element's width and height) and
-    key, which is pressed in an element, do not, and may be handed to act, which waits.
-
-    Args:
-        page: the address of the HTML file, with what follows a # if any.
-        script: the body of an async function in JavaScript, which returns an object.
-        folder: to work in.
-        width: of the window, in pixels.
+    Elements are named by CSS selectors. A page that computes what it shows counts `data-ready` of its body; `click`,
+    `choose`, `press` and `fill` wait until it does.
     """
-    driver = folder / "driver.html"
-    driver.write_text(DRIVER.format(page=page, script=script, width=width), encoding="utf-8")
-    done = _chromium(folder, driver, "--enable-logging=stderr", "--virtual-time-budget=60000")
-    found = json.loads(unescape(re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
-    return found | {"console": [line for line in done.stderr.splitlines() if "CONSOLE" in line]}
 
+    def __init__(self, driver):
+        self.driver = driver
 
-def _chromium(folder, page, *options):
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
-    command += [f"--user-data-dir={folder / 'profile'}", *options, "--dump-dom", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done
+    def open(self, address, width=1200, **features):
+        """Open a page anew, in a window of a width; features are those of CSS media: prefers_color_scheme="dark"."""
+        named = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        screen = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.get("about:blank")  # where only what follows the # changes, a page would stay
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        self.media("screen", named)
+        self.messages(), self.asked()
+        self.driver.get(address)
+        WebDriverWait(self.driver, SECONDS).until(lambda _: self.run("return document.readyState") == "complete")
 
+    def media(self, medium, features=()):
+        """Show the page as on a screen, or as printed."""
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": list(features)})
 
-def found_in(page, width, folder):
-    """What a page holds: images, broken ones, addresses it asked a network for, pixels that stick out, letters, text.
+    def messages(self):
+        """What the console has said since this was last asked."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
 
-    Args:
-        page: the HTML file.
-        width: of the window, in pixels.
-        folder: to work in.
-    """
-    probe = folder / f"probe{width}.html"
-    probe.write_text(PROBE.format(page=page.as_uri(), width=width), encoding="utf-8")
-    done = _chromium(folder, probe, "--virtual-time-budget=10000")
-    return json.loads(unescape(re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
+    def asked(self):
+        """The addresses, but for the page itself and what lies within it, that were asked for since the last time."""
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        found = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
+        here = {urldefrag(self.driver.current_url).url, "about:blank"}
+        return [one for one in found if not one.startswith(("data:", "blob:")) and urldefrag(one).url not in here]
+
+    def seen(self):
+        """Images, broken ones, pixels that stick out, the smallest letters, headings and text."""
+        return self.run(SEEN)
+
+    def run(self, script, *given):
+        """What a function's body in JavaScript returns."""
+        return self.driver.execute_script(script, *given)
+
+    # A page that computes what it shows
+
+    def explore(self, address, width=1200, **features):
+        """Open such a page, and wait until it shows something."""
+        self.open(address, width, **features)
+        WebDriverWait(self.driver, SECONDS).until(lambda _: self._ready())
+
+    def act(self, change):
+        """Do something and wait until the page has followed."""
+        before = self._ready()
+        change()
+        WebDriverWait(self.driver, SECONDS, poll_frequency=0.02).until(lambda _: self._ready() != before)
+
+    def _ready(self):
+        return self.run("return document.body.dataset.ready")
+
+    def state(self):
+        """What the address says."""
+        return dict(parse_qsl(urldefrag(self.driver.current_url).fragment))
+
+    def find(self, selector):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def texts(self, selector):
+        """The text of every such element."""
+        return self.run("return [...document.querySelectorAll(arguments[0])].map(one => one.textContent)", selector)
+
+    def click(self, selector):
+        self.act(self.find(selector).click)
+
+    def choose(self, selector, value):
+        self.act(lambda: Select(self.find(selector)).select_by_value(value))
+
+    def press(self, selector, *keys):
+        """Press keys in an element, one after the other."""
+        for key in keys:
+            self.act(lambda key=key: self.find(selector).send_keys(key))
+
+    def fill(self, selector, number):
+        """Type a number over another."""
+        self.act(lambda: self.find(selector).send_keys(Keys.CONTROL + "a", Keys.NULL, str(number), Keys.ENTER))
+
+    def point(self, selector, across, down, kind="mouse", click=False):
+        """Point at shares of an element's width and height, with a mouse or by touch, and maybe click."""
+        element = self.find(selector)
+        self.run("arguments[0].scrollIntoView({block: 'center'})", element)
+        box = element.rect
+        actions = ActionChains(self.driver, 0, [PointerInput(kind, kind)])
+        place = round((across - 0.5) * box["width"]), round((down - 0.5) * box["height"])
+        actions.w3c_actions.pointer_action.move_to(element, *place)
+        if click:
+            actions.w3c_actions.pointer_action.pointer_down().pointer_up()
+        actions.perform()

@@ -33,6 +33,16 @@ def one_torch_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser for all tests of a process; they are skipped where there is none."""
+    browser = pytest.importorskip("browser", reason="Selenium is not installed", exc_type=ImportError)
+    if not browser.FOUND:
+        pytest.skip(browser.WITHOUT)
+    with browser.started() as started:
+        yield started
+
+
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
     """The HDF5 file of a tiny dataset."""

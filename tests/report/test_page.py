@@ -3,7 +3,6 @@
 import itertools
 import re
 
-import browser
 import pytest
 import tiny
 from measurements import metrics, run_yaml, settings
@@ -291,23 +290,25 @@ def test_steps_stand_below_what_they_read_and_no_arrow_crosses_one(steps):
 # In a browser
 
 
-@pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.WITHOUT)
 @pytest.mark.parametrize("width", [320, 375, 1280])
-def test_a_browser_shows_it_whole_at_the_width_of_a_phone_and_of_a_desk(given, tmp_path, width):
+def test_a_browser_shows_it_whole_at_the_width_of_a_phone_and_of_a_desk(given, chromium, width):
     report_of(given)
-    found = browser.found_in(given["target"], width, tmp_path)
-    assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (2, 0, [], 0)
+    chromium.open(given["target"].as_uri(), width)
+    found = chromium.seen()
+    assert (found["images"], found["broken"], found["overflow"], chromium.asked()) == (2, 0, 0, [])
     assert found["smallest"] > 12
     assert found["headings"][0] == "The paper's claims"
     assert decided(DECISIONS[1][1], NAMES) in found["text"]
 
 
-@pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.WITHOUT)
-def test_the_browser_would_tell_a_broken_image_a_request_and_a_page_that_is_too_wide(tmp_path):
+def test_the_browser_would_tell_a_broken_image_a_request_a_message_and_a_page_that_is_too_wide(tmp_path, chromium):
     page, elsewhere = tmp_path / "page.html", "http://127.0.0.1:9/none.png"
     page.write_text(
         f'<p style="width: 900px">x</p><img src="{elsewhere}"><img src="data:image/png;base64,AAAA">', encoding="utf-8"
     )
-    found = browser.found_in(page, 375, tmp_path)
+    chromium.open(page.as_uri(), 375)
+    found = chromium.seen()
     assert (found["images"], found["broken"], found["overflow"] > 400) == (2, 2, True)
-    assert found["fetched"] == [elsewhere]
+    assert chromium.asked() == [elsewhere]
+    (message,) = chromium.messages()
+    assert elsewhere in message

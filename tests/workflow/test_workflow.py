@@ -372,7 +372,7 @@ def test_dvc_keeps_every_record_that_it_keeps_the_file_of(project):
         assert kept == [True, True], path
 
 
-def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(project, tmp_path):
+def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(project):
     assert snakemake(project).returncode == 0  # what other tests have made anew
     done = snakemake(project, "--", "report_html")
     assert done.returncode == 0, done.stdout
@@ -383,12 +383,14 @@ def test_the_report_is_a_target_that_shows_all_figures_and_that_all_was_traced(p
     assert "was traced back to the raw data when this file was" in text
     assert planned(project, "--", "report_html") == {}
     assert trace([report]).faults == {}
-    if browser.CHROMIUM:
-        found = browser.found_in(report, 375, tmp_path)
-        assert (found["images"], found["broken"], found["fetched"], found["overflow"]) == (11, 0, [], 0)
+    if browser.FOUND:
+        with browser.started() as chromium:
+            chromium.open(report.as_uri(), 375)
+            found = chromium.seen()
+            assert (found["images"], found["broken"], found["overflow"], chromium.asked()) == (11, 0, 0, [])
 
 
-def test_the_explorer_is_a_target_that_is_made_anew_with_its_page_and_with_experiments(project, edited, tmp_path):
+def test_the_explorer_is_a_target_that_is_made_anew_with_its_page_and_with_experiments(project, edited):
     assert snakemake(project).returncode == 0  # what other tests have made anew
     done = snakemake(project, "--", "explorer")
     assert done.returncode == 0, done.stdout
@@ -396,11 +398,11 @@ def test_the_explorer_is_a_target_that_is_made_anew_with_its_page_and_with_exper
     assert planned(project, "--", "explorer") == {}
     assert trace([results / "explorer.html"]).faults == {}
     assert (results / "explorer.html").stat().st_size < 15_000_000
-    if browser.CHROMIUM:
-        address = f"{(results / 'explorer.html').as_uri()}#dataset=mnist&view="
-        for view in ("dictionary", "tree", "wrong", "compare"):
-            found = browser.driven(address + view, "return {};", tmp_path, 400)
-            assert (found["console"], found["fetched"], found["overflow"]) == ([], [], 0), view
+    if browser.FOUND:
+        with browser.started() as chromium:
+            for view in ("dictionary", "tree", "wrong", "compare"):
+                chromium.explore(f"{(results / 'explorer.html').as_uri()}#dataset=mnist&view={view}", 400)
+                assert (chromium.messages(), chromium.asked(), chromium.seen()["overflow"]) == ([], [], 0), view
     anew = {"explore": 1, "explorer": 1}
     (results / "another").mkdir()
     shutil.copy(results / "metrics.csv", results / "another")

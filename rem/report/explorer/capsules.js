@@ -29,7 +29,12 @@ function layout([types, rows, columns]) {
   };
   const numberOf = (type, row, column) => (type < types ? (type * rows + row) * columns + column : null);
   return {
-    ...{ types, side, width, height, corner, partsOf },
+    types,
+    side,
+    width,
+    height,
+    corner,
+    partsOf,
     place(capsule) {
       const { type, row, column } = partsOf(capsule);
       const [left, top] = corner(type);

@@ -3,7 +3,7 @@
 import { svg } from "./draw.js";
 
 export const [ACROSS, DOWN] = [640, 320];
-const EDGE = { left: 46, bottom: 40, top: 20, right: 10 };
+const EDGE = { left: 46, bottom: 40, top: 26, right: 10 };
 
 const scale = (from, to, low, high) => (value) => low + ((value - from) / (to - from || 1)) * (high - low);
 

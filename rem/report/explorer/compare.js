@@ -159,7 +159,7 @@ export async function compareView({ go }) {
   function dot(one, cx, cy, r, text, name = "") {
     return svg(
       "circle",
-      { class: name, style: series(one.variant), ...{ cx, cy, r } },
+      { class: name, style: series(one.variant), cx, cy, r },
       svg("title", {}, `${told(one)}, ${text}`),
     );
   }

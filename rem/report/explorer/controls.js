@@ -26,7 +26,12 @@ export function slider(id, [min, max, step], value, disabled, preview, change) {
   const told = (event) => Number(event.target.value);
   return element("input", {
     type: "range",
-    ...{ id, min, max, step, value, disabled },
+    id,
+    min,
+    max,
+    step,
+    value,
+    disabled,
     oninput: (event) => preview(told(event)),
     onchange: (event) => change(told(event)),
   });

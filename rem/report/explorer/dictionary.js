@@ -97,7 +97,11 @@ export function dictionaryView({ data, network, classes, go }) {
         },
         meanPicture(dataset, data, members, `Mean of ${counted(members.length, "image")}`),
         element("b", {}, `× ${members.length.toLocaleString("en")}`),
-        element("span", { class: right === members.length ? "right" : "soft" }, percent(right / members.length)),
+        element(
+          "span",
+          { class: right === members.length ? "right" : right ? "soft" : "wrong-word" },
+          percent(right / members.length),
+        ),
         network.training
           ? element(
               "span",
@@ -125,7 +129,7 @@ export function dictionaryView({ data, network, classes, go }) {
       element(
         "h3",
         {},
-        `${counted(members.length, "image")} with tree ${state.key + 1} of ${dataset.classes[state.class]}`,
+        `${counted(members.length, "image")} with tree ${state.key + 1} of class ${dataset.classes[state.class]}`,
       ),
       list,
       members.length > IMAGES ? element("p", { class: "soft" }, `The first ${IMAGES} are shown.`) : "",
@@ -145,8 +149,8 @@ export function dictionaryView({ data, network, classes, go }) {
         "aria-current": image === state.image ? "true" : false,
         onclick: () => go({ view: "tree", image }),
       },
-      picture(dataset, data, image, ""),
-      element("span", { "aria-hidden": "true" }, right ? "" : "✗"),
+      picture(dataset, image, ""),
+      element("span", { class: "mark", "aria-hidden": "true" }, right ? "" : "✗"),
     );
   }
 }

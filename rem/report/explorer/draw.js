@@ -24,7 +24,7 @@ export function fillGradually(list, items, make, many) {
 
 // The shares of a whole, of images and of seconds, for people.
 export const percent = (share) => `${(100 * share).toFixed(share === 1 || share === 0 ? 0 : 1)} %`;
-export const part = (share) => `${(100 * share).toFixed(3)}%`; // for the style
+export const part = (share) => `${(100 * share).toFixed(4)}%`; // for the style
 export const bits = (value) => `${value.toFixed(2)} bits`;
 export const counted = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 
@@ -33,41 +33,48 @@ export function placeOf(dataset, image) {
   return [(image % dataset.columns) * dataset.size, Math.floor(image / dataset.columns) * dataset.size];
 }
 
-// An image.
-export function picture(dataset, data, image, label) {
-  const made = element("canvas", { width: dataset.size, height: dataset.size, role: "img", "aria-label": label });
-  made
-    .getContext("2d")
-    .drawImage(data.sheet, ...placeOf(dataset, image), dataset.size, dataset.size, 0, 0, dataset.size, dataset.size);
-  return made;
+export const rowsOf = (dataset) => Math.ceil(dataset.images / dataset.columns);
+
+// An image, cut from the sheet by the style: hundreds are shown at once, and a canvas each takes too long.
+export function picture(dataset, image, label) {
+  const across = (image % dataset.columns) / Math.max(dataset.columns - 1, 1);
+  const down = Math.floor(image / dataset.columns) / Math.max(rowsOf(dataset) - 1, 1);
+  return element("span", {
+    class: "picture",
+    style: `background-position: ${part(across)} ${part(down)}`,
+    ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }),
+  });
 }
 
 // The mean of images, a picture of what a key stands for.
 export function meanPicture(dataset, data, images, label) {
+  if (images.length === 1) return picture(dataset, images[0], label);
   const { size } = dataset;
-  const sums = new Float32Array(size * size * 4);
-  const line = size * 4;
-  const step = dataset.channels === 3 ? 1 : 4; // of grey ones the red is enough
+  const bytes = dataset.channels === 3 ? 4 : 1; // of a pixel
+  const sums = new Float32Array(size * size * bytes);
+  const line = size * bytes;
   for (const image of images) {
     const [left, top] = placeOf(dataset, image);
     for (let row = 0; row < size; row++) {
-      const from = ((top + row) * data.sheet.width + left) * 4;
-      for (let at = 0; at < line; at += step) sums[row * line + at] += data.pixels[from + at];
+      const from = ((top + row) * data.sheet.width + left) * bytes;
+      for (let at = 0; at < line; at++) sums[row * line + at] += data.pixels[from + at];
     }
   }
   const mean = new ImageData(size, size);
-  for (let at = 0; at < sums.length; at++)
-    mean.data[at] = at % 4 === 3 ? 255 : sums[at - (step === 4 ? at % 4 : 0)] / images.length;
+  for (let pixel = 0; pixel < size * size; pixel++) {
+    for (let channel = 0; channel < 3; channel++)
+      mean.data[4 * pixel + channel] = sums[bytes * pixel + Math.min(channel, bytes - 1)] / images.length;
+    mean.data[4 * pixel + 3] = 255;
+  }
   const made = element("canvas", { width: size, height: size, role: "img", "aria-label": label });
   made.getContext("2d").putImageData(mean, 0, 0);
   return made;
 }
 
-// The same picture once more.
-export function copied(canvas) {
-  const made = canvas.cloneNode();
-  made.getContext("2d").drawImage(canvas, 0, 0);
-  return made;
+// A canvas as an image, which can be shown many times.
+export function still(canvas) {
+  const [{ width, height }, alt] = [canvas, canvas.getAttribute("aria-label")];
+  return element("img", { src: canvas.toDataURL(), alt, width, height, class: canvas.className });
 }
 
 const WEAK = [230, 97, 1]; // below 1/J
@@ -87,11 +94,12 @@ export const css = ([red, green, blue, opacity]) => `rgba(${red}, ${green}, ${bl
 // Couplings as pixels, one a capsule, at the places (pixels of the picture) where they stand.
 export function painted(made, values, places, shade) {
   const pixels = new ImageData(made.width, made.height);
+  const whole = new Uint32Array(pixels.data.buffer); // a pixel each
   const known = new Map(); // there are few different values
   for (let capsule = 0; capsule < values.length; capsule++) {
     const value = values[capsule];
-    if (!known.has(value)) known.set(value, shade(value));
-    pixels.data.set(known.get(value), 4 * places[capsule]);
+    if (!known.has(value)) known.set(value, new Uint32Array(Uint8ClampedArray.from(shade(value)).buffer)[0]);
+    whole[places[capsule]] = known.get(value);
   }
   made.getContext("2d").putImageData(pixels, 0, 0);
   return made;

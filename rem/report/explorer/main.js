@@ -3,7 +3,8 @@
 import { content, loadDataset, loadNetwork } from "./data.js";
 import { compareView } from "./compare.js";
 import { dictionaryView } from "./dictionary.js";
-import { choices, datasetOf, networkOf, read, state, write } from "./state.js";
+import { rowsOf } from "./draw.js";
+import { choices, datasetOf, networkOf, read, state, told, write } from "./state.js";
 import { dictionariesOf, numbersOf } from "./trees.js";
 import { treeView } from "./tree.js";
 import { wrongView } from "./wrong.js";
@@ -19,8 +20,7 @@ async function go(change) {
     change = { key: null, ...change };
   if ("image" in change && change.image !== state.image) change = { deleted: [], ...change };
   Object.assign(state, change);
-  write();
-  read();
+  read(told());
   await show();
 }
 
@@ -29,8 +29,8 @@ async function show() {
   fill();
   const began = performance.now();
   const dataset = datasetOf();
-  const data = await loadDataset(dataset);
-  const network = await loadNetwork(networkOf());
+  const [data, network] = await Promise.all([loadDataset(dataset), loadNetwork(networkOf())]);
+  spread(dataset, data);
   const classes = dictionariesOf(network, dataset, state.k);
   const parts = await VIEW[state.view]({ data, network, classes, go });
   if (mine !== turn) return;
@@ -43,11 +43,20 @@ async function show() {
   write();
 }
 
+// Let pictures be cut from the sheet of a dataset.
+function spread(dataset, data) {
+  const style = byId("view").style;
+  const sheet = `url("${data.address}")`;
+  if (style.getPropertyValue("--sheet") === sheet) return;
+  style.setProperty("--sheet", sheet);
+  style.setProperty("--sheet-size", `${100 * dataset.columns}% ${100 * rowsOf(dataset)}%`);
+}
+
 // Bring the controls to what is shown.
 function fill() {
   for (const id of ["dataset", "variant", "seed", "checkpoint"]) {
-    const told = (value) => (id === "variant" ? content.networks.find((one) => one.variant === value).model : value);
-    const options = choices[id]().map((value) => new Option(told(value), value, false, value === state[id]));
+    const name = (value) => (id === "variant" ? content.networks.find((one) => one.variant === value).model : value);
+    const options = choices[id]().map((value) => new Option(name(value), value, false, value === state[id]));
     byId(id).replaceChildren(...options);
   }
   const dataset = datasetOf();
@@ -55,7 +64,11 @@ function fill() {
   slider.max = dataset.shown.length - 1;
   slider.value = dataset.shown.indexOf(state.k);
   const kind =
-    state.k === dataset.shared ? "the shared one" : dataset.band.includes(state.k) ? "in the band" : "the authors'";
+    state.k === dataset.shared
+      ? "the one of all datasets"
+      : dataset.band.includes(state.k)
+        ? "in the band"
+        : "the authors'";
   byId("levels-told").textContent = `K = ${state.k}, ${kind}`;
   slider.setAttribute("aria-valuetext", byId("levels-told").textContent);
   byId("image").max = dataset.images - 1;

@@ -12,6 +12,7 @@ from rem.report.explorer.collect import collect
 
 HERE = Path(__file__).parent
 STYLES = ("style", "keys", "tree", "compare")
+WORKER = "decoder"
 MODULES = (  # imports lead upwards
     *("data", "trees", "state", "draw", "controls", "capsules", "chart"),
     *("dictionary", "tree", "wrong", "compare", "main"),
@@ -38,6 +39,7 @@ def write_explorer(results: Path, prepared: Path, target: Path, most: int) -> No
         .render(
             name=results.name,
             style="".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in STYLES),
+            decoder=(HERE / f"{WORKER}.js").read_text(encoding="utf-8"),
             script=bundled(),
             content=json.dumps(found.content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
             blocks=list(found.blocks),

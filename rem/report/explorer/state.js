@@ -40,9 +40,9 @@ const whole = (text, most) => {
   return Number.isNaN(number) ? null : Math.min(Math.max(number, 0), most);
 };
 
-// Read what the address says and put right what does not exist.
-export function read() {
-  const given = new URLSearchParams(location.hash.slice(1));
+// Take what an address says and put right what does not exist.
+export function read(address = location.hash.slice(1)) {
+  const given = new URLSearchParams(address);
   const get = (name) => given.get(name);
   state.view = among(get("view"), VIEWS);
   state.dataset = among(get("dataset"), choices.dataset());
@@ -62,21 +62,23 @@ export function read() {
   state.deleted = (get("deleted") ?? "").split(".").filter(Boolean).map(Number);
 }
 
-// Write it into the address, leaving out what is as it begins.
-export function write() {
+// What the address says of the state, leaving out what is as it begins.
+export function told() {
   const { view, dataset, variant, seed, checkpoint, k } = state;
-  const told = { view, dataset, variant, seed, checkpoint, k };
-  if (state.image !== null) told.image = state.image;
+  const said = { view, dataset, variant, seed, checkpoint, k };
+  if (state.image !== null) said.image = state.image;
   if (view === "dictionary") {
-    told.class = state.class;
-    if (state.key !== null) told.key = state.key;
+    said.class = state.class;
+    if (state.key !== null) said.key = state.key;
   }
-  if (state.beside.length) told.beside = state.beside.join("~");
+  if (state.beside.length) said.beside = state.beside.join("~");
   if (view === "tree") {
-    if (state.quantized) told.quantized = 1;
-    if (state.tau !== 1) told.tau = state.tau;
-    if (state.as !== "own") told.as = state.as;
-    if (state.deleted.length) told.deleted = state.deleted.join(".");
+    if (state.quantized) said.quantized = 1;
+    if (state.tau !== 1) said.tau = state.tau;
+    if (state.as !== "own") said.as = state.as;
+    if (state.deleted.length) said.deleted = state.deleted.join(".");
   }
-  history.replaceState(null, "", `#${new URLSearchParams(told)}`);
+  return String(new URLSearchParams(said));
 }
+
+export const write = () => history.replaceState(null, "", `#${told()}`);

@@ -4,10 +4,9 @@ import { besideChoice, check, chosenNetworks, select, slider } from "./controls.
 import { loadCouplings, loadNetwork, loadVotes } from "./data.js";
 import { bits, colour, counted, css, element, part, picture } from "./draw.js";
 import { plot } from "./capsules.js";
-import { datasetOf, state, write } from "./state.js";
+import { datasetOf, state } from "./state.js";
 import { changed, couplingsOf, dictionariesOf, lengthsOf, numbersOf, undecided } from "./trees.js";
 
-const SHARES = [0, 1, 0.05]; // of the capsules that are deleted
 const POWERS = [-1, 1, 0.1]; // of ten, that tau is
 
 export async function treeView({ data, go }) {
@@ -31,10 +30,9 @@ export async function treeView({ data, go }) {
     return Promise.all(chosenNetworks().map(treeOf));
   }
 
-  // What changes while a slider moves.
+  // What changes while a slider moves; the address changes when it is let go.
   async function preview(change) {
     Object.assign(state, change);
-    write();
     trees = await drawnTrees();
     holder.replaceChildren(...plots());
     deletedTold.textContent = deletedCount();
@@ -71,8 +69,8 @@ export async function treeView({ data, go }) {
   }
 
   function enlarged() {
-    const canvas = picture(dataset, data, image, `Test image ${image}: ${dataset.classes[data.labels[image]]}`);
-    return element("div", { class: "large" }, canvas, mark);
+    const shown = picture(dataset, image, `Test image ${image}: ${dataset.classes[data.labels[image]]}`);
+    return element("div", { class: "large" }, shown, mark);
   }
 
   function told() {
@@ -116,8 +114,8 @@ export async function treeView({ data, go }) {
         "fieldset",
         {},
         deletedTold,
-        element("label", {}, "strongest first ", moving("delete-strongest", SHARES, share(), without(strongestFirst))),
-        element("label", {}, "at random ", moving("delete-random", SHARES, share(), without(atRandom))),
+        element("label", {}, "strongest first ", deleting("delete-strongest", strongestFirst)),
+        element("label", {}, "at random ", deleting("delete-random", atRandom)),
         element(
           "button",
           { type: "button", id: "undelete", disabled: !state.deleted.length, onclick: () => go({ deleted: [] }) },
@@ -130,7 +128,10 @@ export async function treeView({ data, go }) {
   // A slider whose value gives a change of the state.
   function moving(id, range, value, change) {
     return slider(
-      ...[id, range, value, !routed],
+      id,
+      range,
+      value,
+      !routed,
       (moved) => preview(change(moved)),
       (moved) => go(change(moved)),
     );
@@ -148,13 +149,11 @@ export async function treeView({ data, go }) {
     return `Deleted: ${counted(state.deleted.length, "capsule")}`;
   }
 
-  function share() {
-    return state.deleted.length / trees[0].couplings.length;
-  }
-
-  function without(order) {
+  // A slider over how many capsules are deleted, in an order.
+  function deleting(id, order) {
     const capsules = order([...trees[0].couplings.keys()]);
-    return (part) => ({ deleted: capsules.slice(0, Math.round(part * capsules.length)) });
+    const without = (count) => ({ deleted: capsules.slice(0, count) });
+    return moving(id, [0, capsules.length, 1], state.deleted.length, without);
   }
 
   function strongestFirst(capsules) {
@@ -196,7 +195,9 @@ export async function treeView({ data, go }) {
     return element(
       "p",
       { class: "legend" },
-      ...["Coupling to the predicted class: ", ...stops.map(swatch), `, where ${uniform.toFixed(3)} is ${level}`],
+      "Coupling to the predicted class: ",
+      ...stops.map(swatch),
+      `, where ${uniform.toFixed(3)} is ${level}`,
     );
   }
 

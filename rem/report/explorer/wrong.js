@@ -1,11 +1,11 @@
 // The images that a network gets wrong: their trees beside the most frequent tree of the class they were taken for.
 
 import { loadCouplings } from "./data.js";
-import { copied, counted, element, fillGradually, meanPicture, picture, smallTree } from "./draw.js";
+import { counted, element, fillGradually, meanPicture, picture, smallTree, still } from "./draw.js";
 import { datasetOf, networkOf, state } from "./state.js";
 import { couplingsOf, undecided } from "./trees.js";
 
-const [SHOWN, CARDS] = [60, 8]; // in all, and in a frame
+const [SHOWN, CARDS] = [60, 4]; // in all, and in a frame
 
 export async function wrongView({ data, network, classes, go }) {
   const dataset = datasetOf();
@@ -48,7 +48,8 @@ export async function wrongView({ data, network, classes, go }) {
       const tree = couplingsOf(couplings, dataset, data, members[0], state.k);
       const told = `Most frequent tree of ${dataset.classes[label]}`;
       const mean = meanPicture(dataset, data, members, "Mean of the images with that tree");
-      frequent[label] = { tree, pictures: [smallTree(tree, networkOf().grid, middle, told), mean] };
+      const small = still(smallTree(tree, networkOf().grid, middle, told));
+      frequent[label] = { tree, pictures: [small, members.length > 1 ? still(mean) : mean] };
     }
     return frequent[label];
   }
@@ -58,7 +59,9 @@ export async function wrongView({ data, network, classes, go }) {
     const { tree, pictures } = frequentOf(taken);
     const own = couplingsOf(couplings, dataset, data, image, state.k);
     const other = own.filter((value, capsule) => value !== tree[capsule]).length;
-    const shares = other ? `${counted(other, "capsule")} of ${own.length} differ` : "the very same tree";
+    const shares = other
+      ? `${counted(other, "capsule")} of ${own.length} ${other === 1 ? "differs" : "differ"}`
+      : "the very same tree";
     return element(
       "li",
       {},
@@ -71,9 +74,9 @@ export async function wrongView({ data, network, classes, go }) {
           element("b", {}, `${dataset.classes[data.labels[image]]} → ${dataset.classes[taken]}`),
           element("span", { class: "soft" }, `image ${image}, ${shares}`),
         ),
-        picture(dataset, data, image, `Image ${image}`),
+        picture(dataset, image, `Image ${image}`),
         smallTree(own, networkOf().grid, middle, "Its tree"),
-        ...pictures.map(copied),
+        ...pictures.map((one) => one.cloneNode()),
       ),
     );
   }
