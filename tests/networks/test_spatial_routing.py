@@ -40,7 +40,7 @@ def slow_votes(kernels, capsules):
 
 
 def slow_routing(votes, added, iterations):
-    """Rajasegaran et al., algorithm 1: a type's couplings are one softmax over the whole next grid."""
+    """Rajasegaran et al.: a type's couplings are one softmax over the whole next grid."""
     logits = np.zeros((INPUTS, TYPES, ROWS, COLUMNS))
     for iteration in range(1, iterations + 1):
         couplings, poses = np.zeros_like(logits), np.zeros((TYPES, DIMENSIONS, ROWS, COLUMNS))
@@ -68,7 +68,7 @@ def test_votes_are_those_of_a_window_with_the_same_kernels_for_every_type():
 
 
 def test_votes_are_a_3d_convolution_that_moves_by_one_capsule_in_depth():
-    """As the paper has it: kernels of (P, 3, 3) over the P dimensions of one capsule after the other."""
+    """Kernels of (P, 3, 3) over the P dimensions of one capsule after the other."""
     volume = grid().flatten(1, 2).unsqueeze(1)  # (B, 1, I*P, M, N)
     kernels = weight().flatten(0, 1).unsqueeze(1)  # (J*D, 1, P, 3, 3)
     said = torch.nn.functional.conv3d(volume, kernels, stride=(POSE, 1, 1), padding=(0, 1, 1))  # (B, J*D, I, M, N)
