@@ -10,7 +10,7 @@ from rem.claims.findings import Compared, Finding, compare, over_runs
 from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower, undecidable
 from rem.tables.measurements import main_dataset, others
 from rem.tables.probes import Probes, at
-from rem.tables.trees import drawn_beside, is_plain
+from rem.tables.trees import drawn_beside, is_plain, lost_with_rare_keys, purity
 from rem.trees.probe_kinds import UNCHANGED
 
 STATIC = ("intervention", "class-mean")
@@ -111,8 +111,8 @@ def better_than_random_trees(evidence: Evidence) -> list[Finding]:
             shared = results.shared[dataset]
             for metric, levels, measure in (
                 ("accuracy lost by deletion", None, lambda of: -probes.over_seeds(*of, *STRONGEST, "difference")),
-                ("accuracy lost with rare keys", shared, lambda of, k=shared: probes.lost_with_rare_keys(*of, k)),
-                ("purity of keys", shared, lambda of, k=shared: probes.purity(*of, k)),
+                ("accuracy lost with rare keys", shared, lambda of, k=shared: lost_with_rare_keys(probes, *of, k)),
+                ("purity of keys", shared, lambda of, k=shared: purity(probes, *of, k)),
             ):
                 values, references = measure((dataset, learned)), measure((dataset, lot))
                 beside = over_runs(dataset, metric, learned, lot, values, references, higher)

@@ -12,7 +12,7 @@ from rem.files.atomic import whole
 from rem.files.csv import read_csv
 from rem.tables.measurements import Results, read_results
 from rem.tables.statistics import paired_test
-from rem.trees.probe_kinds import COLUMNS, DELETED, DELETIONS, FREQUENCIES, INTERVENTIONS, UNCHANGED
+from rem.trees.probe_kinds import COLUMNS, DELETED, DELETIONS, INTERVENTIONS, UNCHANGED
 
 MARGIN = 0.5  # points of accuracy; a smaller loss counts as none
 CELL = ["dataset", "split", "variant", "checkpoint", "probe", "setting", "levels", "metric"]
@@ -44,25 +44,6 @@ class Probes:
         key = (dataset, variant, split, probe, setting, levels, metric)
         values = self._values
         return values.loc[key] if key in values.index.droplevel("seed") else pd.Series(dtype=float)
-
-    def purity(self, dataset: str, variant: str, levels: int) -> pd.Series:
-        """The purity of keys in %, by seed: the share of the images of a key that are of the class it was found for.
-
-        A mean over the keys at K that training images have, by their test images. Keys that no training image has are
-        left out: nearly each is a single image's. NaN where no test image has a key of a training image.
-        """
-        known = [name for name, most in FREQUENCIES.items() if most > 0]
-        images, right = (
-            pd.DataFrame({name: self.over_seeds(dataset, variant, "key", name, metric, levels) for name in known})
-            for metric in ("images", "accuracy")
-        )
-        total = images.sum(axis=1)
-        return (images * right).sum(axis=1) / total.where(total > 0)
-
-    def lost_with_rare_keys(self, dataset: str, variant: str, levels: int) -> pd.Series:
-        """Points of accuracy, by seed, by which images whose key at K no training image has lie below the others."""
-        rare = self.over_seeds(dataset, variant, "key", "0", "accuracy", levels)
-        return self.purity(dataset, variant, levels) - rare
 
     def line(self, dataset: str, variant: str, seed: int, split: str = "test", levels: int = ANY) -> pd.DataFrame:
         """What the temperatures make of a network: a row a tau, ascending, and a column a metric.
