@@ -10,10 +10,11 @@ from rem.claims.findings import Compared, Finding, compare, over_runs
 from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower, undecidable
 from rem.tables.measurements import main_dataset, others
 from rem.tables.probes import Probes, at
-from rem.tables.trees import drawn_beside, is_plain
+from rem.tables.trees import drawn_beside, is_plain, lost_with_rare_keys, purity
 from rem.trees.probe_kinds import UNCHANGED
 
 STATIC = ("intervention", "class-mean")
+STRONGEST = ("deletion", "strongest")
 
 
 def _probed(evidence: Evidence) -> Iterator[tuple[str, Probes]]:
@@ -98,21 +99,24 @@ def untrained_is_uniform(evidence: Evidence) -> list[Finding]:
 
 
 def better_than_random_trees(evidence: Evidence) -> list[Finding]:
-    """Accuracy of connections that were learned against as many that were drawn by lot; beside it, what deletion takes.
+    """Accuracy of connections that were learned against as many that were drawn by lot; beside it, what keys tell.
 
-    That is the points of accuracy that a network loses without the capsules coupled most to the predicted class.
+    That is the points of accuracy that a network loses without the capsules coupled most to the predicted class, and
+    with keys that no training image has, and the purity of those that one has, both at the shared K.
     """
-    found, results = [], evidence.results
+    found, results, probes = [], evidence.results, evidence.probes
     for dataset, learned, lot in _beside_a_lot(evidence):
         found += compare(results, dataset, "accuracy", Compared(learned), Compared(lot), higher, None)
-        if evidence.probes is not None:
-            taken = [
-                -evidence.probes.over_seeds(dataset, variant, "deletion", "strongest", "difference")
-                for variant in (learned, lot)
-            ]
-            names = [f"{variant}, by deletion" for variant in (learned, lot)]
-            beside = over_runs(dataset, "accuracy", *names, *taken, higher)
-            found += [replace(one, decides=False) for one in beside]
+        if probes is not None:
+            shared = results.shared[dataset]
+            for metric, levels, measure in (
+                ("accuracy lost by deletion", None, lambda of: -probes.over_seeds(*of, *STRONGEST, "difference")),
+                ("accuracy lost with rare keys", shared, lambda of, k=shared: lost_with_rare_keys(probes, *of, k)),
+                ("purity of keys", shared, lambda of, k=shared: purity(probes, *of, k)),
+            ):
+                values, references = measure((dataset, learned)), measure((dataset, lot))
+                beside = over_runs(dataset, metric, learned, lot, values, references, higher)
+                found += [replace(one, decides=False, levels=levels) for one in beside]
     return found
 
 

@@ -68,5 +68,8 @@ METRICS = {
     "relative fall of entropy": Metric("relative fall of entropy", "%"),
     "dimensions above chance": Metric("dimensions above chance", "%"),
     "consistency": Metric("consistency", told=".3f"),
+    "accuracy lost by deletion": Metric("accuracy lost by deletion", "%"),
+    "accuracy lost with rare keys": Metric("accuracy lost with rare keys", "%"),
+    "purity of keys": Metric("purity of keys", "%"),
     "accuracy at equal test accuracy": Metric("accuracy at equal test accuracy", "%"),
 }

@@ -15,7 +15,7 @@ from rem.tables.measurements import Results, read_results
 from rem.tables.probes import Probes, read_probes
 from rem.tables.statistics import paired_gain
 from rem.tables.table import as_text, interval_text, write_forms
-from rem.trees.probe_kinds import UNCHANGED
+from rem.trees.probe_kinds import FREQUENCIES, UNCHANGED
 
 DRAWN, LEARNED, WHOLE = "drawn by lot", "learned", "all connections"
 COLUMNS = ["dataset", "variant", "kind", "density", "seeds", "accuracy", "accuracy_std", "strongest_coupling"]
@@ -55,6 +55,27 @@ def drawn_beside(results: Results, dataset: str, variant: str) -> str | None:
 def is_plain(run: Run) -> bool:
     """Whether a network is the paper's, nothing is taken from it, and it has no decoder."""
     return run.network.is_plain and not run.removes and run.decoder is None
+
+
+def purity(probes: Probes, dataset: str, variant: str, levels: int) -> pd.Series:
+    """The purity of keys in %, by seed: the share of the images of a key that are of the class it was found for.
+
+    A mean over the keys at K that training images have, by their test images. Keys that no training image has are
+    left out: nearly each is a single image's. NaN where no test image has a key of a training image.
+    """
+    known = [name for name, most in FREQUENCIES.items() if most > 0]
+    images, right = (
+        pd.DataFrame({name: probes.over_seeds(dataset, variant, "key", name, metric, levels) for name in known})
+        for metric in ("images", "accuracy")
+    )
+    total = images.sum(axis=1)
+    return (images * right).sum(axis=1) / total.where(total > 0)
+
+
+def lost_with_rare_keys(probes: Probes, dataset: str, variant: str, levels: int) -> pd.Series:
+    """Points of accuracy, by seed, by which images whose key at K no training image has lie below the others."""
+    rare = probes.over_seeds(dataset, variant, "key", "0", "accuracy", levels)
+    return purity(probes, dataset, variant, levels) - rare
 
 
 def trees(results: Results, probes: Probes) -> pd.DataFrame:

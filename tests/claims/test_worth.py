@@ -128,13 +128,25 @@ def test_without_a_lot_nothing_is_said_of_connections():
     assert worth.better_than_random_trees(evidence) == worth.connections_strengthen(evidence) == []
 
 
-def test_deletion_stands_beside_the_lot():
-    rows = [
-        ("mnist", variant, seed, "best", "test", "deletion", "strongest", 0, "difference", -taken - seed / 10)
-        for variant, taken in (("blocks-07", 5.0), ("random-07", 1.0))
-        for seed in (42, 43, 44)
-    ]
+def test_deletion_rare_keys_and_purity_stand_beside_the_lot():
+    """Purity: of 100 test images with keys of training images, 90 or 80 are right; of the 50 with others, half."""
+    rows = []
+    for variant, taken, right in (("blocks-07", 5.0, 85.0), ("random-07", 1.0, 75.0)):
+        for place, seed in enumerate((42, 43, 44)):
+            where = ("mnist", variant, seed, "best", "test")
+            rows.append((*where, "deletion", "strongest", 0, "difference", -taken * (1 + place / 10)))
+            for name, images, accuracy in (("0", 50, 50.0), ("1", 50, right), ("10 or more", 50, right + 10)):
+                accuracy += place * (right - 74) / 10
+                rows += [(*where, "key", name, 7, *one) for one in (("images", images), ("accuracy", accuracy))]
     evidence = connected(97.0, 97.0)
     evidence = Evidence(evidence.results, "mnist", None, None, None, Probes(pd.DataFrame(rows, columns=COLUMNS)))
-    (beside,) = [one for one in worth.better_than_random_trees(evidence) if not one.decides]
-    assert beside.difference == pytest.approx(4.0)
+    beside = {one.metric: one for one in worth.better_than_random_trees(evidence) if not one.decides}
+    assert {metric: (one.levels, one.verdict) for metric, one in beside.items()} == {
+        "accuracy lost by deletion": (None, HOLDS),
+        "accuracy lost with rare keys": (7, UNDECIDED),  # alike over seeds: no interval
+        "purity of keys": (7, HOLDS),
+    }
+    purity, rare = beside["purity of keys"], beside["accuracy lost with rare keys"]
+    assert (purity.value, purity.reference) == (pytest.approx(91.1), pytest.approx(80.1))
+    assert (rare.value, rare.reference) == (pytest.approx(40.0), pytest.approx(30.0))
+    assert beside["accuracy lost by deletion"].difference == pytest.approx(4.4)

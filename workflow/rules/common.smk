@@ -536,7 +536,8 @@ def course_files(wildcards):
 
 def trees_files(wildcards):
     tables = expand("trees.{suffix}", suffix=["csv", "md", "tex"])
-    return experiment_files("trees", [*tables, "claims.csv", "claims.md", "tree_densities.png", "tree_densities.svg"])
+    figures = expand("{figure}.{suffix}", figure=["tree_densities", "frontier"], suffix=["png", "svg"])
+    return experiment_files("trees", [*tables, "claims.csv", "claims.md", *figures])
 
 
 def structured_files(wildcards):

@@ -243,6 +243,24 @@ use rule figure as tree_densities_figure with:
         words=input_words,
 
 
+use rule figure as experiment_frontier with:
+    input:
+        "results/{name}/{experiment}/probes.csv",
+        experiment_settings,
+    output:
+        "results/{name}/{experiment}/frontier.png",
+        "results/{name}/{experiment}/frontier.svg",
+    log:
+        "results/{name}/logs/{experiment}/frontier.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/frontier.tsv"
+    params:
+        code=code("figure frontier"),
+        which="frontier",
+        stem=output_stem,
+        words=input_words,
+
+
 rule speed_table:
     input:
         checkpoints=experiment_checkpoints,
