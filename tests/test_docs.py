@@ -187,11 +187,24 @@ def measured(folder):
     return over_seeds, metrics[metrics["metric"] == "shared_levels"].set_index("dataset")["value"].astype(int)
 
 
+def papers_number(table, row, metric):
+    """What the paper prints of a metric, of all classes together."""
+    entries = yaml.safe_load(text(tiny.ROOT / "config/published.yaml"))
+    return sum(e["value"] for e in entries if (e["table"], e["row"], e["metric"]) == (table, row, metric))
+
+
 def test_the_headline_of_the_readme_is_what_is_published():
     over_seeds, shared = measured("laptop/mnist")
     rows = re.findall(r"^\| here, ([^|]+) \| ([^\n]+) \|$", text(PAGES[0]), re.MULTILINE)
     wanted = {"K = 11": 11, f"K = {shared['mnist']}": shared["mnist"]}
     assert {name for name, _ in rows} == wanted.keys()
+    (papers,) = re.findall(r"^\| the paper \| ([^\n]+) \| 5 \|$", text(PAGES[0]), re.MULTILINE)
+    assert [cell.strip() for cell in papers.split("|")] == [
+        *(f"{papers_number(4, name, 'accuracy'):.2f}" for name in ("CapsNet+Q", "CapsNet+REM")),
+        *(f"{papers_number(5, name, 'entropy'):.2f}" for name in ("CapsNet+Q", "CapsNet+REM")),
+        *(f"{papers_number(5, name, 'keys'):,.0f}" for name in ("CapsNet+Q", "CapsNet+REM")),
+        f"{papers_number(4, 'CapsNet+REM', 'sparsity'):.2f}",
+    ]
     for name, cells in rows:
         levels, both, sparsity = wanted[name], ("baseline", "rem"), over_seeds("mnist", "rem", "sparsity")
         assert [cell.strip() for cell in cells.split("|")] == [
