@@ -52,7 +52,10 @@ LOOKS = {
     "weight-decay": Look(BROWN, "v"),
     "rem-votes": Look(SKY, "P"),
 }
-SPARE = (Look("0.15", "X"), Look("0.55", "*"), Look("0.15", "<"), Look("0.55", ">"))  # for variants of one's own
+SPARE = (  # for all other variants
+    *(Look("0.15", "X"), Look("0.55", "*"), Look("0.15", "<"), Look("0.55", ">")),
+    *(Look(colour, marker) for marker in "pdhH8" for colour in (GREEN, PINK, BROWN, SKY)),
+)
 
 mpl.rcdefaults()  # a matplotlibrc of the user's changes no figure
 sns.set_theme(

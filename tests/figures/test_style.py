@@ -22,6 +22,11 @@ def test_variants_differ_in_their_marks_too():
     assert len({(look.marker, look.filled) for look in shown}) == len(shown)
 
 
+def test_as_many_variants_as_the_largest_experiment_has_differ():
+    variants = tiny.shipped_config("sample").experiments["trees"].variants
+    assert len(set(looks(variants).values())) == len(variants)
+
+
 def test_of_a_stereo_pair_the_left_image_is_drawn():
     pair = np.random.default_rng(0).random((2, 4, 5))
     axes = Figure().subplots(1, 3)
