@@ -98,6 +98,11 @@ def mean_entropy(entropies: Sequence[float]) -> float:
     return float(np.mean(entropies))
 
 
+def words_counts(words: np.ndarray, members: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Of every class, how many of its images have each key, of keys as `words_entropy` has them."""
+    return [np.unique(words[images], return_counts=True)[1] for images in members]
+
+
 def words_entropy(words: np.ndarray, members: Sequence[np.ndarray]) -> float:
     """`mean_entropy` of keys that are known by their hashes alone, in bits.
 
@@ -105,7 +110,7 @@ def words_entropy(words: np.ndarray, members: Sequence[np.ndarray]) -> float:
         words: (N,), the hash of each image's key.
         members: of every class, the images predicted as it.
     """
-    return mean_entropy([entropy(np.unique(words[images], return_counts=True)[1]) for images in members])
+    return mean_entropy([entropy(counts) for counts in words_counts(words, members)])
 
 
 def ceiling(images: int) -> float:

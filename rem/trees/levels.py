@@ -54,14 +54,17 @@ def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, aut
 
 def shared_levels(table: Path) -> int:
     """The shared K of a `levels.csv`; raises RemError as `rem.files.csv.read_csv`."""
-    frame = read_csv(table, ["levels", "shared"])
-    return int(frame.loc[frame["shared"], "levels"].iloc[0])
+    return _marked(table, "shared")
 
 
 def authors_levels(table: Path) -> int:
     """The authors' K of a `levels.csv`; raises RemError as `shared_levels`."""
-    frame = read_csv(table, ["levels", "authors"])
-    return int(frame.loc[frame["authors"], "levels"].iloc[0])
+    return _marked(table, "authors")
+
+
+def _marked(table: Path, column: str) -> int:
+    frame = read_csv(table, ["levels", column])
+    return int(frame.loc[frame[column], "levels"].iloc[0])
 
 
 def reported_levels(table: Path) -> list[int]:

@@ -53,7 +53,7 @@ def _rows(couplings: Path) -> Iterator[dict[str, object]]:
         digests, uniform = hashed_keys(source["couplings"], levels, classes, cells)
     members = [np.flatnonzero(predicted == label) for label in range(classes)]
     for level, percent, words, shares in zip(levels, accuracy, digests, uniform, strict=True):
-        counts = [np.unique(words[images], return_counts=True)[1] for images in members]
+        counts = entropy.words_counts(words, members)
         yield where | {
             "levels": level,
             "edge_distance": float(edge_distance(level, classes, cells)),

@@ -41,7 +41,7 @@ def _row(path: Path, levels: int, authors: int, band: Sequence[int]) -> dict[str
         words, _ = hashed_keys(file["couplings"], [levels, authors, *band], classes, cells)  # (2 + band, N)
     members = [np.flatnonzero(predicted == label) for label in range(classes)]
     entropies = [entropy.words_entropy(own, members) for own in words]
-    keys = [sum(len(np.unique(own[images])) for images in members) for own in words[:2]]
+    keys = [sum(map(len, entropy.words_counts(own, members))) for own in words[:2]]
     return {
         "epoch": epoch,
         "sparsity": sparsity,
