@@ -7,16 +7,20 @@ import { colour, element, painted, part, placeOf, svg } from "./draw.js";
 import { datasetOf, state } from "./state.js";
 
 const BRANCHES = 24; // curves at the most, as in the figure of one tree
-const [WIDTH, HEIGHT, TOP] = [900, 340, 4];
-const [MAPS, CLASSES] = [560, 690]; // where the maps end and the class capsules stand
+const [HEIGHT, TOP] = [340, 4];
+// How wide a plot is, where its maps end, where the class capsules stand, and how long a bar of length 1 is.
+const WIDE = { WIDTH: 900, MAPS: 560, CLASSES: 690, BAR: 70 };
+const NARROW = { WIDTH: 560, MAPS: 320, CLASSES: 372, BAR: 40 };
 const FINE = 2; // pixels of the canvas a unit of the plot
 const GAP = 12; // between maps
 const MOVES = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
+export const narrow = matchMedia("(max-width: 640px)"); // as the styles have it
+
 let pointed = { variant: null, capsule: 0 }; // the capsule that was pointed at last
 
-// Where the capsules stand.
-function layout([types, rows, columns]) {
+// Where the capsules stand on maps that take so much width.
+function layout([types, rows, columns], MAPS) {
   const across = types > 3 ? Math.ceil(types / 2) : types;
   const down = Math.ceil(types / across);
   const step = Math.min(MAPS / across, HEIGHT / down);
@@ -62,8 +66,9 @@ function layout([types, rows, columns]) {
 // The plot of a tree. `tell` is given what is pointed at and where it is; `toggle` deletes a capsule or puts it back.
 export function plot(tree, data, image, { uniform, strongest, tell, toggle }) {
   const dataset = datasetOf();
+  const { WIDTH, MAPS, CLASSES, BAR } = narrow.matches ? NARROW : WIDE;
   const { network, shown, modal, couplings, lengths, before, deleted, predicted } = tree;
-  const places = layout(network.grid);
+  const places = layout(network.grid, MAPS);
   const difference = state.as === "difference";
   const values = difference ? couplings.map((value, i) => value - modal[i]) : shown;
   const from = difference ? 0 : uniform; // the value of no colour
@@ -239,15 +244,15 @@ export function plot(tree, data, image, { uniform, strongest, tell, toggle }) {
       const thick = Math.min(12, HEIGHT / dataset.classes.length - 3);
       const ends = { y1: y - thick / 2 - 1, y2: y + thick / 2 + 1 };
       const bar = { x: CLASSES + 12, y: y - thick / 2, height: thick };
-      const was = CLASSES + 12 + 70 * before[j];
+      const was = CLASSES + 12 + BAR * before[j];
       return svg(
         "g",
         { class: j === predicted ? "parent predicted" : "parent" },
         svg("circle", { cx: CLASSES, cy: y, r: thick / 2 }),
-        svg("rect", { class: "back", ...bar, width: 70 }),
-        svg("rect", { ...bar, width: 70 * lengths[j] }),
+        svg("rect", { class: "back", ...bar, width: BAR }),
+        svg("rect", { ...bar, width: BAR * lengths[j] }),
         svg("line", { x1: was, x2: was, ...ends }),
-        svg("text", { x: CLASSES + 88, y: y + 4, "data-length": j }, `${lengths[j].toFixed(2)} ${label}`),
+        svg("text", { x: CLASSES + BAR + 18, y: y + 4, "data-length": j }, `${lengths[j].toFixed(2)} ${label}`),
       );
     });
   }

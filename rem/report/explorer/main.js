@@ -1,6 +1,7 @@
 // Ties the controls, the address and the views together.
 
 import { content, loadDataset, loadNetwork } from "./data.js";
+import { narrow } from "./capsules.js";
 import { compareView } from "./compare.js";
 import { dictionaryView } from "./dictionary.js";
 import { rowsOf } from "./draw.js";
@@ -65,7 +66,7 @@ function fill() {
   slider.value = dataset.shown.indexOf(state.k);
   const kind =
     state.k === dataset.shared
-      ? "the one of all datasets"
+      ? "the one its networks share"
       : dataset.band.includes(state.k)
         ? "in the band"
         : "the authors'";
@@ -127,5 +128,6 @@ document.addEventListener("keydown", (event) => {
 });
 
 addEventListener("hashchange", () => (read(), show()));
+narrow.addEventListener("change", show);
 read();
 show();
