@@ -78,4 +78,4 @@ def _draw(panel: Axes, table: pd.DataFrame) -> None:
         left = f"{row.channels:g}, {row.types:g}"
         beside = {"textcoords": "offset points", "ha": "right", "fontsize": SMALL - 1}
         panel.annotate(left, (row.time, row.accuracy), (-4, 4), **beside)
-    panel.set_xlim(0, None)
+    panel.set_xlim(0, 1.05 * table["time"].max())

@@ -10,7 +10,7 @@ from rem.errors import RemError
 from rem.files.csv import read_csv
 from rem.files.trace import Trace, steps, trace
 from rem.settings.run import read_run
-from rem.tables.measurements import read_metrics, read_results
+from rem.tables.measurements import RUN, SPLITS, read_metrics, read_results
 from rem.tables.reproduction import published
 from rem.trees.probe_kinds import COLUMNS
 
@@ -68,8 +68,8 @@ def _part(path: Path) -> pd.DataFrame:
         probes = read_csv(path, COLUMNS).astype({"levels": "Int64"})
         return probes[probes["metric"].isin(PROBED)]
     metrics = read_metrics(path)
-    # Of the runs that lie there, of an experiment in the folder above its own, those that have rows count.
-    measured = set(metrics[["dataset", "variant", "seed"]].itertuples(index=False, name=None))
+    # Of the runs that lie there, of an experiment in the folder above its own, those that were tested count.
+    measured = set(metrics.loc[metrics["split"].isin(SPLITS), RUN].itertuples(index=False, name=None))
     folders = (path.parent, path.parent.parent)
     found = {file: read_run(file) for folder in folders for file in sorted(folder.glob("models/*/*/*/run.yaml"))}
     runs = [file for file, run in found.items() if (run.dataset, run.variant, run.seed) in measured]

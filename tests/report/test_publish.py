@@ -58,11 +58,17 @@ def machine(results):
 
 
 @pytest.fixture
-def experiment(results):
-    """An experiment of these runs: its files lie in a folder of its own, the networks where all do."""
+def experiment(results, tmp_path):
+    """An experiment of these runs: its files lie in a folder of its own, the networks where all do.
+
+    One more network has chosen the K, and belongs to no experiment.
+    """
     folder = results / "trees"
+    chooses = results / "models/mnist/penalty/seed42/run.yaml"
+    chooses.parent.mkdir(parents=True)
+    measurements.run_yaml(tmp_path, "mnist", "penalty", 42).rename(chooses)
     probes = [("mnist", "rem", 42, "last", "test", "temperature", "1", *row) for row in PROBED]
-    contents = {"metrics.csv": (results / "metrics.csv").read_text(encoding="utf-8")}
+    contents = {"metrics.csv": (results / "metrics.csv").read_text(encoding="utf-8") + CHOOSES}
     contents["probes.csv"] = pd.DataFrame(probes, columns=COLUMNS).to_csv(index=False)
     made = ("trees.csv", "trees.md", "trees.tex", "claims.md", "frontier.png", "frontier.svg", "images/mnist.csv")
     contents |= dict.fromkeys((*made, "tables/probes.csv", "tables/probes.md", "speed/mnist.md"), "shown")
@@ -73,6 +79,7 @@ def experiment(results):
     return folder
 
 
+CHOOSES = "mnist,penalty,42,best,val,,,lowest_levels,7\n"
 PROBED = [(None, "accuracy", 97.5), (None, "band_entropy", 4.25), (11, "entropy", 5.5), (None, "mcnemar_p", 0.5)]
 
 
