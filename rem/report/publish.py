@@ -25,9 +25,9 @@ PROVENANCE = "provenance.csv"  # by which a published folder is known
 def publish(results: Path, target: Path) -> None:
     """Copy what a run has to show to a folder, from `results/<name>` or an experiment's `results/<name>/<experiment>`.
 
-    It holds tables as CSV and Markdown, figures as PNG, `metrics.csv` with the rows that tables show, so that
-    `rem verify` can hold another run against it, `probes.csv` with the metrics `PROBED`, where anything was probed, and
-    `provenance.csv`: how many files each command made, by which revision, on what machine. A published folder that is
+    It holds tables as CSV and Markdown, figures as PNG, and `provenance.csv`: how many files each command made, by which
+    revision, on what machine. Where they are there, it holds parts of `metrics.csv`, the rows that tables show, so that
+    `rem verify` can hold another run against it, and of `probes.csv`, the metrics `PROBED`. A published folder that is
     there already is replaced.
 
     Args:
@@ -41,7 +41,7 @@ def publish(results: Path, target: Path) -> None:
     files = [path for pattern in CHOSEN for path in sorted(results.glob(pattern)) if path.name not in LEFT_OUT]
     if not files:
         raise RemError(f"{results} has no tables and figures; run the workflow to its end first.")
-    numbers = [results / name for name in NUMBERS if name == "metrics.csv" or (results / name).is_file()]
+    numbers = [results / name for name in NUMBERS if (results / name).is_file()]
     found = trace([*numbers, *files])
     _refuse_unclean(found)
     if target.exists() and not (target / PROVENANCE).is_file():
@@ -68,7 +68,7 @@ def _part(path: Path) -> pd.DataFrame:
         probes = read_csv(path, COLUMNS).astype({"levels": "Int64"})
         return probes[probes["metric"].isin(PROBED)]
     metrics = read_metrics(path)
-    # Of the runs that lie there, of an experiment in the folder above its own, those that were tested count.
+    # Of the runs that lie there, those of an experiment in the folder above its own, the ones that were tested count.
     measured = set(metrics.loc[metrics["split"].isin(SPLITS), RUN].itertuples(index=False, name=None))
     folders = (path.parent, path.parent.parent)
     found = {file: read_run(file) for folder in folders for file in sorted(folder.glob("models/*/*/*/run.yaml"))}

@@ -93,6 +93,14 @@ def test_an_experiment_is_published_alone_and_another_run_of_it_is_held_against_
     assert pd.read_csv(target / "provenance.csv")["files"].tolist() == [2 + len(shown)]
 
 
+def test_an_experiment_without_metrics_of_its_own_is_published_too(experiment, tmp_path):
+    for name in ("metrics.csv", "probes.csv"):
+        (experiment / name).unlink()
+    publish(experiment, tmp_path / "course")
+    assert (tmp_path / "course/trees.md").is_file()
+    assert not (tmp_path / "course/metrics.csv").exists()
+
+
 def test_of_the_probes_what_tables_and_figures_show_is_published_to_the_last_digit(experiment, tmp_path):
     publish(experiment, tmp_path / "trees")
     kept = read_probes(tmp_path / "trees/probes.csv")
