@@ -25,10 +25,10 @@ PROVENANCE = "provenance.csv"  # by which a published folder is known
 def publish(results: Path, target: Path) -> None:
     """Copy what a run has to show to a folder, from `results/<name>` or an experiment's `results/<name>/<experiment>`.
 
-    It holds tables as CSV and Markdown, figures as PNG, and `provenance.csv`: how many files each command made, by which
-    revision, on what machine. Where they are there, it holds parts of `metrics.csv`, the rows that tables show, so that
-    `rem verify` can hold another run against it, and of `probes.csv`, the metrics `PROBED`. A published folder that is
-    there already is replaced.
+    It holds tables as CSV and Markdown, figures as PNG, and `provenance.csv`: how many files each command made, by
+    which revision, on what machine. Where they are there, it holds parts of `metrics.csv`, the rows that tables show,
+    so that `rem verify` can hold another run against it, and of `probes.csv`, the metrics `PROBED`. A published folder
+    that is there already is replaced.
 
     Args:
         results: the folder of the run or experiment.
