@@ -28,6 +28,7 @@ MAIN = "run `baseline` and `rem` on the main dataset"
 PROBES = "probe `baseline` and `rem` (`probed`)"
 OTHERS = "run `baseline` and `rem` on a further dataset"
 TREES = "run `snakemake trees`, whose own claims.md decides it"
+STRUCTURED = "run `snakemake structured`, whose own claims.md decides it"
 CONTROLS = "run `snakemake controls`, whose own claims.md decides it"
 CLAIMS = (
     Claim(
@@ -99,6 +100,15 @@ CLAIMS = (
         "mean max_j c of networks with a part of their connections against all of them: rises; accuracy: no loss",
         worth.connections_strengthen,
         TREES,
+    ),
+    Claim(
+        "removing types and channels beats starting small",
+        "1",
+        "many pruning methods were applied to CNNs in order to reduce the complexity of the networks",
+        "accuracy of networks from which whole types and channels were removed, against networks that had as few from "
+        "the start: higher",
+        worth.removing_beats_a_smaller_network,
+        STRUCTURED,
     ),
     Claim(
         "pruning costs no accuracy",

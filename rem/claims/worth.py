@@ -1,4 +1,4 @@
-"""The claims that the probes decide: what static trees cost, what a temperature does, what iterations do."""
+"""The claims about what routing and pruning are worth: trees, a temperature, iterations, connections, channels."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +10,7 @@ from rem.claims.findings import Compared, Finding, compare, over_runs
 from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower, undecidable
 from rem.tables.measurements import main_dataset, others
 from rem.tables.probes import Probes, at
+from rem.tables.sizes import began_with
 from rem.tables.trees import drawn_beside, is_plain, lost_with_rare_keys, purity
 from rem.trees.probe_kinds import UNCHANGED
 
@@ -130,6 +131,24 @@ def connections_strengthen(evidence: Evidence) -> list[Finding]:
             pair = Compared(learned), Compared(whole)
             found += compare(results, dataset, "strongest_coupling", *pair, higher, None)
             found += compare(results, dataset, "accuracy", *pair, not_lower, None)
+    return found
+
+
+def removing_beats_a_smaller_network(evidence: Evidence) -> list[Finding]:
+    """Accuracy of networks from which channels and types went, against such as were as small from the start.
+
+    Beside it: against the whole network that they began as.
+    """
+    found, results = [], evidence.results
+    for dataset in results.datasets:
+        for variant in results.variants(dataset):
+            run = results.of(dataset, variant)[0]
+            if left := run.structure:
+                whole = run.network.convolution_channels, run.network.primary_types
+                for sizes, rule, decides in (((left.channels, left.types), higher, True), (whole, not_lower, False)):
+                    if against := began_with(results, run, *sizes):
+                        pair = Compared(variant), Compared(against)
+                        found += compare(results, dataset, "accuracy", *pair, rule, None, decides)
     return found
 
 

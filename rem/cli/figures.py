@@ -190,6 +190,18 @@ def tree_densities(stem: Path, table: Path) -> None:
     draw(table, stem)
 
 
+@command(
+    STEM,
+    argument("tables", nargs="+", help="speed/<dataset>.csv of rem speed, one a dataset"),
+    name="figure structured",
+)
+def structured(stem: Path, tables: list[Path]) -> None:
+    """Accuracy against the time of a batch: types and channels removed in training, or fewer from the start."""
+    from rem.figures.structured import draw
+
+    draw(tables, stem)
+
+
 @command(STEM, argument("table", help="architectures.csv of rem architectures"), name="figure architectures")
 def architectures(stem: Path, table: Path) -> None:
     """Accuracy, strength and what routing adds, of networks and routings."""

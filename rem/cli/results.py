@@ -213,7 +213,10 @@ def trace(file: Path) -> None:
     print("all of them are as recorded")
 
 
-@command(argument("target", help="the folder to write"), argument("results", help="results/<name>"))
+@command(
+    argument("target", help="the folder to write"),
+    argument("results", help="results/<name>, or results/<name>/<experiment>"),
+)
 def publish(target: Path, results: Path) -> None:
     """Copy what a run has to show to a small folder: tables, figures, numbers and provenance. See `rem verify`."""
     from rem.report.publish import publish

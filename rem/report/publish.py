@@ -7,29 +7,31 @@ from pathlib import Path
 import pandas as pd
 
 from rem.errors import RemError
+from rem.files.csv import read_csv
 from rem.files.trace import Trace, steps, trace
 from rem.settings.run import read_run
-from rem.tables.measurements import read_metrics, read_results
+from rem.tables.measurements import RUN, SPLITS, read_metrics, read_results
 from rem.tables.reproduction import published
+from rem.trees.probe_kinds import COLUMNS
 
-CHOSEN = ("tables/*.csv", "tables/*.md", "figures/*.png")
-LEFT_OUT = (
-    "probes.csv",
-    "parse_tree.png",
-)  # large, with its means in probes.md; an image that no figure of the paper has
+CHOSEN = ("*.csv", "*.md", "*.png", "tables/*.csv", "tables/*.md", "speed/*.csv", "speed/*.md", "figures/*.png")
+NUMBERS = ("metrics.csv", "probes.csv")  # large, so that a part of each is published
+LEFT_OUT = (*NUMBERS, "parse_tree.png")  # which shows an image that no figure of the paper has
+PROBED = ("accuracy", "difference", "images", "band_entropy", "strongest_coupling", "polarization", "instability")
 MOST = 3_000_000  # bytes
 PROVENANCE = "provenance.csv"  # by which a published folder is known
 
 
 def publish(results: Path, target: Path) -> None:
-    """Copy what a run has to show from `results/<name>` to a folder.
+    """Copy what a run has to show to a folder, from `results/<name>` or an experiment's `results/<name>/<experiment>`.
 
-    It holds `tables/` as CSV and Markdown, `figures/` as PNG, `metrics.csv` with the rows that tables show, so that
-    `rem verify` can hold another run against it, and `provenance.csv`: how many files each command made, by which
-    revision, on what machine. A published folder that is there already is replaced.
+    It holds tables as CSV and Markdown, figures as PNG, and `provenance.csv`: how many files each command made, by
+    which revision, on what machine. Where they are there, it holds parts of `metrics.csv`, the rows that tables show,
+    so that `rem verify` can hold another run against it, and of `probes.csv`, the metrics `PROBED`. A published folder
+    that is there already is replaced.
 
     Args:
-        results: the folder of the run.
+        results: the folder of the run or experiment.
         target: the folder to write.
 
     Raises:
@@ -39,7 +41,8 @@ def publish(results: Path, target: Path) -> None:
     files = [path for pattern in CHOSEN for path in sorted(results.glob(pattern)) if path.name not in LEFT_OUT]
     if not files:
         raise RemError(f"{results} has no tables and figures; run the workflow to its end first.")
-    found = trace([results / "metrics.csv", *files])
+    numbers = [results / name for name in NUMBERS if (results / name).is_file()]
+    found = trace([*numbers, *files])
     _refuse_unclean(found)
     if target.exists() and not (target / PROVENANCE).is_file():
         raise RemError(f"{target} is there and no published folder (it has no {PROVENANCE}); name another one.")
@@ -50,7 +53,8 @@ def publish(results: Path, target: Path) -> None:
             copy = made / path.relative_to(results)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-        _published(results).to_csv(made / "metrics.csv", index=False)
+        for path in numbers:
+            _part(path).to_csv(made / path.name, index=False)
         _provenance(found).to_csv(made / PROVENANCE, index=False)
         _refuse_large(made)
         if target.exists():
@@ -58,13 +62,18 @@ def publish(results: Path, target: Path) -> None:
         made.rename(target)
 
 
-def _published(results: Path) -> pd.DataFrame:
-    """The rows of `metrics.csv` to publish; of the runs that lie there, tables show those that have rows in it."""
-    metrics = read_metrics(results / "metrics.csv")
-    measured = set(metrics[["dataset", "variant", "seed"]].itertuples(index=False, name=None))
-    found = {path: read_run(path) for path in sorted(results.glob("models/*/*/*/run.yaml"))}
-    runs = [path for path, run in found.items() if (run.dataset, run.variant, run.seed) in measured]
-    return published(metrics, read_results(results / "metrics.csv", runs))
+def _part(path: Path) -> pd.DataFrame:
+    """The rows of one of `NUMBERS` to publish."""
+    if path.name == "probes.csv":
+        probes = read_csv(path, COLUMNS).astype({"levels": "Int64"})
+        return probes[probes["metric"].isin(PROBED)]
+    metrics = read_metrics(path)
+    # Of the runs that lie there, those of an experiment in the folder above its own, the ones that were tested count.
+    measured = set(metrics.loc[metrics["split"].isin(SPLITS), RUN].itertuples(index=False, name=None))
+    folders = (path.parent, path.parent.parent)
+    found = {file: read_run(file) for folder in folders for file in sorted(folder.glob("models/*/*/*/run.yaml"))}
+    runs = [file for file, run in found.items() if (run.dataset, run.variant, run.seed) in measured]
+    return published(metrics, read_results(path, runs))
 
 
 def _refuse_unclean(found: Trace) -> None:

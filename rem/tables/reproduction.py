@@ -22,7 +22,7 @@ from rem.tables.quantities import METRICS
 from rem.tables.statistics import holm, welch
 
 SHOWN = ("accuracy", "sparsity", "dose", "entropy", "keys", "band_entropy", "band_keys", "strongest_coupling")
-SHOWN += ("near_uniform_share",)
+SHOWN += ("near_uniform_share", "sparsity_class_blocks")
 PLACE = ["dataset", "variant", "checkpoint", "split", "levels", "metric"]
 CHOSEN = ("shared_levels", "authors_levels")  # of a dataset: the K that the run chose
 DIGITS = 0.01  # what tables are printed to
@@ -55,7 +55,7 @@ def compare(theirs: Path, own: Path) -> pd.DataFrame:
 
     Args:
         theirs: the published folder.
-        own: the folder of the run, `results/<name>`.
+        own: the folder of the run, `results/<name>`, or of the experiment, `results/<name>/<experiment>`.
 
     Returns:
         A row a quantity: `PLACE`, `published` and `published_std` (over seeds), `published_seeds`, `own`, `own_std`,

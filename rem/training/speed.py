@@ -24,8 +24,8 @@ def measure_speeds(checkpoints: Sequence[Path], prepared: Path, device: torch.de
         device: where to compute.
 
     Returns:
-        A row a network: `dataset`, `variant`, `seed`, its `accuracy` in % on the test split, and, as of
-        `rem.training.compact.compact_checkpoint`, what its compact form costs.
+        A row a network: `dataset`, `variant`, `seed`, whether it was `structured` while it was trained, its `accuracy`
+        in % on the test split, and, as of `rem.training.compact.compact_checkpoint`, what its compact form costs.
 
     Raises:
         RemError: a file cannot be read, or nothing is left of a network.
@@ -38,6 +38,7 @@ def measure_speeds(checkpoints: Sequence[Path], prepared: Path, device: torch.de
     return pd.DataFrame(
         [
             {"dataset": one.run.dataset, "variant": one.run.variant, "seed": one.run.seed}
+            | {"structured": one.run.structure is not None}
             | {"accuracy": accuracy(one, prepared, "test"), **size(model, matrices(model))}
             | {"multiply_adds": multiply_adds(model, images)}
             | {"image_ms": alone, "batch_ms": together, "batch": len(images)}

@@ -1,5 +1,7 @@
 """The claims that probes decide: each holds, fails and is left open where the probes say so."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from measurements import made_results
@@ -13,6 +15,7 @@ from rem.claims.write import told
 from rem.tables.probes import Probes
 from rem.trees.probe_kinds import COLUMNS
 
+SMALLER = ("smaller-50", "smaller-25")
 NOISE = (-0.05, 0.0, 0.05)
 LINE = {"0.5": (6.0, 98.0), "1": (4.0, 97.0), "2": (2.0, 96.0), "inf": (0.0, 95.0)}  # tau to bits and accuracy
 
@@ -150,3 +153,55 @@ def test_deletion_rare_keys_and_purity_stand_beside_the_lot():
     assert (purity.value, purity.reference) == (pytest.approx(91.1), pytest.approx(80.1))
     assert (rare.value, rare.reference) == (pytest.approx(40.0), pytest.approx(30.0))
     assert beside["accuracy lost by deletion"].difference == pytest.approx(4.4)
+
+
+# Types and channels
+
+
+def structured(removed, smaller, variants=("structured-50", "smaller-50")):
+    """Three seeds of networks that lost half of their types and channels, and of such as began with half."""
+    values = {
+        ("mnist", "baseline", "best", "test", 0, "accuracy"): [99.0, 99.1, 99.2],  # trained for fewer epochs
+        ("mnist", "baseline-long", "best", "test", 0, "accuracy"): [98.0, 98.1, 98.2],
+        ("mnist", "smaller-25", "best", "test", 0, "accuracy"): [90.0, 90.1, 90.2],
+        ("mnist", variants[0], "last", "test", 0, "accuracy"): [removed + one for one in NOISE],
+        ("mnist", variants[1], "best", "test", 0, "accuracy"): [smaller + one for one in (0.05, -0.05, 0.0)],
+    }
+    return Evidence(made_results(values), "mnist", None, None, None, None)
+
+
+@pytest.mark.parametrize(("removed", "expected"), [(97.5, HOLDS), (96.5, FAILS), (97.05, UNDECIDED)])
+def test_removed_types_are_held_against_a_network_of_as_many_from_the_start(removed, expected):
+    evidence = structured(removed, smaller=97.0)
+    assert verdict(worth.removing_beats_a_smaller_network, evidence) == expected
+    found = worth.removing_beats_a_smaller_network(evidence)
+    assert [(one.network, one.against, one.decides) for one in found] == [
+        ("structured-50", "smaller-50", True),
+        ("structured-50", "baseline-long", False),
+    ]
+
+
+def test_a_network_of_another_size_or_training_is_no_control_of_removed_types():
+    evidence = structured(97.5, 97.0, variants=("structured-25", "smaller-50"))
+    assert [one.against for one in worth.removing_beats_a_smaller_network(evidence)] == ["smaller-25", "baseline-long"]
+    runs = [run for run in evidence.results.runs if run.variant != "smaller-25"]
+    alone = Evidence(replace(evidence.results, runs=runs), "mnist", None, None, None, None)
+    assert verdict(worth.removing_beats_a_smaller_network, alone) == MISSING
+    longer = [
+        run.model_copy(update={"training": run.training.model_copy(update={"epochs": 14})})
+        if run.structure is None
+        else run
+        for run in evidence.results.runs
+    ]
+    others = Evidence(replace(evidence.results, runs=longer), "mnist", None, None, None, None)
+    assert worth.removing_beats_a_smaller_network(others) == []
+
+
+def test_the_sizes_share_the_chance_of_a_wrong_verdict():
+    """Held against the control at 97.5 % where two decide: Holm's procedure."""
+    values = {("mnist", "structured-50", "last", "test", 0, "accuracy"): [97.0, 97.4, 97.2]}
+    values |= {("mnist", "structured-25", "last", "test", 0, "accuracy"): [96.0, 96.4, 96.2]}
+    values |= {("mnist", variant, "best", "test", 0, "accuracy"): [97.0, 96.4, 96.9] for variant in SMALLER}
+    evidence = Evidence(made_results(values), "mnist", None, None, None, None)
+    (claim,) = (one for one in CLAIMS if one.decide is worth.removing_beats_a_smaller_network)
+    assert [one.confidence for one in claim.findings(evidence)] == [0.975, 0.975]

@@ -10,7 +10,9 @@ from rem.errors import RemError
 from rem.files.atomic import whole
 from rem.files.trace import record_file, recorded
 from rem.report.publish import publish
+from rem.tables.probes import read_probes
 from rem.tables.reproduction import compare
+from rem.trees.probe_kinds import COLUMNS, UNCHANGED
 
 
 @pytest.fixture
@@ -53,6 +55,57 @@ def test_tables_figures_numbers_and_provenance_are_copied_and_no_more(results, t
 def machine(results):
     provenance = json.loads(record_file(results / "metrics.csv").read_text(encoding="utf-8"))["provenance"]
     return ", ".join(provenance[name] for name in ("machine", "processor") if name in provenance)
+
+
+@pytest.fixture
+def experiment(results, tmp_path):
+    """An experiment of these runs: its files lie in a folder of its own, the networks where all do.
+
+    One more network has chosen the K, and belongs to no experiment.
+    """
+    folder = results / "trees"
+    chooses = results / "models/mnist/penalty/seed42/run.yaml"
+    chooses.parent.mkdir(parents=True)
+    measurements.run_yaml(tmp_path, "mnist", "penalty", 42).rename(chooses)
+    probes = [("mnist", "rem", 42, "last", "test", "temperature", "1", *row) for row in PROBED]
+    contents = {"metrics.csv": (results / "metrics.csv").read_text(encoding="utf-8") + CHOOSES}
+    contents["probes.csv"] = pd.DataFrame(probes, columns=COLUMNS).to_csv(index=False)
+    made = ("trees.csv", "trees.md", "trees.tex", "claims.md", "frontier.png", "frontier.svg", "images/mnist.csv")
+    contents |= dict.fromkeys((*made, "tables/probes.csv", "tables/probes.md", "speed/mnist.md"), "shown")
+    for name, text in contents.items():
+        with recorded(["rem", "make"]), whole(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+        revise(folder / name, "f" * 40)
+    return folder
+
+
+CHOOSES = "mnist,penalty,42,best,val,,,lowest_levels,7\n"
+PROBED = [(None, "accuracy", 97.5), (None, "band_entropy", 4.25), (11, "entropy", 5.5), (None, "mcnemar_p", 0.5)]
+
+
+def test_an_experiment_is_published_alone_and_another_run_of_it_is_held_against_it(experiment, tmp_path):
+    target = tmp_path / "docs/trees"
+    publish(experiment, target)
+    files = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+    shown = {"trees.csv", "trees.md", "claims.md", "frontier.png", "tables/probes.md", "speed/mnist.md"}
+    assert files == {"metrics.csv", "probes.csv", "provenance.csv", *shown}
+    assert set(compare(target, experiment)["verdict"]) == {"same"}
+    assert pd.read_csv(target / "provenance.csv")["files"].tolist() == [2 + len(shown)]
+
+
+def test_an_experiment_without_metrics_of_its_own_is_published_too(experiment, tmp_path):
+    for name in ("metrics.csv", "probes.csv"):
+        (experiment / name).unlink()
+    publish(experiment, tmp_path / "course")
+    assert (tmp_path / "course/trees.md").is_file()
+    assert not (tmp_path / "course/metrics.csv").exists()
+
+
+def test_of_the_probes_what_tables_and_figures_show_is_published_to_the_last_digit(experiment, tmp_path):
+    publish(experiment, tmp_path / "trees")
+    kept = read_probes(tmp_path / "trees/probes.csv")
+    assert kept.rows["metric"].tolist() == ["accuracy", "band_entropy"]
+    assert kept.over_seeds("mnist", "rem", *UNCHANGED, "band_entropy").to_dict() == {42: 4.25}
 
 
 @pytest.mark.parametrize("revision", ["unknown", "unknown (fatal: detected dubious ownership)", "f" * 40 + "+"])

@@ -327,6 +327,13 @@ def test_shipped_configs_resolve(overlays):
         assert len(run.data.mean) == len(run.data.std) == run.data.channels
 
 
+def test_the_networks_of_the_laptops_trees_are_trained_alike():
+    config = tiny.shipped_config("laptop")
+    runs = {run.variant: run for run in config.runs(["trees"])}
+    assert {run.training.model_dump_json() for run in runs.values()} == {runs["baseline"].training.model_dump_json()}
+    assert {run.pruning.dose for run in runs.values() if run.pruning} == {4.26}
+
+
 @pytest.mark.parametrize(
     ("dataset", "parameters"), [("mnist", 6_804_384), ("fashion-mnist", 6_804_384), ("cifar10", 11_990_688)]
 )

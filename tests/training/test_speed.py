@@ -31,6 +31,7 @@ def test_a_network_that_has_become_small_is_as_large_as_one_that_began_so(prepar
     runs = {"whole": tiny.run(), "structured": tiny.run("structured"), "smaller": small}
     paths = [saved(tmp_path / f"{name}.pt", run) for name, run in runs.items()]
     table = measure_speeds(paths, prepared, CPU).set_index("variant")
+    assert table["structured"].to_dict() == {"baseline": False, "structured": True, "smaller": False}
     assert table.loc["structured", "seed"] == 42
     assert table.loc["smaller", "seed"] == 43
     counted = ["channels", "types", "capsules", "matrices", "parameters"]

@@ -49,7 +49,7 @@ def test_a_figure_has_the_code_of_its_own_command():
     assert code_of("figure") == ["figure_code"]
     assert 'def figure_code(wildcards):\n    return code(f"figure {wildcards.figure}")\n' in common
     assert "rem figure {params.which} " in rules()["figure"]
-    for which in ("controls", "dose_response", "course", "architectures"):
+    for which in ("controls", "dose_response", "course", "structured", "architectures"):
         assert code_of(f"{which}_figure") == [f'code("figure {which}")']
         assert f'which="{which}",' in rules()[f"{which}_figure"]
 

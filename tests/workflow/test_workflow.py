@@ -283,6 +283,15 @@ def test_what_is_made_of_the_controls_can_be_made_of_any_experiment(fresh):
     assert (jobs["controls_table"], jobs["experiment_metrics"]) == (1, 1)
 
 
+def test_the_laptops_trees_are_planned_with_the_networks_that_choose_their_k(fresh):
+    jobs = planned(fresh, "--configfile", "config/laptop.yaml", "--", "trees")
+    assert jobs == {
+        "fetch": 4, "prepare": 1, "train": 12, "extract_couplings": 12, "choose_levels": 1, "entropy": 8, "probe": 8,
+        "experiment_metrics": 1, "experiment_resample": 1, "experiment_probes": 1, "experiment_claims": 1,
+        "experiment_frontier": 1, "trees_table": 1, "tree_densities_figure": 1, "trees": 1,
+    }  # fmt: skip
+
+
 def test_an_experiment_that_the_config_lacks_is_one_sentence(fresh):
     environment = os.environ | {"PYTHONPATH": str(fresh)}
     command = ["snakemake", "--configfile", "config/paper.yaml", "--cores", "2", "--dry-run", "--", "dose_response"]
@@ -438,3 +447,24 @@ def test_dose_response_makes_its_table_regression_and_figure_and_is_not_made_by_
     assert table["sparsity"].iloc[2] == pytest.approx(table["sparsity"].iloc[4], abs=0.1)
     assert set(pd.read_csv(folder / "regression.csv")["networks"]) == {5}
     assert trace([folder / "dose_response.svg", folder / "regression.csv"]).faults == {}
+
+
+def test_structured_makes_its_tables_figure_and_claim(project):
+    done = snakemake(project, "--", "structured")
+    assert done.returncode == 0, done.stdout
+    assert planned(project, "--", "structured") == {}
+    folder = project / "results/smoke/structured"
+    sizes = (
+        pd.read_csv(folder / "speed/mnist.csv")
+        .groupby("variant", sort=False)[["channels", "types", "structured"]]
+        .first()
+    )
+    assert list(sizes.itertuples(name=None)) == [
+        ("baseline-long", 4, 2, False), ("structured-50", 2, 1, True), ("smaller-50", 2, 1, False)
+    ]  # fmt: skip
+    claims = pd.read_csv(folder / "claims.csv").dropna(subset="decides")
+    found = claims[claims["claim"] == "removing types and channels beats starting small"]
+    assert list(zip(found["network"], found["against"], found["decides"], found["seeds"], strict=True)) == [
+        ("structured-50", "smaller-50", True, 2), ("structured-50", "baseline-long", False, 2)
+    ]  # fmt: skip
+    assert trace([folder / name for name in ("structured.svg", "claims.md", "speed/mnist.md")]).faults == {}

@@ -542,9 +542,14 @@ def trees_files(wildcards):
 
 def structured_files(wildcards):
     datasets = CONFIG.experiments["structured"].datasets if "structured" in CONFIG.experiments else []
-    return experiment_files(
-        "structured", expand("speed/{dataset}.{suffix}", dataset=datasets, suffix=["csv", "md", "tex"])
-    )
+    tables = expand("speed/{dataset}.{suffix}", dataset=datasets, suffix=["csv", "md", "tex"])
+    return experiment_files("structured", [*tables, "claims.csv", "claims.md", "structured.png", "structured.svg"])
+
+
+def experiment_speeds(wildcards):
+    """The tables of accuracy against speed, one a dataset."""
+    datasets = CONFIG.experiments[wildcards.experiment].datasets
+    return expand("results/{name}/{experiment}/speed/{dataset}.csv", **wildcards, dataset=datasets)
 
 
 def experiment_checkpoints(wildcards):

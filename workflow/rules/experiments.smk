@@ -292,6 +292,23 @@ rule speed_table:
         """
 
 
+use rule figure as structured_figure with:
+    input:
+        experiment_speeds,
+    output:
+        "results/{name}/{experiment}/structured.png",
+        "results/{name}/{experiment}/structured.svg",
+    log:
+        "results/{name}/logs/{experiment}/structured_figure.log",
+    benchmark:
+        "results/{name}/benchmarks/{experiment}/structured_figure.tsv"
+    params:
+        code=code("figure structured"),
+        which="structured",
+        stem=output_stem,
+        words=input_words,
+
+
 rule architectures_table:
     input:
         metrics="results/{name}/{experiment}/metrics.csv",
