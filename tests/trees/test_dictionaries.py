@@ -86,7 +86,7 @@ def test_the_dictionary_says_where_it_comes_from(written):
 
 def test_the_table_has_a_row_per_level_and_class_and_one_for_all(written):
     table, _ = written
-    columns = "dataset variant seed checkpoint split levels class images keys entropy entropy_low entropy_high "
+    columns = "dataset variant seed checkpoint split layer levels class images keys entropy entropy_low entropy_high "
     columns += "lower_bound entropy_ceiling entropy_miller_madow entropy_chao_shen coverage uniform_share"
     assert list(table.columns) == columns.split()
     classes = table["class"].fillna(-1)
@@ -247,7 +247,7 @@ def test_the_table_sweep_agrees_with_the_dictionaries_at_every_k(many, tmp_path,
     write_sweep(many[0], tmp_path / "sweep.csv")
     write_entropies([many[0]], list(range(2, 20)), tmp_path / "dictionaries", tmp_path / "entropy.csv")
     found, expected = pd.read_csv(tmp_path / "sweep.csv"), pd.read_csv(tmp_path / "entropy.csv")
-    names = ["dataset", "variant", "seed", "checkpoint", "split", "levels"]
+    names = ["dataset", "variant", "seed", "checkpoint", "split", "layer", "levels"]
     measured = ["entropy", "entropy_ceiling", "entropy_chao_shen", "keys", "uniform_share"]
     assert list(found.columns) == [*names, "edge_distance", "accuracy", *measured]
     assert found["accuracy"].tolist() == [10.0 + level for level in range(2, 20)]
