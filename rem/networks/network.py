@@ -36,6 +36,12 @@ class LowerLayer(NamedTuple):
     At each of L places (1 where there are none) N children share their votes out among M capsules. So a child's
     couplings sum to 1 over M. Capsule l * M + m of the layer is the m-th of place l.
 
+    >>> below = rem.CapsNet(channels=1, size=28, classes=6)  # six middle capsules, each a child of every class
+    >>> _, poses, couplings = below(torch.zeros(2, 1, 28, 28))
+    >>> layer = rem.LowerLayer(couplings.unsqueeze(1), poses.norm(dim=2))
+    >>> layer.couplings.shape, layer.lengths.shape
+    (torch.Size([2, 1, 6, 1152]), torch.Size([2, 6]))
+
     Attributes:
         couplings: (B, L, M, N).
         lengths: (B, L*M), |u| of its capsules, as the layer above is given them.

@@ -18,6 +18,7 @@ from rem.pruning.masks import sparsity
 from rem.settings.stamp import stamp
 from rem.training.checkpoints import load_checkpoint
 from rem.trees.layers import NEAR, write_lower_layers
+from rem.trees.parents import own_column
 from rem.trees.replaced import lengths_at_levels
 from rem.trees.strength import strongest_coupling
 
@@ -81,7 +82,7 @@ def extract(
         for pixels, labels in tqdm(batches, total=-(-count // batch), unit="batch", disable=None, desc=target.stem):
             couplings, lengths, lower = _route_at(model, pixels, levels, cells)  # (B, J, I), (L+1, B, J), below
             predicted = lengths[-1].argmax(dim=1)  # (B,)
-            own = couplings[torch.arange(len(labels), device=device), predicted]  # (B, I)
+            own = own_column(couplings, predicted)  # (B, I)
             sums.index_add_(0, predicted, own.double())
             predictions += torch.bincount(predicted, minlength=classes)
             near += ((own - 1 / classes).abs() <= NEAR).sum()

@@ -1,4 +1,4 @@
-"""The parse tree of a network with several routed layers: the strongest path down from the predicted class."""
+"""The parse tree of an image: its predicted class and, of several routed layers, the strongest path down from it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 
 from rem.networks.network import LowerLayer
-from rem.trees.training_trees import own_column
+
+
+def own_column(couplings: Tensor, predicted: Tensor) -> Tensor:
+    """c_{-j} of each image's predicted class j: (B, J, I) and (B,) to (B, I)."""
+    return couplings[torch.arange(len(predicted), device=predicted.device), predicted]
 
 
 def strongest_path(couplings: Tensor, top: Tensor, layers: Sequence[LowerLayer]) -> Iterator[tuple[Tensor, Tensor]]:

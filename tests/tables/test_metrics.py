@@ -207,8 +207,29 @@ def test_there_is_no_other_row_and_none_twice(table):
     assert not table.duplicated(COLUMNS[:-1]).any()
 
 
+def test_a_lower_layer_has_rows_of_its_own(tmp_path):
+    lower = {2: ([[0.25, 0.5], [0.75, 0.25]], [3, 1], 4)}
+    file = couplings(tmp_path / "test.h5", "test", couplings=[[0.5], [0.5]], predicted=[0, 1], lower=lower)
+    both = [entropies(tmp_path / "e.csv"), entropies(tmp_path / "f.csv", layer=2, entropy=[9.0, 6.0, 3.0, 6.0])]
+    swept = [sweep(tmp_path / "s.csv"), sweep(tmp_path / "t.csv", layer=2, accuracy=np.nan, entropy=[1.0, 5.0, 7.0])]
+    write_metrics([file], both, swept, [levels(tmp_path / "l.csv")], tmp_path / "metrics.csv")
+    made = pd.read_csv(tmp_path / "metrics.csv")
+    below = NETWORK | {"split": "test", "layer": 2}
+    assert value(made, "strongest_coupling", **below) == (0.5 + 0.75) / 2
+    assert value(made, "near_uniform_share", **below) == 0.5
+    assert value(made, "entropy", levels=3, **below) == 6
+    assert value(made, "entropy", levels=4, **below) == 7
+    assert value(made, "band_entropy", **below) == (5 + 7) / 2
+    assert value(made, "entropy", levels=3, **NETWORK | {"split": "test"}) == 1.25
+    of = made[made["layer"] == 2]
+    assert not set(of["metric"]) & {"accuracy", "loss", "epoch", "sparsity", "lowest_levels"}
+    assert made.loc[made["layer"].isna(), "variant"].isna().all()
+    assert made.loc[made["layer"].notna(), "variant"].notna().all()
+
+
 @pytest.mark.parametrize(
-    "changed", [{"seed": 8}, {"variant": "baseline"}, {"checkpoint": "first"}, {"split": "val"}, {"levels": 2}]
+    "changed",
+    [{"seed": 8}, {"variant": "baseline"}, {"checkpoint": "first"}, {"split": "val"}, {"layer": 2}, {"levels": 2}],
 )
 def test_networks_splits_and_levels_are_not_mixed(tmp_path, changed):
     tables = [entropies(tmp_path / "e.csv"), entropies(tmp_path / "f.csv", entropy=[9.0, 6.0, 3.0, 6.0], **changed)]
