@@ -438,3 +438,18 @@ def test_dose_response_makes_its_table_regression_and_figure_and_is_not_made_by_
     assert table["sparsity"].iloc[2] == pytest.approx(table["sparsity"].iloc[4], abs=0.1)
     assert set(pd.read_csv(folder / "regression.csv")["networks"]) == {5}
     assert trace([folder / "dose_response.svg", folder / "regression.csv"]).faults == {}
+
+
+def test_a_network_with_several_routed_layers_is_measured_in_each(project):
+    """Of the networks of `architectures` one alone, so that the test is short."""
+    target = "results/smoke/architectures/architectures.csv"
+    done = snakemake(project, "--config", "experiments={architectures: {variants: [gamma]}}", "--", target)
+    assert done.returncode == 0, done.stdout
+    metrics = pd.read_csv(project / "results/smoke/architectures/metrics.csv")
+    found = metrics.query("variant == 'gamma' and checkpoint == 'best' and split == 'test' and `class`.isna()")
+    measured = {"strongest_coupling", "near_uniform_share", "entropy", "keys", "band_entropy"}
+    for layer in (1, 2):
+        assert set(found.loc[found["layer"] == layer, "metric"]) >= measured
+    table = pd.read_csv(project / target)
+    assert table[["strongest_coupling", "strongest_coupling_below", "band_entropy_below"]].gt(0).all(axis=None)
+    assert trace([project / target]).faults == {}
