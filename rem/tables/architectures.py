@@ -25,11 +25,11 @@ Networks and routings; means over seeds. Parameters: all, pruned or not. Sparsit
 that may be pruned. Accuracy: of the test set, not quantized, ± over seeds. rho: the share of the spread of the \
 logits that is from image to image of one class, blank where there is no spread. H: Eq. 9, its mean over the band of \
 K. Below: of the routed layer below that of the class capsules, where there is one; a key there is of an image's \
-parent, the capsule i with the largest c_ij |u_i| for the predicted class j, and of the couplings of that parent's \
-children to it. K is chosen, and accuracy measured, with the couplings of the last layer alone quantized. Over c = \
-1/J: points of accuracy above the same network with c = 1/J in place of its couplings. Over a network without routing: \
-points above one that was trained with c = 1/J and is alike in all else, of the same seed, with the 95% interval of \
-Student's t.\
+parent, the capsule for which its coupling to the predicted class times its own length is largest, and of the \
+couplings of that parent's children to it. K is chosen, and accuracy measured, with the couplings of the last layer \
+alone quantized. Over c = 1/J: points of accuracy above the same network with c = 1/J in place of its couplings. Over \
+a network without routing: points above one that was trained with c = 1/J and is alike in all else, of the same seed, \
+with the 95% interval of Student's t.\
 """
 
 
