@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # what editors read
     from rem.errors import RemError
     from rem.networks.capsnet import CapsNet
     from rem.networks.losses import margin_loss
-    from rem.networks.network import Network
+    from rem.networks.network import LowerLayer, Network
     from rem.networks.routing import route
     from rem.pruning.lobster import lobster
     from rem.pruning.masks import Masks
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what editors read
 __version__ = "0.1.0"
 __all__ = [
     "CapsNet",
+    "LowerLayer",
     "Masks",
     "Network",
     "RemError",
@@ -50,6 +51,7 @@ __all__ = [
 
 _HOMES = {
     "CapsNet": "rem.networks.capsnet.CapsNet",
+    "LowerLayer": "rem.networks.network.LowerLayer",
     "Masks": "rem.pruning.masks.Masks",
     "Network": "rem.networks.network.Network",
     "RemError": "rem.errors.RemError",

@@ -44,7 +44,7 @@ def made_results(values, shared=7, authors=11, **changes):
     rows = {}
     for (dataset, variant, checkpoint, split, levels, metric), by_seed in values.items():
         known = METRICS.get(metric, METRICS["accuracy"])
-        where = (checkpoint, split if known.by_split else "", levels if known.sweep else 0, WHOLE, metric)
+        where = (checkpoint, split if known.by_split else "", 1, levels if known.sweep else 0, WHOLE, metric)
         rows |= {(dataset, variant, seed, *where): value for seed, value in enumerate(by_seed, start=42)}
     frame = pd.DataFrame([(*key, value) for key, value in rows.items()], columns=COLUMNS)
     runs = frame[["dataset", "variant", "seed"]].drop_duplicates().itertuples(index=False)
@@ -55,11 +55,11 @@ def made_results(values, shared=7, authors=11, **changes):
 def metrics(folder):
     """Three seeds of MNIST with two classes, one of shapes; shared K = 7, the authors' 11."""
     chosen = {"shared_levels": 7, "authors_levels": 11, "cells": 0}.items()
-    rows = [(dataset, "", None, "", "", None, None, *one) for dataset in ("mnist", "shapes") for one in chosen]
+    rows = [(dataset, "", None, "", "", None, None, None, *one) for dataset in ("mnist", "shapes") for one in chosen]
     runs = [("mnist", variant, seed) for variant in ("baseline", "rem") for seed in (42, 43, 44)]
     for run in [*runs, ("shapes", "baseline", 42)]:
         for checkpoint in ("first", "best", "last"):
-            rows += [(*run, checkpoint, split, *row) for split, *row in _measured(*run[1:], checkpoint)]
+            rows += [(*run, checkpoint, split, 1, *row) for split, *row in _measured(*run[1:], checkpoint)]
     path = folder / "metrics.csv"
     pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)
     return path

@@ -13,6 +13,7 @@ import torch
 import rem
 
 OF_NO_PAPER = {
+    "LowerLayer",
     "Network",
     "RemError",
     "instability",

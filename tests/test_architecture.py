@@ -55,7 +55,7 @@ PURE = {  # equations: they know no files and no config
         "pruning.structure",
         "pruning.threshold",
     ),
-    *("trees.quantizer", "trees.entropy", "trees.interventions", "trees.strength", "trees.replaced"),
+    *(f"trees.{name}" for name in ("quantizer", "entropy", "interventions", "parents", "replaced", "strength")),
     *("reconstruction.equivariance", "data.augment"),
 }
 LENGTH = 300

@@ -152,11 +152,13 @@ def write_couplings(
     strongest: Sequence[float] = (1.0,),
     sparsity: Mapping[str, float] | None = None,
     labels: Sequence[int] | None = None,
+    lower: Mapping[int, tuple[Sequence[Sequence[float]], Sequence[int], int]] | None = None,
     **attributes: object,
 ) -> Path:
     """A file as `rem couplings` writes it, with the values given; the labels are the predictions unless given.
 
-    `changed`: images lost and gained at each K.
+    `changed`: images lost and gained at each K. `lower`: of each lower layer the couplings of its images' parents, the
+    parents, and among how many a child's are shared out.
     """
     accuracies = accuracies or {2: 50.0, 3: 60.0}
     with h5py.File(path, "w") as file:
@@ -167,6 +169,12 @@ def write_couplings(
         file["sweep/loss"] = np.array([(losses or {}).get(level, 0.1) for level in accuracies])
         lost_gained = np.array([(changed or {}).get(level, (0, 0)) for level in accuracies])
         file["sweep/lost"], file["sweep/gained"] = lost_gained.T
+        for number, (own, parents, capsules) in (lower or {}).items():
+            group = file.create_group(f"layers/{number}")
+            group["couplings"], group["parent"] = np.array(own, np.float32), np.array(parents)
+            group["strongest"] = np.array(own, np.float32).max(axis=1)
+            group["near_uniform"] = (np.abs(np.array(own) - 1 / capsules) <= 0.01).mean(axis=1)
+            group.attrs["capsules"] = capsules
         file.attrs["run"] = of.model_dump_json()
         file.attrs["sparsity"] = json.dumps({"all": 0.0} if sparsity is None else sparsity)
         written = {"checkpoint": "best", "split": "val", "epoch": 1, "accuracy": 60.0, "loss": 0.1}

@@ -32,7 +32,7 @@ CAPTION = (
     "where that is small, entropy is large. Entropy is a property of the quantizer too."
 )
 
-SWEEP = ("dataset", "variant", "seed", "levels", "accuracy", "entropy", "entropy_ceiling")
+SWEEP = ("dataset", "variant", "seed", "layer", "levels", "accuracy", "entropy", "entropy_ceiling")
 LEVELS = ("dataset", "levels", "shared", "authors", "band", "edge_distance")
 
 BAND = {"color": "0.2", "linestyle": "", "marker": "|", "markersize": 3, "markeredgewidth": 0.6}
@@ -42,8 +42,8 @@ def draw(sweep_csvs: Sequence[Path], levels_csvs: Sequence[Path], run_yamls: Seq
     """Draw entropy and accuracy on the test set against the number of levels K, per dataset and variant, and delta_K.
 
     Args:
-        sweep_csvs: one of every run, with the columns dataset, variant, seed, levels (K), accuracy (%), entropy
-            and entropy_ceiling (Eq. 9, bits).
+        sweep_csvs: one of every run, with the columns dataset, variant, seed, layer, levels (K), accuracy (%), entropy
+            and entropy_ceiling (Eq. 9, bits); what is drawn is layer 1, the class capsules'.
         levels_csvs: of every dataset, of `rem choose-levels`: the shared K, the authors' one, the band, and delta_K.
         run_yamls: `run.yaml` of every run, by which datasets and networks are named.
         target_stem: `.png` and `.svg` are added to it.
@@ -52,6 +52,7 @@ def draw(sweep_csvs: Sequence[Path], levels_csvs: Sequence[Path], run_yamls: Seq
         RemError: a file cannot be read or lacks a column, or a dataset has no shared K.
     """
     frame = pd.concat([read_csv(path, SWEEP) for path in sweep_csvs], ignore_index=True)
+    frame = frame[frame["layer"] == 1]
     chosen = pd.concat([read_csv(path, LEVELS) for path in levels_csvs], ignore_index=True)
     if frame.empty:
         raise RemError(f"no row in {', '.join(map(str, sweep_csvs))}; make them again.")

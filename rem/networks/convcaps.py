@@ -11,7 +11,7 @@ from torch.nn import functional
 from rem.errors import RemError
 from rem.networks.capsnet import KERNEL, STRIDE
 from rem.networks.class_capsules import RoutedNetwork
-from rem.networks.network import Routing
+from rem.networks.network import LowerLayer, Routed, Routing
 from rem.networks.routing import squash
 from rem.networks.routings.em import ROUTING as EM
 
@@ -22,7 +22,7 @@ SMALLEST = 21  # side of an image of which a window is left
 class ConvCapsNet(RoutedNetwork):
     """A CapsNet's convolutions, middle capsules of 3x3 windows of the primary ones, and class capsules of all of those.
 
-    The couplings are those of the last layer. Capsule i is (place, type), the type fastest.
+    `couplings` are those of the last layer. Capsule i is (place, type), the type fastest.
 
     Args:
         channels: of the images.
@@ -71,13 +71,21 @@ class ConvCapsNet(RoutedNetwork):
 
     def primary_capsules(self, stem: Tensor) -> Tensor:
         """Images (B, C, S, S) to the poses of the middle capsules (B, I, P)."""
+        return self._routed_windows(stem)[1].unflatten(0, (len(stem), -1)).flatten(1, 2)
+
+    def lower_layers(self, stem: Tensor) -> list[LowerLayer]:
+        """The couplings of the primary capsules of a window, (type, row, column), to the middle ones of its place."""
+        _, poses, couplings = (one.unflatten(0, (len(stem), -1)) for one in self._routed_windows(stem))
+        return [LowerLayer(couplings, poses.norm(dim=3).flatten(1))]
+
+    def _routed_windows(self, stem: Tensor) -> Routed:
+        """What the middle layer's `route` returns of all L windows of all images: (B*L, ...)."""
         features = self.primary(torch.relu(self.convolution(stem))).to(self.weight.dtype)  # lower under autocast
         grid = squash(features.unflatten(1, (-1, self.dimensions)).movedim(2, -1)).movedim(-1, 2)  # (B, T, P, M, N)
         windows = functional.unfold(grid.flatten(1, 2), WINDOW)  # (B, T*P*9, L)
         seen = windows.unflatten(1, (-1, self.dimensions, WINDOW**2)).permute(0, 4, 1, 3, 2)  # (B, L, T, 9, P)
         with torch.autocast(stem.device.type, enabled=False):
-            poses = self.middle.route(seen.flatten(2, 3).flatten(0, 1))[1]  # (B*L, middle, P)
-        return poses.unflatten(0, (len(stem), -1)).flatten(1, 2)
+            return self.middle.route(seen.flatten(2, 3).flatten(0, 1))
 
     def prunable_layers(self) -> dict[str, tuple[nn.Parameter, ...]]:
         """As `Network.prunable_layers`: the convolutions and both layers of capsules, the first as `class.middle`."""

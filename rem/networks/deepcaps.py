@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rem.errors import RemError
 from rem.networks.class_capsules import RoutedNetwork
-from rem.networks.network import Routing
+from rem.networks.network import LowerLayer, Routing
 from rem.networks.routing import squash
 from rem.networks.routings.dynamic import ROUTING as DYNAMIC
 from rem.networks.spatial_routing import route_in_space, spatial_votes
@@ -48,9 +48,13 @@ class SpatialCaps(nn.Module):
 
     def forward(self, grid: Tensor) -> Tensor:
         """(B, T*P, M, N) to the same."""
+        return self.route(grid)[0].flatten(1, 2)
+
+    def route(self, grid: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T*P, M, N) to what `route_in_space` returns: poses (B, T, P, M, N) and couplings (B, T, T, M, N)."""
         with torch.autocast(grid.device.type, enabled=False):
             votes = spatial_votes(self.weight, grid.unflatten(1, (-1, self.weight.shape[2])))
-            return route_in_space(votes, self.routing_bias, self.iterations)[0].flatten(1, 2)
+            return route_in_space(votes, self.routing_bias, self.iterations)
 
 
 class Cell(nn.Module):
@@ -72,7 +76,7 @@ class DeepCaps(RoutedNetwork):
     """A convolution, four cells of convolutional capsules, and class capsules of those of the last two cells.
 
     The first cell's capsules have half the dimensions of the others'. The last cell's skip is routed, by its own
-    routing whatever `routing` is. The couplings are those of the class capsules; capsule i is (type, row, column) of
+    routing whatever `routing` is. `couplings` are those of the class capsules; capsule i is (type, row, column) of
     the last cell and then of the one before, the column fastest. Sizes are those of the authors' code unless others
     are given.
 
@@ -130,10 +134,32 @@ class DeepCaps(RoutedNetwork):
 
     def primary_capsules(self, stem: Tensor) -> Tensor:
         """Images (B, C, S, S) to the poses u_i of the last two cells (B, I, P)."""
+        return self._shown(*self._grids(stem)[-2:])
+
+    def lower_layers(self, stem: Tensor) -> list[LowerLayer]:
+        """The couplings of the types of the last cell to its capsules of all places together, over which they sum to 1.
+
+        The capsules of the cell before are no parents: no routing makes them.
+        """
+        *_, before, last = self._grids(stem)
+        cell = self.cells[-1]
+        couplings = cell.skip.route(cell.first(before))[1]  # (B, T, T, M, N)
+        couplings = couplings.movedim(1, -1).flatten(1, 3).unsqueeze(1)  # (B, 1, T*M*N, T)
+        poses = self._shown(before, last)
+        parts = torch.arange(poses.shape[1], device=stem.device)
+        routed = couplings.shape[2]
+        return [LowerLayer(couplings, poses[:, :routed].norm(dim=2), torch.where(parts < routed, parts, -1))]
+
+    def _grids(self, stem: Tensor) -> list[Tensor]:
+        """What the convolution and each of the cells return, (B, C, M, N) each."""
         grids = [self.norm(torch.relu(self.convolution(stem)))]
         for cell in self.cells:
             grids.append(cell(grids[-1]))
-        shown = [grid.unflatten(1, (-1, self.dimensions)) for grid in (grids[-1], grids[-2])]  # (B, T, P, M, N)
+        return grids
+
+    def _shown(self, before: Tensor, last: Tensor) -> Tensor:
+        """The capsules (B, I, P) of the grids (B, T*P, M, N) of the last two cells, those of the last one first."""
+        shown = [grid.unflatten(1, (-1, self.dimensions)) for grid in (last, before)]  # (B, T, P, M, N)
         return torch.cat([grid.movedim(2, -1).flatten(1, 3) for grid in shown], dim=1)
 
     def prunable_layers(self) -> dict[str, tuple[nn.Parameter, ...]]:

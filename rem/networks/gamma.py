@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from rem.networks.capsnet import CapsNet
 from rem.networks.class_capsules import RoutedNetwork
-from rem.networks.network import Routing
+from rem.networks.network import LowerLayer, Routing
 from rem.networks.routings.sda import ROUTING as SDA
 
 
 class GammaCapsNet(RoutedNetwork):
     """A CapsNet whose class capsules are no classes yet: they are routed once more, to those of the classes.
 
-    The couplings are those of the last layer, so that I is the number of middle capsules. Sizes are those of the
+    `couplings` are those of the last layer, so that I is the number of middle capsules. Sizes are those of the
     authors' code unless others are given.
 
     Args:
@@ -65,6 +65,11 @@ class GammaCapsNet(RoutedNetwork):
     def primary_capsules(self, stem: Tensor) -> Tensor:
         """Images (B, C, S, S) to the poses of the middle capsules (B, I, P)."""
         return self.below(stem)[1]
+
+    def lower_layers(self, stem: Tensor) -> list[LowerLayer]:
+        """The couplings of the primary capsules to the middle ones."""
+        _, poses, couplings = self.below(stem)
+        return [LowerLayer(couplings.unsqueeze(1), poses.norm(dim=2))]
 
     def prunable_layers(self) -> dict[str, tuple[nn.Parameter, ...]]:
         """As `Network.prunable_layers`: the convolutions and both layers of capsules, the first as `class.below`."""

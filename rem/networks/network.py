@@ -30,6 +30,31 @@ class Routing(NamedTuple):
     sums: bool = False
 
 
+class LowerLayer(NamedTuple):
+    """A routed layer below that of the class capsules, of B images.
+
+    At each of L places (1 where there are none) N children share their votes out among M capsules. So a child's
+    couplings sum to 1 over M. Capsule l * M + m of the layer is the m-th of place l.
+
+    >>> below = rem.CapsNet(channels=1, size=28, classes=6)  # six middle capsules, each a child of every class
+    >>> _, poses, couplings = below(torch.zeros(2, 1, 28, 28))
+    >>> layer = rem.LowerLayer(couplings.unsqueeze(1), poses.norm(dim=2))
+    >>> layer.couplings.shape, layer.lengths.shape
+    (torch.Size([2, 1, 6, 1152]), torch.Size([2, 6]))
+
+    Attributes:
+        couplings: (B, L, M, N).
+        lengths: (B, L*M), |u| of its capsules, as the layer above is given them.
+        parts: which capsule of this layer each child of the layer above is, -1 where it is none: (N',) for the N'
+            children that its capsules have in common, or (M', N') where each of its M' has others. None: child i is
+            capsule i.
+    """
+
+    couplings: Tensor
+    lengths: Tensor
+    parts: Tensor | None = None
+
+
 class Network(nn.Module):
     """Images to lengths, poses and couplings, in two steps: to what is routed, and from that to the class capsules.
 
@@ -80,6 +105,10 @@ class Network(nn.Module):
             `change`. They sum to 1 over the classes.
         """
         raise NotImplementedError(f"{type(self).__name__} has no method route.")
+
+    def lower_layers(self, stem: Tensor) -> list[LowerLayer]:
+        """The routed layers below that of the class capsules, from there downwards, of what `stem` returns."""
+        return []
 
     def head(self, stem: Tensor, **options: object) -> Routed:
         """What `route` returns of what `stem` returns, with options of `route`; never under autocast."""

@@ -11,7 +11,7 @@ import torch
 
 from rem.errors import RemError
 from rem.files.notes import note_read
-from rem.networks.network import Network
+from rem.networks.network import LowerLayer, Network
 
 
 def own_network(architecture: str, channels: int, size: int, classes: int) -> Network:
@@ -52,6 +52,7 @@ def _measure(network: Network, images: torch.Tensor, classes: int) -> None:
     """Take I and J from what a network returns of images; raises ValueError where that is not what it must be."""
     with torch.random.fork_rng(devices=[]):
         lengths, poses, couplings = network.eval()(images)
+        layers = network.lower_layers(network.stem(images))
     network.train()
     wanted = (len(images), classes)
     for what, value, dimensions in (("lengths", lengths, 2), ("poses", poses, 3), ("couplings", couplings, 3)):
@@ -60,3 +61,22 @@ def _measure(network: Network, images: torch.Tensor, classes: int) -> None:
     if not torch.allclose(couplings.sum(dim=1), torch.ones_like(couplings[:, 0]), atol=1e-3):
         raise ValueError("couplings of a capsule do not sum to 1 over the classes")
     network.capsules, network.classes = couplings.shape[2], classes
+    above = couplings.shape[1:]  # of the layer above: its capsules, and the children of each
+    for number, layer in enumerate(layers, 2):
+        _check_layer(f"layer {number}", layer, len(images), above)
+        above = layer.lengths.shape[1], layer.couplings.shape[3]
+
+
+def _check_layer(what: str, layer: LowerLayer, images: int, above: tuple[int, int]) -> None:
+    """Raises ValueError where a lower layer is not what it must be, below capsules with so many children."""
+    shape = tuple(layer.couplings.shape)
+    if len(shape) != 4 or shape[0] != images:
+        raise ValueError(f"couplings of {what} have the shape {shape}, which must be ({images}, L, M, N)")
+    if not torch.allclose(layer.couplings.sum(dim=2), torch.ones(1), atol=1e-3):
+        raise ValueError(f"couplings of a child in {what} do not sum to 1 over the capsules of a place")
+    capsules = shape[1] * shape[2]
+    if tuple(layer.lengths.shape) != (images, capsules):
+        raise ValueError(f"lengths of {what} have the shape {tuple(layer.lengths.shape)}, not {(images, capsules)}")
+    parts = torch.arange(above[1]) if layer.parts is None else layer.parts.expand(above)
+    if parts.min() < -1 or parts.max() >= capsules or (parts < 0).all(dim=-1).any():
+        raise ValueError(f"parts of {what} must name one of its {capsules} capsules at least, and no others but -1")

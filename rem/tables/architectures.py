@@ -18,15 +18,18 @@ from rem.tables.statistics import paired_gain
 from rem.tables.table import as_text, interval_text, write_forms
 
 COLUMNS = ["dataset", "variant", "architecture", "routing", "pruned", "parameters", "sparsity", "seeds", "accuracy"]
-COLUMNS += ["accuracy_std", "strongest_coupling", "instability", "band_entropy", "over_uniform_couplings"]
-COLUMNS += ["over_uniform_network", "low", "high"]
+COLUMNS += ["accuracy_std", "strongest_coupling", "instability", "band_entropy", "strongest_coupling_below"]
+COLUMNS += ["band_entropy_below", "over_uniform_couplings", "over_uniform_network", "low", "high"]
 CAPTION = """\
 Networks and routings; means over seeds. Parameters: all, pruned or not. Sparsity: the share that is zero of those \
 that may be pruned. Accuracy: of the test set, not quantized, ± over seeds. rho: the share of the spread of the \
 logits that is from image to image of one class, blank where there is no spread. H: Eq. 9, its mean over the band of \
-K. Over c = 1/J: points of accuracy above the same network with c = 1/J in place of its couplings. Over a network \
-without routing: points above one that was trained with c = 1/J and is alike in all else, of the same seed, with the \
-95% interval of Student's t.\
+K. Below: of the routed layer below that of the class capsules, where there is one; a key there is of an image's \
+parent, the capsule for which its coupling to the predicted class times its own length is largest, and of the \
+couplings of that parent's children to it. K is chosen, and accuracy measured, with the couplings of the last layer \
+alone quantized. Over c = 1/J: points of accuracy above the same network with c = 1/J in place of its couplings. Over \
+a network without routing: points above one that was trained with c = 1/J and is alike in all else, of the same seed, \
+with the 95% interval of Student's t.\
 """
 
 
@@ -51,8 +54,9 @@ def without_routing(results: Results, dataset: str, variant: str) -> str | None:
 def architectures(results: Results, probes: Probes) -> pd.DataFrame:
     """A row a dataset and variant, with `COLUMNS`: means over seeds, but for the standard deviation of the accuracy.
 
-    `sparsity` is in %, `band_entropy` in bits, `over_uniform_couplings` and `over_uniform_network` in points of
-    accuracy, the last with its 95% interval `low` to `high`. What was not measured is NaN.
+    `sparsity` is in %, `band_entropy` in bits; `strongest_coupling_below` and `band_entropy_below` are of layer 2;
+    `over_uniform_couplings` and `over_uniform_network` are in points of accuracy, the last with its 95% interval `low`
+    to `high`. What was not measured is NaN.
     """
     networks = [(dataset, variant) for dataset in results.datasets for variant in results.variants(dataset)]
     return pd.DataFrame([_row(results, probes, *network) for network in networks], columns=COLUMNS)
@@ -61,8 +65,8 @@ def architectures(results: Results, probes: Probes) -> pd.DataFrame:
 def _row(results: Results, probes: Probes, dataset: str, variant: str) -> dict[str, object]:
     run = results.of(dataset, variant)[0]
 
-    def measured(metric: str, of: str = variant) -> pd.Series:
-        return results.over_seeds(dataset, of, results.checkpoint(dataset, of), None, metric)
+    def measured(metric: str, of: str = variant, among: Results = results) -> pd.Series:
+        return among.over_seeds(dataset, of, results.checkpoint(dataset, of), None, metric)
 
     def probed(probe: str, setting: str, metric: str) -> float:
         return probes.over_seeds(dataset, variant, probe, setting, metric).mean()
@@ -71,6 +75,7 @@ def _row(results: Results, probes: Probes, dataset: str, variant: str) -> dict[s
     unrouted = without_routing(results, dataset, variant)
     others = measured("accuracy", of=unrouted) if unrouted else pd.Series(dtype=float)
     better, low, high = paired_gain(accuracy, others)
+    below = results.at_layer(2)
     return {
         "dataset": dataset,
         "variant": variant,
@@ -85,6 +90,8 @@ def _row(results: Results, probes: Probes, dataset: str, variant: str) -> dict[s
         "strongest_coupling": measured("strongest_coupling").mean(),
         "instability": probed("stability", "unchanged", "instability"),
         "band_entropy": measured("band_entropy").mean(),
+        "strongest_coupling_below": measured("strongest_coupling", among=below).mean(),
+        "band_entropy_below": measured("band_entropy", among=below).mean(),
         "over_uniform_couplings": -probed("intervention", "uniform", "difference"),
         "over_uniform_network": better,
         "low": low,
@@ -131,6 +138,8 @@ def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
             "Mean max_j c": printed("strongest_coupling", ".3f"),
             "rho": printed("instability"),
             "H, band": printed("band_entropy"),
+            "Mean max_j c, below": printed("strongest_coupling_below", ".3f"),
+            "H, band, below": printed("band_entropy_below"),
             "Over c = 1/J": printed("over_uniform_couplings", "+.2f"),
             "Over a network without routing": (
                 printed("over_uniform_network", "+.2f") + " " + interval_text(table)

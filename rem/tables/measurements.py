@@ -1,14 +1,15 @@
 """`metrics.csv` read back: the measurements of the selected runs and their statistics over seeds.
 
-A row of `metrics.csv` is one number: dataset, variant, seed, checkpoint, split, levels (the quantizer's K;
-empty: not quantized), class (empty: the whole set), metric, value.
+A row of `metrics.csv` is one number: dataset, variant, seed, checkpoint, split, layer (1: that of the class capsules;
+empty: of no network), levels (the quantizer's K; empty: not quantized), class (empty: the whole set), metric, value.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from rem.errors import RemError
@@ -17,7 +18,8 @@ from rem.settings.run import Run, read_run
 from rem.tables.names import Names
 from rem.tables.quantities import METRICS
 
-COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "levels", "class", "metric", "value"]
+COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "layer", "levels", "class", "metric", "value"]
+INTEGERS = ["seed", "layer", "levels", "class"]
 
 OVER_IMAGES = ["dataset", "split", "variant", "checkpoint", "baseline", "baseline_checkpoint", "levels", "metric"]
 OVER_IMAGES += ["difference", "low", "high", "replicates"]  # of the CSVs of `rem resample`
@@ -37,12 +39,13 @@ class Results:
     Attributes:
         runs: the settings of the selected runs.
         rows: the rows of `metrics.csv` of these runs, of `SPLITS` or no split, empty levels, classes and splits
-            as `UNQUANTIZED`, `WHOLE` and `ANY`.
+            as `UNQUANTIZED`, `WHOLE` and `ANY`; of the layer of the class capsules.
         shared: the K at which a dataset's models are compared.
         authors: K of the authors' runs of a dataset.
         images: the rows of the CSVs of `rem resample`, empty levels as `UNQUANTIZED`.
         bands: every K that keeps the accuracy of all networks of a dataset.
         in_cells: the datasets whose quantizer has cells.
+        lower: such rows of each lower layer, by its number.
     """
 
     runs: Sequence[Run]
@@ -52,6 +55,11 @@ class Results:
     images: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=OVER_IMAGES))
     bands: dict[str, list[int]] = field(default_factory=dict)
     in_cells: frozenset[str] = frozenset()
+    lower: dict[int, pd.DataFrame] = field(default_factory=dict)
+
+    def at_layer(self, layer: int) -> "Results":
+        """The same of a lower routed layer, 2 or more: what was measured of it, of networks that have it."""
+        return replace(self, rows=self.lower.get(layer, self.rows.iloc[:0]))
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -177,16 +185,30 @@ class Results:
         return sorted(found.unique().tolist())
 
 
-def read_metrics(path: str | Path) -> pd.DataFrame:
-    """All of a `metrics.csv`, a number a row: names are text, seed, levels and class integers, and empty is NA.
+def read_metrics(path: str | Path, layer: int | None = 1) -> pd.DataFrame:
+    """A `metrics.csv`, a number a row: names are text, seed, layer, levels and class integers, and empty is NA.
 
     >>> metrics = rem.read_metrics("results/sample/metrics.csv")
     >>> of_classes = metrics.query("metric == 'entropy' and not `class`.isna()")
 
+    Args:
+        path: the file.
+        layer: the routed layer that rows are of, beside those that are of no network: 1 is that of the class capsules,
+            2 the one below it. None: all layers.
+
     Raises:
         RemError: the file cannot be read or lacks a column.
     """
-    return read_csv(Path(path), COLUMNS).astype(dict.fromkeys(("seed", "levels", "class"), "Int64"))
+    table = _read(Path(path)).astype(dict.fromkeys(INTEGERS, "Int64"))
+    return table if layer is None else table[table["layer"].fillna(layer) == layer].reset_index(drop=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """All rows. A file that has no layers, as older ones, is of layer 1."""
+    table = read_csv(path, [column for column in COLUMNS if column != "layer"])
+    if "layer" not in table:
+        table.insert(COLUMNS.index("layer"), "layer", np.where(table["variant"].isna(), np.nan, 1))
+    return table
 
 
 def read_results(metrics_csv: Path, run_yamls: Sequence[Path], images_csvs: Sequence[Path] = ()) -> Results:
@@ -197,7 +219,7 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path], images_csvs: Sequ
     """
     runs = [read_run(path) for path in run_yamls]
     chosen = pd.DataFrame([{key: getattr(run, key) for key in RUN} for run in runs], columns=RUN)
-    table = read_csv(metrics_csv, COLUMNS)
+    table = _read(metrics_csv)
     table = table.fillna(dict.fromkeys(NAMES, ANY) | {"levels": UNQUANTIZED, "class": WHOLE})
     levels = {}
     for metric in ("shared_levels", "authors_levels", "cells"):
@@ -211,14 +233,16 @@ def read_results(metrics_csv: Path, run_yamls: Sequence[Path], images_csvs: Sequ
         name = f"{missing.dataset}/{missing.variant}/seed{missing.seed}"
         raise RemError(f"{metrics_csv} has no row for the run {name}; make it again.")
     rows = rows.drop(columns="_merge").astype({"levels": int, "class": int})
-    twice = rows[rows.duplicated([*CELL, "seed"])]
+    twice = rows[rows.duplicated([*CELL, "seed", "layer"])]
     if not twice.empty:
         raise RemError(f"{metrics_csv} has two rows for {twice.iloc[0][[*CELL, 'seed']].to_dict()}; make it again.")
     images = [pd.DataFrame(columns=OVER_IMAGES), *(read_csv(path, OVER_IMAGES) for path in images_csvs)]
     images = pd.concat([frame for frame in images if len(frame)] or images[:1]).fillna({"levels": UNQUANTIZED})
     bands = table[table["metric"] == "band"].groupby("dataset")["value"].agg(lambda own: sorted(own.astype(int)))
     in_cells = frozenset(dataset for dataset, cells in levels["cells"].items() if cells)
-    return Results(runs, rows, levels["shared_levels"], levels["authors_levels"], images, bands.to_dict(), in_cells)
+    at = levels["shared_levels"], levels["authors_levels"], images, bands.to_dict(), in_cells
+    lower = {int(layer): own for layer, own in rows.groupby("layer") if layer > 1}
+    return Results(runs, rows[rows["layer"] == 1], *at, lower)
 
 
 def main_dataset(results: Results, dataset: str) -> list[str]:

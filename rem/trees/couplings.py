@@ -1,6 +1,7 @@
 """A trained network's couplings on one split, streamed to HDF5, with the accuracy at every K."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,15 @@ from tqdm import tqdm
 from rem.data.batches import find_split, stream_batches
 from rem.files.hdf5 import open_hdf5, whole_hdf5
 from rem.networks.losses import margin_losses
-from rem.networks.network import Network
+from rem.networks.network import LowerLayer, Network
 from rem.pruning.dose import dose_after, steps_per_epoch
 from rem.pruning.masks import sparsity
 from rem.settings.stamp import stamp
 from rem.training.checkpoints import load_checkpoint
+from rem.trees.layers import NEAR, write_lower_layers
+from rem.trees.parents import own_column
 from rem.trees.replaced import lengths_at_levels
 from rem.trees.strength import strongest_coupling
-
-NEAR = 0.01  # of 1/J, within which a coupling counts as nearly uniform
 
 
 def extract(
@@ -45,7 +46,8 @@ def extract(
         attributes: `accuracy` in %, `loss`, `epoch`, `checkpoint`, `split`, `class_names`, `sparsity`
         (JSON, shares by layer), `dose` (the sum of lambda up to that epoch), `near_uniform_share` (of the
         `couplings`, those within 0.01 of 1/J), `cells` (whether the quantizer has cells, as `rem.trees.quantizer`
-        says; what is made of the file goes by it), `run`, `provenance`.
+        says; what is made of the file goes by it), `run`, `provenance`;
+        `layers/2` and so on, where the network has several routed layers: `rem.trees.layers.write_lower_layers`.
 
     Memory does not grow with N. `architecture` is that of `load_checkpoint`.
     """
@@ -78,9 +80,9 @@ def extract(
         batches = stream_batches(prepared, split, batch, data.size, data.mean, data.std, device)
         done = 0
         for pixels, labels in tqdm(batches, total=-(-count // batch), unit="batch", disable=None, desc=target.stem):
-            couplings, lengths = _route_at(model, pixels, levels, cells)  # (B, J, I), (L+1, B, J)
+            couplings, lengths, lower = _route_at(model, pixels, levels, cells)  # (B, J, I), (L+1, B, J), below
             predicted = lengths[-1].argmax(dim=1)  # (B,)
-            own = couplings[torch.arange(len(labels), device=device), predicted]  # (B, I)
+            own = own_column(couplings, predicted)  # (B, I)
             sums.index_add_(0, predicted, own.double())
             predictions += torch.bincount(predicted, minlength=classes)
             near += ((own - 1 / classes).abs() <= NEAR).sum()
@@ -97,6 +99,7 @@ def extract(
             file["predicted"][rows] = predicted.cpu()
             file["label"][rows] = labels.cpu()
             file["lengths"][rows] = lengths[-1].cpu()
+            write_lower_layers(file, rows, count, couplings, predicted, lower)
         accuracy = 100 * correct.double().cpu().numpy() / count
         loss = losses.cpu().numpy() / count
         with np.errstate(invalid="ignore"):
@@ -122,6 +125,9 @@ def extract(
 
 
 @torch.no_grad()
-def _route_at(model: Network, images: Tensor, levels: Tensor, cells: bool) -> tuple[Tensor, Tensor]:
-    """The couplings (B, J, I), and the lengths at each K and, last, unquantized (L+1, B, J)."""
-    return lengths_at_levels(model, model.primary_capsules(model.stem(images)), levels, cells)
+def _route_at(
+    model: Network, images: Tensor, levels: Tensor, cells: bool
+) -> tuple[Tensor, Tensor, Sequence[LowerLayer]]:
+    """The couplings (B, J, I), the lengths at each K and, last, unquantized (L+1, B, J), and the layers below."""
+    stem = model.stem(images)
+    return *lengths_at_levels(model, model.primary_capsules(stem), levels, cells), model.lower_layers(stem)

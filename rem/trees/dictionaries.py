@@ -16,6 +16,8 @@ from rem.files.atomic import whole
 from rem.files.hdf5 import open_hdf5, whole_hdf5
 from rem.settings.stamp import row_of, run_of, stamp
 from rem.trees import entropy, quantizer
+from rem.trees.layers import read_layers
+from rem.trees.parents import with_parents, without_parents
 
 ROWS = 1024  # images whose couplings are held at a time
 BYTES = 1 << 28  # of keys held at a time
@@ -28,11 +30,19 @@ class ClassTrees(NamedTuple):
     label: int
     images: np.ndarray  # (N,) their positions in the split
     trees: entropy.Dictionary
-    uniform: float  # share of their couplings in the level that 1/J falls in
+    uniform: float  # share of their couplings in the level that 1/J falls in; 1/M, in a lower layer
+    parents: np.ndarray | None = None  # (M,) of each key of `trees`, in a lower layer
 
 
 def parse_trees(
-    couplings: np.ndarray | h5py.Dataset, predicted: np.ndarray, classes: int, levels: int, cells: bool = False
+    couplings: np.ndarray | h5py.Dataset,
+    predicted: np.ndarray,
+    classes: int,
+    levels: int,
+    cells: bool = False,
+    *,
+    parents: np.ndarray | None = None,
+    capsules: int | None = None,
 ) -> Iterator[ClassTrees]:
     """The dictionary of every class.
 
@@ -42,8 +52,10 @@ def parse_trees(
         classes: J.
         levels: K of the quantizer (Eq. 7).
         cells: whether that has cells.
+        parents: (N,), of a lower layer, where a key is of a parent and of the couplings of its children.
+        capsules: M of a lower layer, among which a child's couplings are shared out; None: J.
     """
-    undecided = quantizer.keys(np.float32(1 / classes), levels, cells)
+    undecided = quantizer.keys(np.float32(1 / (capsules or classes)), levels, cells)
     images = np.bincount(predicted, minlength=classes)  # (J,)
     block = (np.cumsum(images) - 1) * couplings.shape[1] // BYTES  # (J,) classes that are read together
     for number in np.unique(block):
@@ -54,7 +66,12 @@ def parse_trees(
             one = predicted[members] == label
             own = keys[one] if len(labels) > 1 else keys
             uniform = float((own == undecided).mean()) if len(own) else float("nan")
-            yield ClassTrees(label, members[one], entropy.dictionary(own), uniform)
+            of = None if parents is None else parents[members[one]]
+            trees = entropy.dictionary(with_parents(own, of))
+            if of is not None:
+                own, of = without_parents(trees.keys)
+                trees = trees._replace(keys=own)
+            yield ClassTrees(label, members[one], trees, uniform, of)
 
 
 def _keys(couplings: np.ndarray | h5py.Dataset, images: np.ndarray, levels: int, cells: bool) -> np.ndarray:
@@ -73,13 +90,16 @@ def write_entropies(couplings: list[Path], levels: list[int], folder: Path, targ
 
     A dictionary file holds, under `levels<K>/class<j>`: `keys` uint8 (M, I), most frequent first;
     `counts` (M,); `images` (n,), the images of the split predicted as j; `members` (n,), the row
-    of `keys` that each of them has. Beside them `label` (N,) is the class of every image.
+    of `keys` that each of them has. Beside them `label` (N,) is the class of every image. Of a network with several
+    routed layers there is the same of layer 2 under `layers/2` and so on, and in each class `parents` (M,): the keys of
+    a lower layer are of a parent (`rem.trees.parents.strongest_path`) and of the couplings of its children to it.
 
-    The CSV has a row per file, K and class, and one for all classes (`class` empty): `dataset`, `variant`, `seed`,
-    `checkpoint`, `split`, `levels` (K), `class`, `images` predicted as the class, `keys`, `entropy` (Eq. 8, bits) with
-    its 95% bootstrap interval from `entropy_low` to `entropy_high`, its `entropy_ceiling` log2(images), the
-    `entropy_miller_madow` and `entropy_chao_shen` estimates (bits), Good-Turing `coverage`, `lower_bound`, and
-    `uniform_share`: the share of the couplings in the level that 1/J falls in, which is the wider the lower K
+    The CSV has a row per file, layer, K and class, and one for all classes (`class` empty): `dataset`, `variant`,
+    `seed`, `checkpoint`, `split`, `layer` (1 is that of the class capsules), `levels` (K), `class`, `images`
+    predicted as the class, `keys`, `entropy` (Eq. 8, bits) with its 95% bootstrap interval from `entropy_low` to
+    `entropy_high`, its `entropy_ceiling` log2(images), the `entropy_miller_madow` and `entropy_chao_shen` estimates
+    (bits), Good-Turing `coverage`, `lower_bound`, and `uniform_share`: the share of the couplings in the level that 1/J
+    falls in (1/M in a lower layer, of M capsules among which a child's are shared out), which is the wider the lower K
     (`near_uniform_share` of the couplings' file depends on no K).
 
     Where too few of the keys were seen (`rem.trees.entropy.is_known`) the entropy is a lower bound: `lower_bound` is
@@ -102,19 +122,24 @@ def _write_dictionaries(couplings: Path, levels: list[int], target: Path) -> Ite
         stamp(file, run, checkpoint=where["checkpoint"], split=where["split"])
         file["label"] = source["label"][:]
         predicted = source["predicted"][:]
-        for level in levels:
-            trees = parse_trees(source["couplings"], predicted, run.data.classes, level, source.attrs["cells"])
-            for row in _write_level(file.create_group(f"levels{level}"), trees, level):
-                yield where | {"levels": level} | row
+        for layer in read_layers(source):
+            place = file if layer.parents is None else file.create_group(f"layers/{layer.number}")
+            of = {"parents": layer.parents, "capsules": layer.capsules}
+            for level in levels:
+                trees = parse_trees(layer.couplings, predicted, run.data.classes, level, source.attrs["cells"], **of)
+                for row in _write_level(place.create_group(f"levels{level}"), trees, level):
+                    yield where | {"layer": layer.number, "levels": level} | row
 
 
 def _write_level(file: h5py.Group, classes: Iterator[ClassTrees], level: int) -> list[dict[str, object]]:
     """Write the dictionaries of one K; returns a row a class and one for all."""
     rows, replicates, counted = [], [], []
-    for label, images, trees, uniform in classes:
+    for label, images, trees, uniform, parents in classes:
         group = file.create_group(f"class{label}")
         group.create_dataset("keys", data=trees.keys, compression="gzip", compression_opts=1)
         group["counts"], group["members"], group["images"] = trees.counts, trees.members, images
+        if parents is not None:
+            group["parents"] = parents
         bits, ceiling = entropy.entropy(trees.counts), entropy.ceiling(len(images))
         counted.append(trees.counts)
         low, high = np.nan, np.nan

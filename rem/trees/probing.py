@@ -12,10 +12,11 @@ from rem.networks.losses import margin_losses
 from rem.networks.network import Network
 from rem.trees import entropy, quantizer
 from rem.trees.interventions import delete, one_hot, temper
+from rem.trees.parents import own_column
 from rem.trees.probe_kinds import DELETED, FREQUENCIES, ITERATIONS, TAUS, Setting
 from rem.trees.replaced import with_couplings
 from rem.trees.strength import CapsuleEntropy, Instability, polarization, strongest_coupling
-from rem.trees.training_trees import TrainingTrees, own_column, words
+from rem.trees.training_trees import TrainingTrees, words
 
 
 class Probing:

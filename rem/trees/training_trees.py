@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rem.networks.network import Network
 from rem.trees import entropy, quantizer
+from rem.trees.parents import own_column
 
 
 class TrainingTrees(NamedTuple):
@@ -33,11 +34,6 @@ def words(keys: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """A 64-bit hash of each key and the class that it is of: (N, I) uint8 and (N,) to (N,) uint64."""
     labels = predicted.astype("<u2")[:, None].view(np.uint8)  # (N, 2)
     return entropy.digests(np.hstack([labels, keys]))
-
-
-def own_column(couplings: Tensor, predicted: Tensor) -> Tensor:
-    """c_{-j} of each image's predicted class j: (B, J, I) and (B,) to (B, I)."""
-    return couplings[torch.arange(len(predicted), device=predicted.device), predicted]
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ def write_sweep(folder, dataset, variant, seed, **columns):
             "dataset": dataset,
             "variant": variant,
             "seed": seed,
+            "layer": 1,
             "levels": levels,
             "accuracy": np.minimum(10.0 * levels, 95) - (seed - 42),
             "entropy": np.minimum(levels / 3, 6.5) - (variant == "rem") * 0.1 * (seed - 41),

@@ -8,11 +8,12 @@ from tensors import quantizing
 from rem.errors import RemError
 from rem.networks.build import ROUTINGS, build
 from rem.networks.capsnet import CapsNet
-from rem.networks.convcaps import ConvCapsNet
+from rem.networks.convcaps import WINDOW, ConvCapsNet
 from rem.networks.deepcaps import Cell, ConvCaps, DeepCaps
 from rem.networks.efficient import EfficientCapsNet
 from rem.networks.gamma import GammaCapsNet
 from rem.networks.routing import squash
+from rem.networks.spatial_routing import route_in_space, spatial_votes
 from rem.pruning.masks import Masks, sparsity
 from rem.training.checkpoints import load_checkpoint, save_checkpoint
 from rem.trees.replaced import lengths_at_levels, with_couplings
@@ -143,6 +144,56 @@ def test_any_routing_runs_on_it(architecture, routing):
     assert poses.shape[:2] == lengths.shape
     assert couplings.shape == (3, tiny.CLASSES, model.capsules)
     torch.testing.assert_close(couplings.sum(dim=1), torch.ones(3, model.capsules))
+
+
+@pytest.mark.parametrize("routing", sorted(ROUTINGS))
+def test_the_lower_layer_of_gamma_is_that_of_the_primary_capsules(routing):
+    model, shown = network("gamma", routing), images("gamma")
+    (layer,) = model.lower_layers(model.stem(shown))
+    assert layer.couplings.shape == (3, 1, 5, model.below.capsules)
+    torch.testing.assert_close(layer.couplings.sum(dim=2), torch.ones(3, 1, model.below.capsules))
+    torch.testing.assert_close(layer.couplings[:, 0], model.below(shown)[2])
+    torch.testing.assert_close(layer.lengths, model.primary_capsules(shown).norm(dim=2))
+    assert layer.parts is None  # capsule i of the class capsules' is capsule i
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("routing", ["dynamic", "em"])
+def test_the_lower_layer_of_convcaps_has_of_each_place_the_children_in_its_window(routing):
+    """Of 23x23 pixels there are 4x4 primary capsules of 2 types and 2x2 windows, to 5 middle capsules each."""
+    model, image = network("convcaps", routing), images("convcaps", 2)
+    (layer,) = model.lower_layers(image)
+    assert layer.couplings.shape == (2, 4, 5, 2 * WINDOW**2)
+    torch.testing.assert_close(layer.couplings.sum(dim=2), torch.ones(2, 4, 2 * WINDOW**2))
+    torch.testing.assert_close(layer.lengths, model.primary_capsules(image).norm(dim=2))
+    maps = model.primary(model.convolution(image).relu())
+    grid = squash(maps.view(2, 2, model.dimensions, 4, 4).movedim(2, 4))  # (B, T, M, N, P)
+    for number, (row, column) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+        window = grid[:, :, row : row + WINDOW, column : column + WINDOW].flatten(1, 3)
+        torch.testing.assert_close(layer.couplings[:, number], model.middle.route(window)[2])
+
+
+@torch.no_grad()
+def test_the_lower_layer_of_deepcaps_has_the_types_as_children_of_every_capsule_of_the_last_cell():
+    """Of 19x19 pixels the last cell has 2 types at 2x2 places; of the cell before nothing is routed."""
+    model, image = network("deepcaps"), images("deepcaps", 2)
+    (layer,) = model.lower_layers(image)
+    assert layer.couplings.shape == (2, 1, 2 * 2 * 2, 2)
+    torch.testing.assert_close(layer.couplings.sum(dim=2), torch.ones(2, 1, 2))
+    torch.testing.assert_close(layer.lengths, model.primary_capsules(image)[:, :8].norm(dim=2))
+    assert layer.parts.tolist() == [*range(8), *[-1] * (model.capsules - 8)]
+    cell, grid = model.cells[-1], model.norm(model.convolution(image).relu())
+    for before in model.cells[:-1]:
+        grid = before(grid)
+    votes = spatial_votes(cell.skip.weight, cell.first(grid).unflatten(1, (2, 4)))
+    found = route_in_space(votes, cell.skip.routing_bias, 3)[1]  # (B, I, J, M, N)
+    for capsule, (kind, row, column) in enumerate((r, p, q) for r in (0, 1) for p in (0, 1) for q in (0, 1)):
+        torch.testing.assert_close(layer.couplings[:, 0, capsule], found[:, :, kind, row, column])
+
+
+def test_a_network_with_one_routed_layer_has_none_below():
+    model = network("efficient")
+    assert model.lower_layers(model.stem(images("efficient"))) == []
 
 
 @every

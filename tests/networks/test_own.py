@@ -107,6 +107,54 @@ def test_what_makes_no_network_is_one_sentence(tmp_path, text, told):
         own_network(written(tmp_path, text), 1, tiny.SIZE, tiny.CLASSES)
 
 
+LAYERED = """
+import rem, torch
+
+class Layered(rem.Network):
+    def __init__(self, channels, size, classes):
+        super().__init__()
+        self.below = rem.CapsNet(channels, size, 5, convolution_channels=2, primary_types=2, primary_dimensions=3)
+        self.weight = torch.nn.Parameter(torch.randn(5, classes, 4, 16))
+
+    def primary_capsules(self, stem):
+        return self.below(stem)[1]
+
+    def lower_layers(self, stem):
+        _, poses, couplings = self.below(stem)
+        return [rem.LowerLayer(couplings.unsqueeze(1), poses.norm(dim=2))]
+
+    def route(self, primary, *, change=None):
+        couplings = torch.einsum("ijdp,bip->bji", self.weight, primary).softmax(dim=1)
+        used = couplings if change is None else change(couplings)
+        poses = torch.einsum("bji,ijdp,bip->bjd", used, self.weight, primary)
+        return poses.norm(dim=2), poses, couplings
+"""
+
+
+def test_a_lower_layer_of_ones_own_network_is_measured(prepared, tmp_path):
+    architecture = written(tmp_path, LAYERED, "Layered")
+    train(settings(architecture, training={"epochs": 1}), prepared, tmp_path, CPU)
+    extract(tmp_path / "last.pt", prepared, "test", 16, tmp_path / "last.test.h5", CPU, architecture=architecture)
+    write_entropies([tmp_path / "last.test.h5"], [5], tmp_path / "trees", tmp_path / "entropy.csv")
+    table = pd.read_csv(tmp_path / "entropy.csv")
+    assert table[table["class"].isna()]["layer"].tolist() == [1, 2]
+    assert table["entropy"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("couplings.unsqueeze(1)", "couplings", r"couplings of layer 2 have the shape \(2, 5, 8\), which must be"),
+        ("couplings.unsqueeze(1)", "couplings.unsqueeze(2)", "of a child in layer 2 do not sum to 1 over the capsules"),
+        ("poses.norm(dim=2))]", "poses.norm(dim=1))]", r"lengths of layer 2 have the shape \(2, 16\), not \(2, 5\)"),
+        ("dim=2))]", "dim=2), torch.arange(5) + 1)]", "parts of layer 2 must name one of its 5 capsules at least"),
+    ],
+)
+def test_a_lower_layer_that_is_none_is_one_sentence(tmp_path, old, new, told):
+    with pytest.raises(RemError, match=f"own.py:Layered {NONE}ValueError, .*{told}"):
+        own_network(written(tmp_path, LAYERED.replace(old, new), "Layered"), 1, tiny.SIZE, tiny.CLASSES)
+
+
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(RemError, match=f"{NONE}FileNotFoundError, there is no file .*none.py; mend"):
         own_network(f"{tmp_path}/none.py:Network", 1, tiny.SIZE, tiny.CLASSES)

@@ -1,6 +1,7 @@
 """The table of networks and routings, from measurements made by hand."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -58,6 +59,17 @@ def test_a_row_is_of_a_network_over_its_seeds(results):
     assert (row["instability"], row["over_uniform_couplings"]) == pytest.approx((0.25, 2.0))
     assert table["over_uniform_couplings"].notna().sum() == 1  # nothing is made up for what was not probed
     assert table["pruned"].to_dict() == {variant: variant.endswith("rem") for variant in TWINS}
+
+
+def test_a_layer_below_is_shown_where_there_is_one(results):
+    assert architectures(results, probes())["strongest_coupling_below"].isna().all()
+    rows = results.rows[results.rows["variant"] == "em-rem"].assign(layer=2)
+    below = rows.assign(value=rows["value"] + 0.25)
+    table = architectures(replace(results, lower={2: below}), probes()).set_index("variant")
+    row = table.loc["em-rem"]
+    assert (row["strongest_coupling_below"], row["band_entropy_below"]) == pytest.approx((0.8, 3.75))
+    assert (row["strongest_coupling"], row["band_entropy"]) == pytest.approx((0.55, 3.5))
+    assert table["band_entropy_below"].notna().sum() == 1
 
 
 def test_a_network_is_held_against_the_one_that_is_alike_but_for_its_routing(results):

@@ -5,7 +5,7 @@ import pytest
 from measurements import metrics, run_yaml, settings
 
 from rem.errors import RemError
-from rem.tables.measurements import read_results
+from rem.tables.measurements import COLUMNS, read_metrics, read_results
 from rem.tables.names import Images, images_of, model_name, transfer_of
 
 
@@ -44,6 +44,37 @@ def test_the_spread_over_classes_is_one_of_each_split(results):
 def test_sparsity_is_the_same_on_every_split_and_at_every_k(results, split, levels):
     assert results.cell("mnist", "rem", "last", levels, "sparsity", split=split)["median"] == 60
     assert results.over_seeds("mnist", "rem", "last", levels, "sparsity", split=split).tolist() == [60, 60, 70]
+
+
+@pytest.fixture
+def layered(files):
+    """The files with a layer below, of which the seeds 42 and 43 of rem have an entropy of 9 bits."""
+    frame = pd.read_csv(files[0])
+    chosen = (frame["metric"] == "entropy") & (frame["variant"] == "rem") & frame["seed"].isin([42, 43])
+    pd.concat([frame, frame[chosen].assign(layer=2, value=9.0)]).to_csv(files[0], index=False)
+    return files
+
+
+def test_the_layer_of_the_class_capsules_is_read_unless_another_is_asked_for(layered, results):
+    found, where = read_results(*layered), ("mnist", "rem", "last", 7, "entropy")
+    pd.testing.assert_series_equal(found.over_seeds(*where), results.over_seeds(*where))
+    assert found.at_layer(2).over_seeds(*where).to_dict() == {42: 9, 43: 9}
+    assert found.at_layer(3).over_seeds(*where).empty
+    assert set(read_metrics(layered[0])["layer"].dropna()) == {1}
+    assert set(read_metrics(layered[0], layer=2).query("metric == 'entropy'")["value"]) == {9}
+    assert set(read_metrics(layered[0], layer=2)["layer"].dropna()) == {2}
+    assert len(read_metrics(layered[0], layer=None)) == len(pd.read_csv(layered[0]))
+
+
+def test_a_file_without_layers_is_read_as_that_of_the_class_capsules(files, results):
+    frame = pd.read_csv(files[0])
+    frame.drop(columns="layer").to_csv(files[0], index=False)
+    where = ("mnist", "rem", "last", 7, "entropy")
+    pd.testing.assert_series_equal(read_results(*files).over_seeds(*where), results.over_seeds(*where))
+    read = read_metrics(files[0])
+    assert list(read.columns) == COLUMNS
+    assert len(read) == len(frame)
+    assert (read["layer"].isna() == read["variant"].isna()).all()
 
 
 def test_the_validation_split_is_not_reported(results):

@@ -9,7 +9,7 @@ from rem.errors import RemError
 from rem.tables.metrics import COLUMNS, write_metrics
 from rem.tables.quantities import METRICS
 
-NETWORK = {"dataset": "thirds", "variant": "rem", "seed": 7, "checkpoint": "last"}
+NETWORK = {"dataset": "thirds", "variant": "rem", "seed": 7, "checkpoint": "last", "layer": 1}
 SHARES = {"convolution": 0.1, "primary": 0.2, "class": 0.3, "class_blocks": 0.05, "all": 0.25}
 
 
@@ -120,6 +120,7 @@ def test_columns(table):
         "seed",
         "checkpoint",
         "split",
+        "layer",
         "levels",
         "class",
         "metric",
@@ -156,7 +157,7 @@ def test_epoch_dose_and_sparsities_belong_to_the_network_and_come_once(table):
 @pytest.mark.parametrize("label", [0, 1, 2])
 def test_entropies_of_a_class_are_those_of_the_entropy_table(table, tmp_path, label):
     row = pd.read_csv(tmp_path / "e.csv").set_index("class").loc[label]
-    for metric in row.index[6:]:
+    for metric in row.index[7:]:
         measured = value(table, metric, split="test", levels=3, **{"class": label}, **NETWORK)
         assert measured == pytest.approx(row[metric], nan_ok=True)
 
@@ -171,7 +172,7 @@ def test_what_the_entropy_table_has_of_a_whole_split_has_no_class(table):
 
 
 def test_lowest_levels_are_a_networks_and_shared_and_published_levels_the_datasets(table):
-    baseline = {"dataset": "thirds", "variant": "baseline", "seed": 7, "checkpoint": "best"}
+    baseline = {"dataset": "thirds", "variant": "baseline", "seed": 7, "checkpoint": "best", "layer": 1}
     assert value(table, "lowest_levels", split="val", **baseline) == 2
     assert value(table, "lowest_levels", split="val", **NETWORK) == 3
     assert value(table, "shared_levels", dataset="thirds", split="val") == 3
@@ -206,8 +207,29 @@ def test_there_is_no_other_row_and_none_twice(table):
     assert not table.duplicated(COLUMNS[:-1]).any()
 
 
+def test_a_lower_layer_has_rows_of_its_own(tmp_path):
+    lower = {2: ([[0.25, 0.5], [0.75, 0.25]], [3, 1], 4)}
+    file = couplings(tmp_path / "test.h5", "test", couplings=[[0.5], [0.5]], predicted=[0, 1], lower=lower)
+    both = [entropies(tmp_path / "e.csv"), entropies(tmp_path / "f.csv", layer=2, entropy=[9.0, 6.0, 3.0, 6.0])]
+    swept = [sweep(tmp_path / "s.csv"), sweep(tmp_path / "t.csv", layer=2, accuracy=np.nan, entropy=[1.0, 5.0, 7.0])]
+    write_metrics([file], both, swept, [levels(tmp_path / "l.csv")], tmp_path / "metrics.csv")
+    made = pd.read_csv(tmp_path / "metrics.csv")
+    below = NETWORK | {"split": "test", "layer": 2}
+    assert value(made, "strongest_coupling", **below) == (0.5 + 0.75) / 2
+    assert value(made, "near_uniform_share", **below) == 0.5
+    assert value(made, "entropy", levels=3, **below) == 6
+    assert value(made, "entropy", levels=4, **below) == 7
+    assert value(made, "band_entropy", **below) == (5 + 7) / 2
+    assert value(made, "entropy", levels=3, **NETWORK | {"split": "test"}) == 1.25
+    of = made[made["layer"] == 2]
+    assert not set(of["metric"]) & {"accuracy", "loss", "epoch", "sparsity", "lowest_levels"}
+    assert made.loc[made["layer"].isna(), "variant"].isna().all()
+    assert made.loc[made["layer"].notna(), "variant"].notna().all()
+
+
 @pytest.mark.parametrize(
-    "changed", [{"seed": 8}, {"variant": "baseline"}, {"checkpoint": "first"}, {"split": "val"}, {"levels": 2}]
+    "changed",
+    [{"seed": 8}, {"variant": "baseline"}, {"checkpoint": "first"}, {"split": "val"}, {"layer": 2}, {"levels": 2}],
 )
 def test_networks_splits_and_levels_are_not_mixed(tmp_path, changed):
     tables = [entropies(tmp_path / "e.csv"), entropies(tmp_path / "f.csv", entropy=[9.0, 6.0, 3.0, 6.0], **changed)]

@@ -12,7 +12,7 @@ from rem.tables.reproduction import compare, published, refuse_what_differs, ver
 def folder(path, values, metric="accuracy"):
     """A folder whose `metrics.csv` has one quantity, a value a seed from 42."""
     path.mkdir()
-    rows = [("mnist", "rem", seed, "last", "test", None, None, metric, one) for seed, one in enumerate(values, 42)]
+    rows = [("mnist", "rem", seed, "last", "test", 1, None, None, metric, one) for seed, one in enumerate(values, 42)]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(path / "metrics.csv", index=False)
     return path
 
@@ -54,11 +54,19 @@ def test_one_difference_among_many_quantities_needs_more_than_5_percent(tmp_path
     assert set(compare(*tables)["verdict"]) == {"agrees"}
 
 
+def test_lower_layers_are_not_compared_and_a_file_without_layers_is_of_the_class_capsules(tmp_path):
+    theirs, own = folder(tmp_path / "a", [97.1, 97.5]), folder(tmp_path / "b", [97.1, 97.5])
+    table = pd.read_csv(own / "metrics.csv")
+    pd.concat([table, table.assign(layer=2, value=0.0)]).to_csv(own / "metrics.csv", index=False)
+    pd.read_csv(theirs / "metrics.csv").drop(columns="layer").to_csv(theirs / "metrics.csv", index=False)
+    assert compare(theirs, own)["verdict"].tolist() == ["same"]
+
+
 def test_another_k_is_told_beside_the_numbers_at_it_that_are_missing(tmp_path):
     for side, levels in (("a", 7), ("b", 8)):
         (tmp_path / side).mkdir()
-        rows = [("mnist", None, None, None, None, None, None, "shared_levels", levels)]
-        rows += [("mnist", "rem", seed, "last", "test", levels, None, "entropy", seed) for seed in (42, 43)]
+        rows = [("mnist", *[None] * 7, "shared_levels", levels)]
+        rows += [("mnist", "rem", seed, "last", "test", 1, levels, None, "entropy", seed) for seed in (42, 43)]
         pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / side / "metrics.csv", index=False)
     found = compare(tmp_path / "a", tmp_path / "b").set_index("metric")["verdict"]
     assert found.to_dict() == {"shared_levels": "not decidable", "entropy": "missing"}

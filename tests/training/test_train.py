@@ -283,7 +283,12 @@ def test_a_run_interrupted_in_every_epoch_goes_on_to_the_same_end(undisturbed, d
 
 
 @pytest.mark.parametrize(
-    "network", [{"routing": "em"}, {"architecture": "gamma", "middle_capsules": 4, "routing": "sda"}]
+    "network",
+    [
+        {"routing": "em"},
+        {"architecture": "gamma", "middle_capsules": 4, "routing": "sda"},
+        {"architecture": "deepcaps", "primary_dimensions": 4},  # it has a state that no gradient changes
+    ],
 )
 def test_a_run_of_another_network_goes_on_to_the_same_end(data, tmp_path, monkeypatch, network):
     run = tiny.run("rem", network=network, training={"epochs": 2})

@@ -157,6 +157,65 @@ def test_one_routing_iteration_couples_uniformly(tmp_path):
     assert arrays["strongest"] == pytest.approx(np.full(18, uniform))
 
 
+LAYERED = {
+    "gamma": {"middle_capsules": 5},
+    "convcaps": {"middle_capsules": 5},
+    "deepcaps": {"primary_dimensions": 4},
+}
+
+
+@pytest.fixture
+def larger(monkeypatch):
+    """Images of 23x23 pixels."""
+    monkeypatch.setattr(tiny, "STORED", 23)
+
+
+def layered(architecture, **sections):
+    """A run of a network with a routed layer below the last."""
+    size = 23 if architecture == "convcaps" else tiny.SIZE  # so that there are two by two windows
+    network = {"architecture": architecture} | LAYERED[architecture]
+    return tiny.run(network=network, data={"size": size}, **sections)
+
+
+@pytest.mark.parametrize("architecture", sorted(LAYERED))
+def test_a_lower_layer_is_that_of_the_strongest_parent_of_each_image(larger, tmp_path, architecture):
+    run = layered(architecture)
+    arrays, _ = extracted(tmp_path, run)
+    _, lengths, above = in_memory(tmp_path, run)
+    data, model = run.data, network(run)
+    with torch.no_grad():
+        pixels = normalize(centre(read_split(tmp_path / "prepared.h5", "test").images, data.size), data.mean, data.std)
+        (layer,) = model.lower_layers(pixels)
+    places, capsules, children = layer.couplings.shape[1:]
+    found = set()
+    for image, predicted in enumerate(lengths.argmax(dim=1).tolist()):
+        sent = [float(above[image, predicted, i] * layer.lengths[image, i]) for i in range(places * capsules)]
+        parent = max(range(places * capsules), key=sent.__getitem__)
+        assert arrays["layers/2/parent"][image] == parent
+        own = layer.couplings[image, parent // capsules, parent % capsules].numpy()
+        assert arrays["layers/2/couplings"][image] == pytest.approx(own, abs=1e-6)
+        strongest = np.mean([layer.couplings[image, place].numpy().max(axis=0) for place in range(places)])
+        assert arrays["layers/2/strongest"][image] == pytest.approx(strongest, abs=1e-6)
+        near = np.mean(np.abs(own - 1 / capsules) <= 0.01)
+        assert arrays["layers/2/near_uniform"][image] == pytest.approx(near)
+        found.add(parent)
+    assert len(found) > 1
+    assert arrays["layers/2/couplings"].shape == (18, children)
+    with h5py.File(tmp_path / "couplings.h5") as file:
+        assert file["layers/2"].attrs["capsules"] == capsules
+        assert file["layers/2/couplings"].compression == "gzip"
+
+
+@pytest.mark.parametrize("architecture", sorted(LAYERED))
+def test_a_lower_layer_is_the_same_in_other_batches(larger, tmp_path, architecture):
+    for folder, size in (("one", 16), ("other", 7)):
+        (tmp_path / folder).mkdir()
+        extracted(tmp_path / folder, layered(architecture, training={"batch_size": size}))
+    with h5py.File(tmp_path / "one/couplings.h5") as one, h5py.File(tmp_path / "other/couplings.h5") as other:
+        for name in ("parent", "couplings", "strongest", "near_uniform"):
+            assert one[f"layers/2/{name}"][:] == pytest.approx(other[f"layers/2/{name}"][:], abs=1e-5), name
+
+
 def test_shapes_types_and_compression(tmp_path):
     arrays, _ = extracted(tmp_path, tiny.run())
     expected = {

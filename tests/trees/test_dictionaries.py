@@ -86,7 +86,7 @@ def test_the_dictionary_says_where_it_comes_from(written):
 
 def test_the_table_has_a_row_per_level_and_class_and_one_for_all(written):
     table, _ = written
-    columns = "dataset variant seed checkpoint split levels class images keys entropy entropy_low entropy_high "
+    columns = "dataset variant seed checkpoint split layer levels class images keys entropy entropy_low entropy_high "
     columns += "lower_bound entropy_ceiling entropy_miller_madow entropy_chao_shen coverage uniform_share"
     assert list(table.columns) == columns.split()
     classes = table["class"].fillna(-1)
@@ -206,6 +206,65 @@ def test_uniform_couplings_have_one_key_no_entropy_and_full_uniform_share():
         assert trees.uniform == 1
 
 
+# Lower layers
+
+
+@pytest.fixture
+def layered(tmp_path):
+    """Its couplings, table and dictionaries, with a layer below in which a child has the choice of five capsules.
+
+    At K = 3 the images of class 0 have the keys (0, 2) three times and (1, 2) there, with the parents 300, 44, 300, 300
+    (300 is 256 + 44); 1/5 falls into level 0.
+    """
+    lower = {2: ([[0.1, 0.9], [0.3, 0.3], [0.1, 0.9], [0.1, 0.9], [0.4, 0.9]], [300, 9, 44, 300, 300], 5)}
+    source = tiny.write_couplings(
+        tmp_path / "last.test.h5",
+        tiny.run("rem", 7),
+        COUPLINGS,
+        PREDICTED,
+        lower=lower,
+        checkpoint="last",
+        split="test",
+    )
+    write_entropies([source], [2, 3], tmp_path / "layered", tmp_path / "layered.csv")
+    return source, pd.read_csv(tmp_path / "layered.csv"), tmp_path / "layered" / "last.test.h5"
+
+
+def test_a_key_of_a_lower_layer_is_of_a_parent_and_of_its_children(layered):
+    _, table, path = layered
+    with h5py.File(path) as file:
+        group = file["layers/2/levels3/class0"]
+        assert group["parents"][:].tolist() == [300, 44, 300]  # most frequent first, then by parent and key
+        assert group["keys"][:].tolist() == [[0, 2], [0, 2], [1, 2]]
+        assert group["keys"].dtype == np.uint8
+        assert group["counts"][:].tolist() == [2, 1, 1]
+        assert group["members"][:].tolist() == [0, 1, 0, 2]
+        assert "parents" not in file["levels3/class0"]
+    row = at(table[table["layer"] == 2], 3, 0)
+    assert (row["images"], row["keys"], row["entropy"], row["uniform_share"]) == (4, 3, 1.5, 3 / 8)
+
+
+def test_a_lower_layer_changes_nothing_above_it(layered, written):
+    above = layered[1][layered[1]["layer"] == 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(above, written[0])
+    with h5py.File(layered[2]) as file, h5py.File(written[1]) as alone:
+        assert set(file) == {*alone, "layers"}
+        assert np.array_equal(file["levels3/class0/keys"], alone["levels3/class0/keys"])
+
+
+def test_a_sweep_has_the_entropies_of_every_layer_and_the_accuracy_of_the_first(layered, tmp_path):
+    write_sweep(layered[0], tmp_path / "sweep.csv")
+    swept, table = pd.read_csv(tmp_path / "sweep.csv"), layered[1]
+    assert list(zip(swept["layer"], swept["levels"], strict=True)) == [(1, 2), (1, 3), (2, 2), (2, 3)]
+    assert swept["accuracy"].isna().tolist() == [False, False, True, True]
+    measured = ["layer", "levels", "entropy", "keys", "uniform_share", "entropy_ceiling", "entropy_chao_shen"]
+    whole = table.loc[table["class"].isna(), measured].reset_index(drop=True)
+    pd.testing.assert_frame_equal(swept[measured], whole, check_dtype=False)
+    distance = swept.set_index(["layer", "levels"])["edge_distance"]
+    assert distance[1, 3] == pytest.approx(1 / 3 - 1 / 4)
+    assert distance[2, 3] == pytest.approx(1 / 4 - 1 / 5)
+
+
 # Streaming
 
 
@@ -247,7 +306,7 @@ def test_the_table_sweep_agrees_with_the_dictionaries_at_every_k(many, tmp_path,
     write_sweep(many[0], tmp_path / "sweep.csv")
     write_entropies([many[0]], list(range(2, 20)), tmp_path / "dictionaries", tmp_path / "entropy.csv")
     found, expected = pd.read_csv(tmp_path / "sweep.csv"), pd.read_csv(tmp_path / "entropy.csv")
-    names = ["dataset", "variant", "seed", "checkpoint", "split", "levels"]
+    names = ["dataset", "variant", "seed", "checkpoint", "split", "layer", "levels"]
     measured = ["entropy", "entropy_ceiling", "entropy_chao_shen", "keys", "uniform_share"]
     assert list(found.columns) == [*names, "edge_distance", "accuracy", *measured]
     assert found["accuracy"].tolist() == [10.0 + level for level in range(2, 20)]

@@ -468,3 +468,18 @@ def test_structured_makes_its_tables_figure_and_claim(project):
         ("structured-50", "smaller-50", True, 2), ("structured-50", "baseline-long", False, 2)
     ]  # fmt: skip
     assert trace([folder / name for name in ("structured.svg", "claims.md", "speed/mnist.md")]).faults == {}
+
+
+def test_a_network_with_several_routed_layers_is_measured_in_each(project):
+    """Of the networks of `architectures` one alone, so that the test is short."""
+    target = "results/smoke/architectures/architectures.csv"
+    done = snakemake(project, "--config", "experiments={architectures: {variants: [gamma]}}", "--", target)
+    assert done.returncode == 0, done.stdout
+    metrics = pd.read_csv(project / "results/smoke/architectures/metrics.csv")
+    found = metrics.query("variant == 'gamma' and checkpoint == 'best' and split == 'test' and `class`.isna()")
+    measured = {"strongest_coupling", "near_uniform_share", "entropy", "keys", "band_entropy"}
+    for layer in (1, 2):
+        assert set(found.loc[found["layer"] == layer, "metric"]) >= measured
+    table = pd.read_csv(project / target)
+    assert table[["strongest_coupling", "strongest_coupling_below", "band_entropy_below"]].gt(0).all(axis=None)
+    assert trace([project / target]).faults == {}
