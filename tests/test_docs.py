@@ -20,6 +20,7 @@ from rem.training.export import export_checkpoint
 PAGES = [tiny.ROOT / "README.md", *sorted((tiny.ROOT / "docs").glob("*.md"))]
 OTHERS = [tiny.ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "data/sample/README.md")]
 WORDS = {command.words for command in COMMANDS} | {command.words[:1] for command in COMMANDS}
+CONNECTIONS = "docs/pruning-connections.md"
 EXAMPLE = "results/sample/entropies/mnist/rem/seed42/entropy.csv"
 
 
@@ -224,6 +225,26 @@ def test_the_numbers_of_fashion_mnist_in_full_are_what_is_published():
         sparsity = over_seeds("fashion-mnist", variant, "sparsity").median()
         assert len(accuracy) == 2
         assert f"| {name} | {spread(accuracy)} | {spread(entropy)} | {keys.median():,.0f} | {sparsity:.2f} |" in page
+
+
+def test_the_numbers_of_the_sweep_of_connections_are_what_is_published():
+    table = pd.read_csv(tiny.ROOT / "docs/results/trees/trees.csv").set_index(["variant", "dataset"])
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\d, ]+) \| (\d\d\.[^\n]*) \|$", text(tiny.ROOT / CONNECTIONS), re.MULTILINE)
+    assert [name for name, *_ in rows] == list(table.index.unique("variant"))
+    for name, kept, cells in rows:
+        both = [table.loc[(name, dataset)] for dataset in ("mnist", "fashion-mnist")]
+        shares = dict.fromkeys(f"{own['density']:.0f}" for own in both)
+        first, second = (
+            (
+                f"{own['accuracy']:.2f} ± {own['accuracy_std']:.2f}",
+                f"{own['strongest_coupling']:.3f}".removeprefix("0"),
+                f"{own['entropy_shared']:.2f}",
+                f"{own['without_strongest']:.1f}",
+            )
+            for own in both
+        )
+        assert kept == ", ".join(shares)
+        assert cells.split(" | ") == [*first, second[0], second[1], second[3]]
 
 
 def test_the_numbers_of_the_sample_are_what_is_published():
