@@ -79,7 +79,7 @@ def experiment(results, tmp_path):
     return folder
 
 
-CHOOSES = "mnist,penalty,42,best,val,,,lowest_levels,7\n"
+CHOOSES = "mnist,penalty,42,best,val,1,,,lowest_levels,7\n"
 PROBED = [(None, "accuracy", 97.5), (None, "band_entropy", 4.25), (11, "entropy", 5.5), (None, "mcnemar_p", 0.5)]
 
 
