@@ -40,6 +40,8 @@ def summed_up(table: pd.DataFrame) -> pd.DataFrame:
     the whole network of the same seed, the mean over seeds and, with `_std` behind, the standard deviation.
     """
     whole = table["variant"].iloc[0]
+    if table["structured"].iloc[0]:
+        raise RemError(f"{whole} is not the whole network, which must come first; name it first in the experiment.")
     times = table[table["variant"] == whole].set_index("seed")["batch_ms"]
     table = table.assign(time=table["batch_ms"] / table["seed"].map(times))
     table["kind"] = np.where(table["structured"], REMOVED, np.where(table["variant"] == whole, WHOLE, SMALLER))

@@ -26,22 +26,24 @@ def publish(results: Path, target: Path) -> None:
     """Copy what a run has to show to a folder, from `results/<name>` or an experiment's `results/<name>/<experiment>`.
 
     It holds tables as CSV and Markdown, figures as PNG, and `provenance.csv`: how many files each command made, by
-    which revision, on what machine. Where they are there, it holds parts of `metrics.csv`, the rows that tables show,
-    so that `rem verify` can hold another run against it, and of `probes.csv`, the metrics `PROBED`. A published folder
-    that is there already is replaced.
+    which revision, on what machine. Where they are there, it holds parts of `metrics.csv`, the rows that tables show of
+    layer 1, so that `rem verify` can hold another run against it, and of `probes.csv`, the metrics `PROBED`. A published
+    folder that is there already is replaced.
 
     Args:
         results: the folder of the run or experiment.
         target: the folder to write.
 
     Raises:
-        RemError: a file is not what it was made of, or was made by a tree that no revision holds; the whole is larger
-            than `MOST`; or the target holds something else.
+        RemError: a run is not done; a file is not what it was made of, or was made by a tree that no revision holds; the
+            whole is larger than `MOST`; or the target holds something else.
     """
     files = [path for pattern in CHOSEN for path in sorted(results.glob(pattern)) if path.name not in LEFT_OUT]
     if not files:
         raise RemError(f"{results} has no tables and figures; run the workflow to its end first.")
     numbers = [results / name for name in NUMBERS if (results / name).is_file()]
+    if (results / "models").is_dir() and results / "metrics.csv" not in numbers:
+        raise RemError(f"{results} has no metrics.csv; run the workflow to its end first.")
     found = trace([*numbers, *files])
     _refuse_unclean(found)
     if target.exists() and not (target / PROVENANCE).is_file():

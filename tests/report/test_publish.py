@@ -135,6 +135,12 @@ def test_a_run_that_is_not_done_is_one_sentence(tmp_path):
         publish(tmp_path, tmp_path / "published")
 
 
+def test_a_run_whose_numbers_are_not_gathered_yet_is_one_sentence(results, tmp_path):
+    (results / "metrics.csv").unlink()
+    with pytest.raises(RemError, match=r"has no metrics\.csv; run the workflow to its end first"):
+        publish(results, tmp_path / "published")
+
+
 def test_too_much_to_commit_is_refused_by_its_largest_file(results, tmp_path, monkeypatch):
     monkeypatch.setattr("rem.report.publish.MOST", 100)
     with pytest.raises(RemError, match=r"more than 100; the largest file is metrics\.csv, of "):
