@@ -27,16 +27,16 @@ def publish(results: Path, target: Path) -> None:
 
     It holds tables as CSV and Markdown, figures as PNG, and `provenance.csv`: how many files each command made, by
     which revision, on what machine. Where they are there, it holds parts of `metrics.csv`, the rows that tables show of
-    layer 1, so that `rem verify` can hold another run against it, and of `probes.csv`, the metrics `PROBED`. A published
-    folder that is there already is replaced.
+    layer 1, so that `rem verify` can hold another run against it, and of `probes.csv`, the metrics `PROBED`. A
+    published folder that is there already is replaced.
 
     Args:
         results: the folder of the run or experiment.
         target: the folder to write.
 
     Raises:
-        RemError: a run is not done; a file is not what it was made of, or was made by a tree that no revision holds; the
-            whole is larger than `MOST`; or the target holds something else.
+        RemError: a run is not done; a file is not what it was made of, or was made by a tree that no revision holds;
+            the whole is larger than `MOST`; or the target holds something else.
     """
     files = [path for pattern in CHOSEN for path in sorted(results.glob(pattern)) if path.name not in LEFT_OUT]
     if not files:
