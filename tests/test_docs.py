@@ -247,6 +247,28 @@ def test_the_numbers_of_the_sweep_of_connections_are_what_is_published():
         assert cells.split(" | ") == [*first, second[0], second[1], second[3]]
 
 
+def test_the_numbers_of_architectures_are_what_is_published():
+    table = pd.read_csv(tiny.ROOT / "docs/results/architectures/architectures.csv", keep_default_na=False)
+    page = text(tiny.ROOT / "docs/own-network.md")
+    told = re.findall(r"^\| `([\w-]+)` \| ([\d,]+ \| \d\d\.[^\n]*) \|$", page, re.MULTILINE)
+    assert [name for name, _ in told] == list(table["variant"])
+
+    def printed(value, spec):
+        return format(float(value), spec) if value != "" else ""
+
+    for (_, cells), row in zip(told, table.to_dict("records"), strict=True):
+        assert [cell.strip() for cell in cells.split("|")] == [
+            printed(row["parameters"], ",.0f"),
+            f"{printed(row['accuracy'], '.2f')} ± {printed(row['accuracy_std'], '.2f')}",
+            printed(row["strongest_coupling"], ".3f").removeprefix("0"),
+            printed(row["instability"], ".2f"),
+            printed(row["band_entropy"], ".2f"),
+            printed(row["strongest_coupling_below"], ".3f").removeprefix("0"),
+            printed(row["band_entropy_below"], ".2f"),
+            printed(row["over_uniform_couplings"], "+.2f"),
+        ]
+
+
 def test_the_numbers_of_the_sample_are_what_is_published():
     over_seeds, shared = measured("sample")
     names = {
