@@ -25,11 +25,18 @@ LOOKS = {REMOVED: Look(BLUE, "o"), SMALLER: Look(VERMILION, "s", filled=False), 
 
 
 def draw(speed_csvs: Sequence[Path], target_stem: Path) -> None:
-    """Draw the CSVs of `rem speed`, one a dataset; raises RemError if one cannot be read, or has no network."""
+    """Draw the CSVs of `rem speed`, one a dataset.
+
+    Raises:
+        RemError: one cannot be read, has no network, or does not begin with the whole network.
+    """
     tables = [read_csv(path, COLUMNS) for path in speed_csvs]
     for path, table in zip(speed_csvs, tables, strict=True):
         if table.empty:
             raise RemError(f"{path} has no network; make it again.")
+        if table["structured"].iloc[0]:
+            first = table["variant"].iloc[0]
+            raise RemError(f"{first} is not the whole network, which must come first; name it first in the experiment.")
     save_figure(speeds_of([summed_up(table) for table in tables]), target_stem)
 
 
@@ -40,8 +47,6 @@ def summed_up(table: pd.DataFrame) -> pd.DataFrame:
     the whole network of the same seed, the mean over seeds and, with `_std` behind, the standard deviation.
     """
     whole = table["variant"].iloc[0]
-    if table["structured"].iloc[0]:
-        raise RemError(f"{whole} is not the whole network, which must come first; name it first in the experiment.")
     times = table[table["variant"] == whole].set_index("seed")["batch_ms"]
     table = table.assign(time=table["batch_ms"] / table["seed"].map(times))
     table["kind"] = np.where(table["structured"], REMOVED, np.where(table["variant"] == whole, WHOLE, SMALLER))

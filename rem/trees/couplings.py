@@ -17,7 +17,7 @@ from rem.pruning.dose import dose_after, steps_per_epoch
 from rem.pruning.masks import sparsity
 from rem.settings.stamp import stamp
 from rem.training.checkpoints import load_checkpoint
-from rem.trees.layers import NEAR, write_lower_layers
+from rem.trees.layers import NEAR, PACKED, write_lower_layers
 from rem.trees.parents import own_column
 from rem.trees.replaced import lengths_at_levels
 from rem.trees.strength import strongest_coupling
@@ -66,13 +66,7 @@ def extract(
     near = torch.zeros((), dtype=torch.int64, device=device)
 
     with whole_hdf5(target) as file:
-        chunks = {
-            "chunks": (min(batch, count), capsules),
-            "compression": "gzip",
-            "compression_opts": 1,
-            "shuffle": True,
-        }
-        file.create_dataset("couplings", (count, capsules), "f4", **chunks)
+        file.create_dataset("couplings", (count, capsules), "f4", chunks=(min(batch, count), capsules), **PACKED)
         file.create_dataset("strongest", (count,), "f4")
         file.create_dataset("predicted", (count,), "i8")
         file.create_dataset("label", (count,), "i8")

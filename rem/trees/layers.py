@@ -13,6 +13,7 @@ from rem.trees.parents import strongest_path
 from rem.trees.strength import strongest_coupling
 
 NEAR = 0.01  # of 1/J, within which a coupling counts as nearly uniform
+PACKED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}  # how couplings are stored
 
 
 class Layer(NamedTuple):
@@ -57,8 +58,7 @@ def write_lower_layers(
     for number, (layer, (parent, own)) in enumerate(zip(layers, paths, strict=True), 2):
         capsules, group = layer.couplings.shape[2], file.require_group(f"layers/{number}")
         if not len(group):
-            chunks = {"chunks": (len(own), own.shape[1]), "compression": "gzip", "compression_opts": 1, "shuffle": True}
-            group.create_dataset("couplings", (count, own.shape[1]), "f4", **chunks)
+            group.create_dataset("couplings", (count, own.shape[1]), "f4", chunks=own.shape, **PACKED)
             group.create_dataset("parent", (count,), "i8")
             group.create_dataset("strongest", (count,), "f4")
             group.create_dataset("near_uniform", (count,), "f4")
