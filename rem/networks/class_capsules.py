@@ -3,7 +3,6 @@
 from torch import Tensor, nn
 
 from rem.networks.network import Change, Network, Routed, Routing
-from rem.networks.routing import agreement, squash, votes
 from rem.networks.routings.dynamic import ROUTING as DYNAMIC
 
 
@@ -46,24 +45,23 @@ class RoutedNetwork(Network):
 
     def route(self, primary: Tensor, *, iterations: int | None = None, change: Change | None = None) -> Routed:
         """As `Network.route`, in t `iterations`; None: the network's own."""
-        own = {name: getattr(self, name) for name in self.routed}
-        return self.routing.route(primary, iterations or self.asked, change, **own)
+        return self.routing.route(primary, iterations or self.asked, change, **self._trained())
 
-    def votes(self, primary: Tensor) -> Tensor | None:
-        """As `Network.votes`."""
-        return votes(self.weight, primary) if self.routing.sums else None
+    def terms(self, primary: Tensor) -> Tensor:
+        """As `Network.terms`."""
+        return self.routing.terms(primary, **self._trained())
 
-    def class_poses(self, sums: Tensor) -> Tensor:
-        """squash(s_j + bias_j) of sums (..., J, L, D), as `Network.class_poses`."""
-        return squash(sums + self.routing_bias.unsqueeze(1))
+    def of_sums(self, sums: Tensor, primary: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Network.of_sums`."""
+        return self.routing.of_sums(sums, primary, self.asked, **self._trained())
 
     def agreement(self, primary: Tensor, poses: Tensor) -> Tensor | None:
         """As `Network.agreement`."""
-        if not self.routing.sums:
-            return None
-        weight = self.weight.permute(1, 3, 0, 2).flatten(1, 2)  # (J, P*I, D)
-        agreeing = agreement(weight, primary.transpose(1, 2).contiguous(), poses.transpose(0, 1))  # (J, B, I)
-        return agreeing.transpose(0, 1)
+        return self.routing.agreement(primary, poses, **self._trained()) if self.routing.agreement else None
+
+    def _trained(self) -> dict[str, nn.Parameter]:
+        """What the routing trains, by name."""
+        return {name: getattr(self, name) for name in self.routed}
 
     def prunable_layers(self) -> dict[str, tuple[nn.Parameter, ...]]:
         """As `Network.prunable_layers`: here the class capsules alone, W_ij and what else the routing trains."""

@@ -20,14 +20,19 @@ class Routing(NamedTuple):
         parameters: I, J, D and P to what the routing trains, by name, as it is at first; `weight` is one of them.
         route: (primary capsules (B, I, P), t, change, and those parameters by their names) to what `Network.route`
             returns.
+        terms: (primary capsules, and those parameters) to what `Network.terms` returns.
+        of_sums: (sums, primary capsules, t, and those parameters) to what `Network.of_sums` returns.
         iterates: whether t matters.
-        sums: whether the class capsules are squash(sum_i c_ij u_{j|i} + routing_bias_j).
+        agreement: (primary capsules, class poses, and those parameters) to what `Network.agreement` returns, of a
+            routing whose class capsules are squash(sum_i c_ij u_{j|i} + routing_bias_j).
     """
 
     parameters: Callable[[int, int, int, int], dict[str, Tensor]]
     route: Callable[..., Routed]
+    terms: Callable[..., Tensor]
+    of_sums: Callable[..., tuple[Tensor, Tensor]]
     iterates: bool = False
-    sums: bool = False
+    agreement: Callable[..., Tensor] | None = None
 
 
 class LowerLayer(NamedTuple):
@@ -120,16 +125,19 @@ class Network(nn.Module):
         """Route a batch of images (B, C, S, S); returns what `route` returns."""
         return self.head(self.stem(images), change=change, **options)
 
-    def votes(self, primary: Tensor) -> Tensor | None:
-        """The votes (B, J, I, D), where the class capsules are `class_poses` of their weighted sum; else None."""
+    def terms(self, primary: Tensor) -> Tensor | None:
+        """What couplings weigh, (B, J, I, S), so that `of_sums` of sum_i c_ij terms_ij is the rest of `route`.
+
+        For dynamic routing these are the votes. None: `route` itself is the only way from couplings to class capsules.
+        """
         return None
 
-    def class_poses(self, sums: Tensor) -> Tensor:
-        """The class capsules of sums of votes, (..., J, L, D) each; only of a network that has `votes`."""
-        raise NotImplementedError(f"{type(self).__name__} has no votes.")
+    def of_sums(self, sums: Tensor, primary: Tensor) -> tuple[Tensor, Tensor]:
+        """The lengths (B, J, L) and poses (B, J, L, D) of L kinds of weighted sums (B, J, L, S) of `terms`."""
+        raise NotImplementedError(f"{type(self).__name__} has no terms.")
 
     def agreement(self, primary: Tensor, poses: Tensor) -> Tensor | None:
-        """v_j . u_{j|i} (B, J, I) of class poses (B, J, D), of a network that has `votes`; else None."""
+        """v_j . u_{j|i} (B, J, I) of class poses (B, J, D), where those are the squash of summed votes; else None."""
         return None
 
     @property

@@ -140,7 +140,7 @@ def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
             "H, band": printed("band_entropy"),
             "Mean max_j c, below": printed("strongest_coupling_below", ".3f"),
             "H, band, below": printed("band_entropy_below"),
-            "Over c = 1/J": printed("over_uniform_couplings", "+.2f"),
+            "Over c = 1/J": printed("over_uniform_couplings", "+z.2f"),
             "Over a network without routing": (
                 printed("over_uniform_network", "+.2f") + " " + interval_text(table)
             ).str.strip(),

@@ -197,7 +197,7 @@ def test_a_network_with_one_routed_layer_has_none_below():
 
 
 @every
-@pytest.mark.parametrize("routing", ["dynamic", "em"])  # of which only the first has votes that are summed
+@pytest.mark.parametrize("routing", ["dynamic", "em"])
 def test_lengths_at_many_levels_are_those_of_the_network_quantized_at_each(architecture, routing):
     model = network(architecture, routing)
     with torch.no_grad():

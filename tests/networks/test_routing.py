@@ -10,7 +10,7 @@ from tensors import assert_equal, finite_differences, quantizing, random_tensor
 
 from rem.networks import routing
 from rem.networks.routing import coupling, squash, votes
-from rem.trees.replaced import quantized_poses
+from rem.trees.replaced import sums_at_levels
 
 # batch, I primary capsules, J classes, D and P dimensions of their poses: all different, so that no axis
 # can be taken for another
@@ -256,10 +256,9 @@ def test_poses_at_many_levels_at_once_are_those_of_routing_at_each(cells: bool):
     weight, poses, bias = random_tensor(9, 3, 5, 4), random_tensor(4, 9, 4, seed=1), 0.3 * random_tensor(3, 5, seed=2)
     _, couplings = routing.route(weight, poses, bias, 3)
     levels = torch.tensor([2, 3, 11, 128])
-    found = quantized_poses(
-        couplings, votes(weight, poses), lambda sums: routing.squash(sums + bias.unsqueeze(1)), levels, cells
-    )  # (L, B, J, D)
-    for one, level in zip(found, levels.tolist(), strict=True):
+    sums = sums_at_levels(couplings, votes(weight, poses), levels, cells)  # (B, J, L, D)
+    found = routing.squash(sums + bias.unsqueeze(1))
+    for one, level in zip(found.unbind(2), levels.tolist(), strict=True):
         torch.testing.assert_close(one, routing.route(weight, poses, bias, 3, quantizing(level, cells))[0])
 
 

@@ -137,7 +137,7 @@ def test_every_parameter_has_a_gradient(name):
     assert all(value.grad.abs().sum() > 0 for value in own.values())
 
 
-@pytest.mark.parametrize("name", ["em", "self", "attention"])
+@pytest.mark.parametrize("name", ["em", "sda", "self", "attention"])
 def test_gradients_flow_through_the_couplings_where_a_routing_says_so(name):
     start = parameters_of(name)["weight"]
     weight = start.clone().requires_grad_()
@@ -151,13 +151,42 @@ def test_gradients_flow_through_the_couplings_where_a_routing_says_so(name):
 
 
 @every
-def test_a_routing_of_sums_is_the_squash_of_its_weighted_votes_and_no_other_is(name):
+def test_sums_of_the_terms_that_couplings_weigh_make_the_class_capsules(name):
+    """For any couplings: they need not sum to 1, as quantized ones do not, and may be 0."""
+    others = torch.stack([routed(name)[2], random_tensor(BATCH, CLASSES, CAPSULES, seed=9).abs().round(decimals=1)])
+    own, routing = parameters_of(name), ROUTINGS[name]
+    sums = others.permute(1, 2, 0, 3) @ routing.terms(poses(), **own)  # (B, J, L, S)
+    found = routing.of_sums(sums, poses(), 3, **own)
+    for kind, used in enumerate(others):
+        expected = routed(name, change=lambda _, used=used: used)[:2]
+        torch.testing.assert_close((found[0][:, :, kind], found[1][:, :, kind]), expected)
+
+
+@every
+def test_a_routing_tells_agreement_where_it_is_the_squash_of_its_weighted_votes(name):
     own, (_, class_poses, couplings) = parameters_of(name), routed(name)
-    sums = (couplings.unsqueeze(3) * votes(own["weight"], poses())).sum(dim=2)  # (B, J, D)
+    seen = votes(own["weight"], poses())  # (B, J, I, D)
+    sums = (couplings.unsqueeze(3) * seen).sum(dim=2)
     bias = own.get("routing_bias", torch.zeros(()))
     squashed = squash(sums + bias) if bias.shape in ((), sums.shape[1:]) else None
     alike = squashed is not None and squashed.shape == class_poses.shape and torch.allclose(squashed, class_poses)
-    assert alike == ROUTINGS[name].sums
+    assert alike == (ROUTINGS[name].agreement is not None)
+    if alike:
+        expected = (seen * class_poses.unsqueeze(2)).sum(dim=3)
+        torch.testing.assert_close(ROUTINGS[name].agreement(poses(), class_poses, **own), expected)
+
+
+def test_a_small_variance_of_em_is_left_beside_large_votes():
+    """Votes far from 0 and close together, in float32, in which the squares of such votes would lose it."""
+    u, own = poses().float(), {key: value.float() for key, value in parameters_of("em").items()}
+    own["weight"] = 1e-2 * own["weight"]
+    own["weight"][..., 0] += 3.0
+    u[..., 0] = 1.0
+    used = routed("em", u, **own)[2]
+    sums = used.double().unsqueeze(2) @ ROUTINGS["em"].terms(u, **own)
+    lengths, mean = ROUTINGS["em"].of_sums(sums, u, 3, **own)
+    assert lengths.dtype == mean.dtype == torch.float32
+    torch.testing.assert_close((lengths[:, :, 0], mean[:, :, 0]), routed("em", u, **own)[:2])
 
 
 def test_a_vote_of_scaled_distance_agreement_is_no_longer_than_its_capsule():

@@ -43,4 +43,18 @@ def route(poses: Tensor, iterations: int, change: Change | None, weight: Tensor,
     return torch.linalg.vector_norm(class_poses, dim=-1), class_poses, couplings
 
 
-ROUTING = Routing(parameters, route)
+def terms(poses: Tensor, weight: Tensor, routing_prior: Tensor) -> Tensor:
+    """The votes u_{j|i}, (B, J, I, D)."""
+    return votes(weight, poses)
+
+
+def of_sums(
+    sums: Tensor, poses: Tensor, iterations: int, weight: Tensor, routing_prior: Tensor
+) -> tuple[Tensor, Tensor]:
+    """v_j = squash(s_j + sum_i B_ij u_{j|i}) and |v_j| of sums (B, J, L, D)."""
+    prior = (routing_prior.unsqueeze(2) * votes(weight, poses)).sum(dim=2, keepdim=True)  # (B, J, 1, D)
+    class_poses = squash_exponential(sums + prior)
+    return torch.linalg.vector_norm(class_poses, dim=-1), class_poses
+
+
+ROUTING = Routing(parameters, route, terms, of_sums)

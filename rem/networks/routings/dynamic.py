@@ -32,4 +32,24 @@ def route(poses: Tensor, iterations: int, change: Change | None, weight: Tensor,
     return torch.linalg.vector_norm(class_poses, dim=-1), class_poses, couplings
 
 
-ROUTING = Routing(parameters, route, iterates=True, sums=True)
+def terms(poses: Tensor, weight: Tensor, routing_bias: Tensor) -> Tensor:
+    """The votes u_{j|i}, (B, J, I, D)."""
+    return routing.votes(weight, poses)
+
+
+def of_sums(
+    sums: Tensor, poses: Tensor, iterations: int, weight: Tensor, routing_bias: Tensor
+) -> tuple[Tensor, Tensor]:
+    """v_j = squash(s_j + bias_j) and |v_j| of sums (B, J, L, D)."""
+    class_poses = routing.squash(sums + routing_bias.unsqueeze(1))
+    return class_poses.norm(dim=-1), class_poses
+
+
+def agreement(poses: Tensor, class_poses: Tensor, weight: Tensor, routing_bias: Tensor) -> Tensor:
+    """v_j . u_{j|i} (B, J, I) of class poses (B, J, D)."""
+    weight = weight.permute(1, 3, 0, 2).flatten(1, 2)  # (J, P*I, D)
+    agreeing = routing.agreement(weight, poses.transpose(1, 2).contiguous(), class_poses.transpose(0, 1))  # (J, B, I)
+    return agreeing.transpose(0, 1)
+
+
+ROUTING = Routing(parameters, route, terms, of_sums, iterates=True, agreement=agreement)

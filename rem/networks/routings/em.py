@@ -28,8 +28,7 @@ def maximized(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The M-step: the Gaussian of each class, and how active it is.
 
-    mu_j = sum_i r_ij u_{j|i} / sum_i r_ij, sigma_j^2 the same of (u_{j|i} - mu_j)^2, and
-    a_j = sigmoid(lambda (beta_a - sum_d (beta_u + log sigma_jd) sum_i r_ij / sum_ik r_ik)).
+    mu_j = sum_i r_ij u_{j|i} / sum_i r_ij, sigma_j^2 the same of (u_{j|i} - mu_j)^2, and a_j of `activation`.
 
     Args:
         given: (B, J, I), r_ij = c_ij a_i.
@@ -42,11 +41,27 @@ def maximized(
     """
     total = given.sum(dim=2, keepdim=True)  # (B, J, 1)
     weights = (given / total.clamp_min(EPSILON)).unsqueeze(3)  # (B, J, I, 1)
-    mean = (weights * seen).sum(dim=2)  # (B, J, D)
-    variance = (weights * (seen - mean.unsqueeze(2)).square()).sum(dim=2) + EPSILON
-    share = total / total.sum(dim=1, keepdim=True).clamp_min(EPSILON)  # (B, J, 1)
-    cost = ((beta_u.unsqueeze(1) + 0.5 * variance.log()) * share).sum(dim=2)  # (B, J)
-    return mean, variance, (inverse * (beta_a - cost)).sigmoid()
+    mean = (weights * seen).sum(dim=2, keepdim=True)  # (B, J, 1, D)
+    variance = (weights * (seen - mean).square()).sum(dim=2, keepdim=True) + EPSILON
+    active = activation(total, variance, beta_u, beta_a, inverse)  # (B, J, 1)
+    return mean.squeeze(2), variance.squeeze(2), active.squeeze(2)
+
+
+def activation(total: Tensor, variance: Tensor, beta_u: Tensor, beta_a: Tensor, inverse: float) -> Tensor:
+    """a_j = sigmoid(lambda (beta_a - sum_d (beta_u + log sigma_jd) sum_i r_ij / sum_ik r_ik)).
+
+    Args:
+        total: (B, J, L), sum_i r_ij of L kinds of couplings.
+        variance: (B, J, L, D), sigma^2.
+        beta_u, beta_a: (J,).
+        inverse: lambda.
+
+    Returns:
+        (B, J, L).
+    """
+    share = total / total.sum(dim=1, keepdim=True).clamp_min(EPSILON)  # (B, J, L)
+    cost = ((beta_u[:, None, None] + 0.5 * variance.log()) * share.unsqueeze(3)).sum(dim=3)  # (B, J, L)
+    return (inverse * (beta_a.unsqueeze(1) - cost)).sigmoid()
 
 
 def expected(seen: Tensor, mean: Tensor, variance: Tensor, active: Tensor) -> Tensor:
@@ -77,9 +92,29 @@ def route(
         found = maximized(couplings * present, seen, routing_beta_u, routing_beta_a, 1 - 0.95**t)
         couplings = expected(seen, *found)
     used = couplings if change is None else change(couplings)
-    inverse = 1 - 0.95**iterations
-    mean, _, active = maximized(used * present, seen, routing_beta_u, routing_beta_a, inverse)
+    mean, _, active = maximized(used * present, seen, routing_beta_u, routing_beta_a, 1 - 0.95**iterations)
     return active, mean, couplings
 
 
-ROUTING = Routing(parameters, route, iterates=True)
+def terms(poses: Tensor, weight: Tensor, routing_beta_u: Tensor, routing_beta_a: Tensor) -> Tensor:
+    """What the moments of the Gaussians are sums of, a_i times 1, u_{j|i} and u_{j|i}^2: (B, J, I, 1 + 2D), in float64.
+
+    There a small variance is left where a square is taken from the mean of the squares.
+    """
+    seen = votes(weight, poses).double()  # (B, J, I, D)
+    present = torch.linalg.vector_norm(poses, dim=2)[:, None, :, None].double()  # (B, 1, I, 1)
+    return torch.cat([torch.ones_like(seen[..., :1]), seen, seen.square()], dim=3) * present
+
+
+def of_sums(
+    sums: Tensor, poses: Tensor, iterations: int, weight: Tensor, routing_beta_u: Tensor, routing_beta_a: Tensor
+) -> tuple[Tensor, Tensor]:
+    """a_j and mu_j of the sums (B, J, L, 1 + 2D) that a last M-step goes by."""
+    total = sums[..., :1]  # (B, J, L, 1)
+    mean, square = (sums[..., 1:] / total.clamp_min(EPSILON)).chunk(2, dim=3)  # (B, J, L, D) each
+    variance = (square - mean.square()).clamp_min(0) + EPSILON
+    active = activation(total.squeeze(3), variance, routing_beta_u, routing_beta_a, 1 - 0.95**iterations)
+    return active.to(poses.dtype), mean.to(poses.dtype)
+
+
+ROUTING = Routing(parameters, route, terms, of_sums, iterates=True)

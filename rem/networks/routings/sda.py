@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rem.networks.network import Change, Routed, Routing
 from rem.networks.routing import shares, squash, votes
-from rem.networks.routings.dynamic import parameters
+from rem.networks.routings.dynamic import of_sums, parameters
 
 LIKELY = 0.9  # the coupling to a class at half the distance of all others
 EPSILON = 1e-12  # under the root of a norm, so that its gradient exists at zero
@@ -39,7 +39,7 @@ def scaled_distances(seen: Tensor, class_poses: Tensor) -> Tensor:
     Returns:
         (B, J, I).
     """
-    distance = torch.linalg.vector_norm(class_poses.unsqueeze(2) - seen, dim=3)  # (B, J, I)
+    distance = ((class_poses.unsqueeze(2) - seen).square().sum(dim=3) + EPSILON).sqrt()  # (B, J, I)
     classes = seen.shape[1]
     scale = (math.log(LIKELY * (classes - 1)) - math.log(1 - LIKELY)) / -0.5
     return scale * distance / distance.mean(dim=1, keepdim=True).clamp_min(EPSILON)
@@ -49,19 +49,22 @@ def route(poses: Tensor, iterations: int, change: Change | None, weight: Tensor,
     """Lengths |v_j| (B, J), poses (B, J, D) and couplings (B, J, I) of primary capsules (B, I, P).
 
     c_i = softmax_j(b_ij), b_ij = 0 at first; v_j = squash(sum_i c_ij u_{j|i} + bias_j); then b_ij as `scaled_distances`
-    has it, which is not added to the b_ij before. Couplings sum to 1 over the classes; gradients flow through the last
-    iteration, with its couplings as constants.
+    has it, which is not added to the b_ij before. Couplings sum to 1 over the classes; gradients flow through all
+    iterations, without which such a network hardly learns (docs/own-network.md).
     """
     seen, bias = bounded_votes(weight, poses), routing_bias
-    with torch.no_grad():
-        logits = torch.zeros_like(seen[..., 0])  # (B, J, I)
-        for _ in range(iterations - 1):
-            class_poses = squash((shares(logits).unsqueeze(3) * seen).sum(dim=2) + bias)  # (B, J, D)
-            logits = scaled_distances(seen, class_poses)
-        couplings = shares(logits)
+    couplings = shares(torch.zeros_like(seen[..., 0]))  # (B, J, I)
+    for _ in range(iterations - 1):
+        class_poses = squash((couplings.unsqueeze(3) * seen).sum(dim=2) + bias)  # (B, J, D)
+        couplings = shares(scaled_distances(seen, class_poses))
     used = couplings if change is None else change(couplings)
     class_poses = squash((used.unsqueeze(3) * seen).sum(dim=2) + bias)
     return torch.linalg.vector_norm(class_poses, dim=-1), class_poses, couplings
 
 
-ROUTING = Routing(parameters, route, iterates=True)
+def terms(poses: Tensor, weight: Tensor, routing_bias: Tensor) -> Tensor:
+    """The bounded votes, (B, J, I, D)."""
+    return bounded_votes(weight, poses)
+
+
+ROUTING = Routing(parameters, route, terms, of_sums, iterates=True)

@@ -38,4 +38,22 @@ def route(poses: Tensor, iterations: int, change: Change | None, weight: Tensor,
     return lengths, given @ poses / total.clamp_min(EPSILON).unsqueeze(2), couplings
 
 
-ROUTING = Routing(parameters, route)
+def terms(poses: Tensor, weight: Tensor, routing_bias: Tensor) -> Tensor:
+    """a_i and, behind it, a_i u_i, the same for every class: (B, J, I, 1 + P)."""
+    present = torch.linalg.vector_norm(poses, dim=2, keepdim=True)  # (B, I, 1)
+    given = torch.cat([present, present * poses], dim=2)  # (B, I, 1 + P)
+    return given.unsqueeze(1).expand(-1, weight.shape[1], -1, -1)
+
+
+def of_sums(
+    sums: Tensor, poses: Tensor, iterations: int, weight: Tensor, routing_bias: Tensor
+) -> tuple[Tensor, Tensor]:
+    """a_j and v_j of sums (B, J, L, 1 + P)."""
+    present = torch.linalg.vector_norm(poses, dim=2).sum(dim=1)  # (B,)
+    total = sums[..., :1]  # (B, J, L, 1)
+    return (total / present.clamp_min(EPSILON)[:, None, None, None]).squeeze(3), sums[..., 1:] / total.clamp_min(
+        EPSILON
+    )
+
+
+ROUTING = Routing(parameters, route, terms, of_sums)

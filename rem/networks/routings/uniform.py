@@ -7,7 +7,7 @@ another routing is worth is what it adds.
 from torch import Tensor
 
 from rem.networks.network import Change, Routed, Routing
-from rem.networks.routings.dynamic import parameters
+from rem.networks.routings.dynamic import agreement, of_sums, parameters, terms
 from rem.networks.routings.dynamic import route as dynamic_route
 
 
@@ -16,4 +16,4 @@ def route(poses: Tensor, iterations: int, change: Change | None, weight: Tensor,
     return dynamic_route(poses, 1, change, weight, routing_bias)
 
 
-ROUTING = Routing(parameters, route, sums=True)
+ROUTING = Routing(parameters, route, terms, of_sums, agreement=agreement)
