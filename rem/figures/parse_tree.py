@@ -28,7 +28,7 @@ WIDTH, HEIGHT = 30.0, 10.0  # of a tree, in units of its axes
 MAPS = (6.5, 13.5)  # where the maps begin, and their width
 CLASSES = 23.0  # where the class capsules stand
 LETTERS = 18  # of a class's name that fit beside them
-COLOURS = "PuOr_r"  # weaker than 1/J, as strong, stronger
+COLOURS = "PuOr"  # weaker than 1/J, as strong, stronger
 
 
 class Tree(NamedTuple):
