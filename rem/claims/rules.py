@@ -80,7 +80,7 @@ could be the larger but for a ceiling, nothing is decided, nor where the doses (
 the two datasets' pruned networks are not known or differ by more than {EQUAL_DOSES:.0%} of the larger.
 - The trend of one run is that of a straight line through the later half of its epochs, at least {LATE_EPOCHS} of \
 them; what is left beside the line is resampled in moving blocks of sqrt(n) epochs, and the interval is Student's by \
-the number of blocks. It speaks of that run only.
+the number of blocks. It speaks of that run only, and of its entropy at the shared K, as Figure 5 does.
 - A dimension moves the image one way where its consistency exceeds what {BY_CHANCE:g} % of dimensions would exceed \
 by chance; more than by chance: the exact binomial interval (Clopper and Pearson) of their share, over the dimensions \
 of all seeds, lies above {BY_CHANCE:g} %.

@@ -29,7 +29,7 @@ class Source:
     own: bool = False  # the user's, in data.folder
     papers: tuple[str, ...] = ()  # the paper's data sets that these images are, or are a sample of
     in_place_of: str | None = None  # the paper's data set that these images are made after, without being it
-    count: int | None = None  # of its training images, as far as that is known beforehand
+    count: tuple[int, int] | None = None  # of its training and test images, as far as that is known beforehand
     viewpoints: tuple[str, ...] = ()  # the poses by which `data.viewpoints` can part them
 
     @property
@@ -92,7 +92,7 @@ def _test_files(files: dict[str, str | None]) -> dict[str, str | None]:
 SOURCES: dict[str, Source] = {
     "mnist": Source(
         what="60,000 + 10,000 handwritten digits, grey, 28x28",
-        count=60_000,
+        count=(60_000, 10_000),
         terms=MNIST_TERMS,
         layout="idx",
         url="https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -102,7 +102,7 @@ SOURCES: dict[str, Source] = {
     ),
     "fashion-mnist": Source(
         what="60,000 + 10,000 garments, grey, 28x28",
-        count=60_000,
+        count=(60_000, 10_000),
         terms=FASHION_TERMS,
         layout="idx",
         url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -117,7 +117,7 @@ SOURCES: dict[str, Source] = {
     ),
     "cifar10": Source(
         what="50,000 + 10,000 photographs of objects, RGB, 32x32",
-        count=50_000,
+        count=(50_000, 10_000),
         terms="A. Krizhevsky; no licence stated, not to be redistributed",
         layout="cifar",
         url="https://www.cs.toronto.edu/~kriz/",
@@ -127,7 +127,7 @@ SOURCES: dict[str, Source] = {
     ),
     "mnist-sample": Source(
         what="3,500 + 1,500 digits of MNIST's training set, grey, 28x28; in this repository",
-        count=3_500,
+        count=(3_500, 1_500),
         terms=MNIST_TERMS,
         layout="idx",
         files=MNIST_SAMPLE,
@@ -137,7 +137,7 @@ SOURCES: dict[str, Source] = {
     ),
     "fashion-mnist-sample": Source(
         what="3,500 + 1,500 garments of Fashion-MNIST, grey, 28x28; in this repository",
-        count=3_500,
+        count=(3_500, 1_500),
         terms=FASHION_TERMS,
         layout="idx",
         files=_idx(
@@ -152,7 +152,7 @@ SOURCES: dict[str, Source] = {
     ),
     "tiny-imagenet": Source(
         what="100,000 photographs of 200 classes, RGB, 64x64; the 10,000 official validation images are the test set",
-        count=100_000,
+        count=(100_000, 10_000),
         terms="Stanford CS231n, from ImageNet; for research, not to be redistributed",
         layout="tiny-imagenet",
         url="http://cs231n.stanford.edu/",
@@ -192,7 +192,7 @@ SOURCES: dict[str, Source] = {
     ),
     "smallnorb": Source(
         what="24,300 + 24,300 stereo pairs of toys, other toys in the test, grey, 96x96, from known directions",
-        count=24_300,
+        count=(24_300, 24_300),
         terms="F. J. Huang, Y. LeCun; for research, not to be sold",
         layout="norb",
         url="https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/",

@@ -149,15 +149,16 @@ class Network(nn.Module):
         """The weight, which a threshold may set to zero, and further parameters of every prunable layer.
 
         A name begins with `convolution`, `primary` or `class`, as `pruning.layers` has them; a dot and more may follow.
-        Where nothing else is said: convolutions and linear layers as `convolution`, every other parameter of two
-        dimensions or more as `class`.
+        Where nothing else is said, of what requires a gradient, but for backbone and decoder: convolutions and linear
+        layers as `convolution`, every other parameter of two dimensions or more as `class`.
         """
         layers: dict[str, tuple[nn.Parameter, ...]] = {}
         for owner, module in self.named_modules():
-            own = {f"{owner}.{name}".lstrip("."): value for name, value in module.named_parameters(recurse=False)}
+            trained = [(name, one) for name, one in module.named_parameters(recurse=False) if one.requires_grad]
+            own = {f"{owner}.{name}".lstrip("."): value for name, value in trained}
             if isinstance(module, nn.Conv2d | nn.Linear):
-                layers[f"convolution.{owner}"] = tuple(own.values())
+                layers |= {f"convolution.{owner}": tuple(own.values())} if module.weight.requires_grad else {}
             else:
                 layers |= {f"class.{name}": (value,) for name, value in own.items() if value.dim() > 1}
-        decoder = {id(value) for value in self.decoder.parameters()} if self.decoder else set()
-        return {name: values for name, values in layers.items() if id(values[0]) not in decoder}
+        beside = {id(value) for part in (self.backbone, self.decoder) if part for value in part.parameters()}
+        return {name: values for name, values in layers.items() if id(values[0]) not in beside}

@@ -11,6 +11,7 @@ import torch
 
 from rem.errors import RemError
 from rem.files.notes import note_read
+from rem.networks.class_capsules import RoutedNetwork
 from rem.networks.network import LowerLayer, Network
 
 
@@ -60,7 +61,8 @@ def _measure(network: Network, images: torch.Tensor, classes: int) -> None:
             raise ValueError(f"{what} have the shape {tuple(value.shape)}, which must begin with {wanted}")
     if not torch.allclose(couplings.sum(dim=1), torch.ones_like(couplings[:, 0]), atol=1e-3):
         raise ValueError("couplings of a capsule do not sum to 1 over the classes")
-    network.capsules, network.classes = couplings.shape[2], classes
+    if not isinstance(network, RoutedNetwork):  # which tells both
+        network.capsules, network.classes = couplings.shape[2], classes
     above = couplings.shape[1:]  # of the layer above: its capsules, and the children of each
     for number, layer in enumerate(layers, 2):
         _check_layer(f"layer {number}", layer, len(images), above)

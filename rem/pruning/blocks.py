@@ -65,8 +65,9 @@ def coupled_votes(model: CapsNet, stems: Iterable[Tensor]) -> Tensor:
     total, images = torch.zeros_like(model.weight[:, :, 0, 0], dtype=torch.float64), 0
     for stem in stems:
         primary = model.primary_capsules(stem)
-        _, _, couplings = model.route(primary)  # (B, J, I)
-        lengths = torch.linalg.vector_norm(votes(model.weight, primary), dim=3)  # (B, J, I)
+        with torch.autocast(primary.device.type, enabled=False):
+            _, _, couplings = model.route(primary)  # (B, J, I)
+            lengths = torch.linalg.vector_norm(votes(model.weight, primary), dim=3)  # (B, J, I)
         total += (couplings * lengths).sum(dim=0).t()
         images += len(primary)
     return total / images

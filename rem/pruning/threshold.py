@@ -144,7 +144,8 @@ def search_connections(
 ) -> Tensor:
     """Find which connections an epoch leaves: to remove the others keeps the validation loss where it was.
 
-    Those of lowest score go, as many as `search_threshold` finds for weights. The network is left as it was.
+    Those of lowest score go, as many as `search_threshold` finds for weights, but never the strongest of all, for a
+    network routes over at least one. The network is left as it was.
 
     Args:
         model: the network.
@@ -157,7 +158,7 @@ def search_connections(
         (I, J), those that are left.
     """
     there = score > 0
-    removable = there & ~best(score, there) if keep_one else there
+    removable = there & ~(best(score, there) if keep_one else score == score.max())
     saved = model.weight.clone()
 
     def left(threshold: float) -> Tensor:

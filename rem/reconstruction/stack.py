@@ -73,8 +73,7 @@ def stack(
         total = 0.0
         for index in torch.randperm(len(train.labels), generator=generator).to(device).split(settings.batch_size):
             losses = train.losses(model, run, index, train.labels[index])
-            optimizer.zero_grad()
-            (run.decoder.weight * losses.mean()).backward()
+            optimizer.backward(run.decoder.weight * losses.mean())
             optimizer.step(settings.learning_rate)
             total += float(losses.detach().double().sum())
         if not math.isfinite(total):

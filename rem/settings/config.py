@@ -17,6 +17,10 @@ from rem.errors import RemError
 from rem.settings.run import Features, Run, StackedDecoder
 from rem.settings.sections import Name, Section, Seed, parse, read_yaml
 
+STAGES = (  # folders of results/<name>/, beside which an experiment has its own
+    "benchmarks", "couplings", "decoders", "entropies", "figures", "logs", "models", "probes", "tables", "trajectory",
+)  # fmt: skip
+
 
 class Experiment(Section):
     """Networks that are trained: one per dataset, variant and seed."""
@@ -95,6 +99,12 @@ class Config(Section):
     variants: dict[Name, dict[str, Any]] = Field(
         description="Per training variant, what differs from those; `like` names a variant to start from."
     )
+
+    @model_validator(mode="after")
+    def _experiments_have_folders_of_their_own(self) -> Self:
+        if taken := [name for name in self.experiments if name in STAGES]:
+            raise ValueError(f"the experiment {taken[0]} has the name of a folder of the results; choose another name")
+        return self
 
     @model_validator(mode="after")
     def _layers_leave_the_runs_to_the_experiments(self) -> Self:

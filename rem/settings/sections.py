@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -43,10 +44,21 @@ class Section(BaseModel):
         return value
 
 
+BLANKS = {"NA", "NULL", "NaN", "None", "nan", "null"}  # what a table reads as no name at all
+
+
+def _no_blank(name: str) -> str:
+    if name in BLANKS:
+        raise ValueError(f"the name {name} would be read as a blank in tables; choose another")
+    return name
+
+
 # Names become folders and parts of commands.
 LONGEST = 60  # letters of one
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", max_length=LONGEST)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what every generator takes
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", max_length=LONGEST), AfterValidator(_no_blank)
+]
+Seed = Annotated[int, Field(ge=0, lt=2**53)]  # what every generator takes, and tables keep to the last digit
 AnySection = TypeVar("AnySection", bound=Section)
 
 

@@ -1,5 +1,7 @@
 """What the probes found, of all networks: `probes.csv`, and over seeds `tables/probes.csv` and `probes.md`."""
 
+import itertools
+import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -64,9 +66,17 @@ class Probes:
 
 
 def at(line: pd.DataFrame, given: str, value: float, wanted: str) -> float:
-    """A metric on a network's line over tau, where another has a value: linear between two tau; NaN beyond the ends."""
-    known = line.sort_values(given)
-    return float(np.interp(value, known[given], known[wanted], left=np.nan, right=np.nan))
+    """A metric on a network's line over tau, where another has a value; NaN where it has it nowhere.
+
+    Between two neighbouring tau the line is straight. Where it has the value more than once, as an entropy near its
+    ceiling can, the largest tau counts.
+    """
+    known = line[[given, wanted]].dropna().sort_index(ascending=False).to_numpy()
+    for (one, made), (other, next_made) in itertools.pairwise(known):
+        if min(one, other) <= value <= max(one, other):
+            share = (value - one) / (other - one) if other != one else 0.0
+            return float(made + share * (next_made - made))
+    return math.nan
 
 
 def write_probes(probe_csvs: Sequence[Path], metrics_csv: Path, run_yamls: Sequence[Path], folder: Path) -> None:

@@ -3,8 +3,8 @@
 The rule, for the values of one quantity over the seeds of either run:
 
     `same`: the runs have seeds in common, and these have the same value, to the last digit;
-    `agrees`: else, where the means differ by less than `DIGITS` of a point or bit, or where Welch's test, corrected for
-        all quantities that are compared (Holm), finds no difference at 5 %;
+    `agrees`: else, where the means differ by less than one in the last digit that is told of them, or where Welch's
+        test, corrected for all quantities that are compared (Holm), finds no difference at 5 %;
     `differs`: where it finds one, or where neither run has a spread;
     `not decidable`: one seed has no spread to measure a difference by;
     `missing`: the run has no such number.
@@ -25,7 +25,6 @@ SHOWN = ("accuracy", "sparsity", "dose", "entropy", "keys", "band_entropy", "ban
 SHOWN += ("near_uniform_share", "sparsity_class_blocks")
 PLACE = ["dataset", "variant", "checkpoint", "split", "levels", "metric"]
 CHOSEN = ("shared_levels", "authors_levels")  # of a dataset: the K that the run chose
-DIGITS = 0.01  # what tables are printed to
 LEVEL = 0.05
 SAME, AGREES, DIFFERS, OPEN, MISSING = "same", "agrees", "differs", "not decidable", "missing"
 
@@ -78,15 +77,14 @@ def compare(theirs: Path, own: Path) -> pd.DataFrame:
             verdict = MISSING
         elif len(common) and values[common].equals(mine[common]):
             verdict = SAME
-        elif abs(values.mean() - mine.mean()) < DIGITS:
+        elif abs(values.mean() - mine.mean()) < _last_digit(rows[-1]["metric"]):
             verdict = AGREES
         elif min(len(values), len(mine)) < 2:
             verdict = OPEN
-        elif np.ptp(values) == np.ptp(mine) == 0:
-            verdict = DIFFERS
         else:
-            verdict = None
-            p.append(welch(mine.to_numpy(), values.to_numpy())[1])
+            interval, of_welch = welch(mine.to_numpy(), values.to_numpy())
+            verdict = None if interval else DIFFERS
+            p += [of_welch] if interval else []
         rows[-1]["verdict"] = verdict
     tested = iter(holm(np.array(p)) if p else ())
     for row in rows:
@@ -102,13 +100,23 @@ def _by_place(path: Path) -> dict[tuple[str, ...], pd.Series]:
     return {place: rows.set_index("seed")["value"] for place, rows in table.groupby(PLACE, sort=False)}
 
 
+def _told_to(metric: str) -> str:
+    """The format by which a number is told."""
+    return METRICS[metric].told if metric in METRICS else ".0f"
+
+
+def _last_digit(metric: str) -> float:
+    """One in the last digit of that."""
+    return 10.0 ** -int(_told_to(metric).strip(".f"))
+
+
 def verdict_told(table: pd.DataFrame) -> str:
     """What was found, for a terminal: a row a quantity, and how many have each verdict."""
 
     def number(row: dict[str, object], side: str) -> str:
         if not row[f"{side}_seeds"]:
             return "-"
-        spec = METRICS[row["metric"]].told if row["metric"] in METRICS else ".0f"
+        spec = _told_to(row["metric"])
         spread = row[f"{side}_std"]
         return f"{row[side]:{spec}}" + (f" ± {spread:.2g}" if spread > 0 else "") + f" ({row[f'{side}_seeds']})"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.adam import adam
 
 
@@ -16,7 +16,7 @@ class Adam:
     """Adam's two moments of each parameter that is trained, and its step.
 
     Args:
-        parameters: of the network; those without gradients stay as they are.
+        parameters: of the network; those that require no gradient stay as they are.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
@@ -25,10 +25,14 @@ class Adam:
         self.squares = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.steps = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
 
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
+    def backward(self, loss: Tensor) -> None:
+        """The gradients of a loss in place of those before; 0 of a parameter that it does not depend on."""
         for parameter in self.parameters:
             parameter.grad = None
+        loss.backward()
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:

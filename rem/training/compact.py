@@ -12,7 +12,7 @@ from rem.errors import RemError
 from rem.files.digests import checksum
 from rem.networks.capsnet import CapsNet
 from rem.pruning.compaction import compact, matrices, pack
-from rem.training.checkpoints import load_checkpoint, save_checkpoint
+from rem.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from rem.training.latency import latencies
 
 TOLERANCE = 1e-5  # of lengths, poses and couplings, none of which is above 1
@@ -35,16 +35,10 @@ def compact_checkpoint(checkpoint: Path, prepared: Path, target: Path, device: t
     """
     if target.resolve() == checkpoint.resolve():
         raise RemError(f"{target} is the checkpoint to compact; name another file to write.")
-    model, run, epoch = load_checkpoint(checkpoint, device)
-    if not run.network.is_plain:
-        raise RemError(
-            f"{checkpoint} has network.architecture {run.network.architecture} and network.routing "
-            f"{run.network.routing}; only capsnet and dynamic can be made compact, so go on with it as it is."
-        )
+    model, run, epoch = loaded = load_checkpoint(checkpoint, device)
     data, batch = run.data, run.training.batch_size
     images, _ = next(stream_batches(prepared, "test", batch, data.size, data.mean, data.std, device))
-    smaller = compact(model)
-    _require_equal(model, smaller, images, checkpoint)
+    smaller = equal_compact(loaded, images, checkpoint)
     origin = f"{checkpoint.name}, {checksum(checkpoint, 'sha256', unpacked=False)}"
     save_checkpoint(target, pack(smaller), run, epoch, compacted=origin)
     there = matrices(smaller)
@@ -60,7 +54,19 @@ def compact_checkpoint(checkpoint: Path, prepared: Path, target: Path, device: t
     return pd.DataFrame(rows)
 
 
-def _require_equal(model: CapsNet, smaller: CapsNet, images: Tensor, checkpoint: Path) -> None:
+def equal_compact(loaded: Checkpoint, images: Tensor, checkpoint: Path) -> CapsNet:
+    """The network of a checkpoint without what is dead in it.
+
+    Raises:
+        RemError: as `compact_checkpoint`, of the network and of its outputs on these images.
+    """
+    model, network = loaded.model, loaded.run.network
+    if not network.is_plain:
+        raise RemError(
+            f"{checkpoint} has network.architecture {network.architecture} and network.routing {network.routing}; only "
+            "capsnet and dynamic can be made compact, so go on with it as it is."
+        )
+    smaller = compact(model)
     pairs = zip(model(images), smaller(images), strict=True)
     difference = max((one - other).abs().nan_to_num(torch.inf).max() for one, other in pairs)
     if difference > TOLERANCE:
@@ -69,6 +75,7 @@ def _require_equal(model: CapsNet, smaller: CapsNet, images: Tensor, checkpoint:
             f"test images where {TOLERANCE:g} is allowed: it has weights that are not finite, or so large that sums in "
             "another order differ; go on with the network as it is."
         )
+    return smaller
 
 
 def size(model: CapsNet, there: Tensor) -> dict[str, int]:

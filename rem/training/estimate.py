@@ -1,7 +1,7 @@
 """What a config will fetch and how long its trainings will take here, told before anything starts.
 
 A few steps of every kind of network are timed on random images. An epoch is so many of them as its training images
-need, one pass over the validation images, and where the run searches for a threshold `SEARCH` passes more.
+need, one pass over the validation images, and where the run searches for a threshold or for connections `SEARCH` more.
 """
 
 import time
@@ -71,23 +71,24 @@ def told(config: Config, cores: int, mirror: str | None, device: torch.device) -
 
 def training_seconds(run: Run, device: torch.device) -> float | None:
     """How long one network will train, all its epochs; None where its number of images is not known."""
-    images = _training_images(run)
-    if images is None:
+    counted = _images(run)
+    if counted is None:
         return None
     cost = _cost(run, device)
-    validation = run.data.validation if isinstance(run.data.validation, int) else 0
-    searches = bool(run.pruning and run.pruning.extent == "search")
-    passes = 1 + SEARCH * searches
-    epoch = steps_per_epoch(run, images - validation) * cost.step
+    train, validation = counted
+    of_weights = run.pruning is not None and run.pruning.extent == "search"
+    passes = 1 + SEARCH * (of_weights + (run.connections is not None and run.connections.density is None))
+    epoch = steps_per_epoch(run, train) * cost.step
     epoch += passes * validation / run.training.batch_size * cost.forward
     return run.training.epochs * epoch
 
 
-def _training_images(run: Run) -> int | None:
-    """Those of the source, validation images among them; of viewpoints it is not known how many have them."""
-    if run.data.generate:
-        return run.data.generate[0]
-    return None if run.data.viewpoints else find_source(run.data.source).count
+def _images(run: Run) -> tuple[int, int] | None:
+    """To train on and to validate with; of viewpoints it is not known how many images have them."""
+    counted = run.data.generate or (None if run.data.viewpoints else find_source(run.data.source).count)
+    if counted is None or run.data.validation == "test":
+        return counted
+    return counted[0] - run.data.validation, run.data.validation
 
 
 def _cost(run: Run, device: torch.device) -> Cost:
@@ -104,8 +105,7 @@ def _cost(run: Run, device: torch.device) -> Cost:
         loss = margin_loss(lengths, labels)
         if run.decoder:
             loss = loss + 0 * model.decoder(poses, labels).mean()
-        optimizer.zero_grad()
-        loss.backward()
+        optimizer.backward(loss)
         optimizer.step(run.training.learning_rate)
         return loss.detach()
 

@@ -46,12 +46,18 @@ def import_checkpoint(file: Path, run: Run, folder: Path, epoch: int) -> None:
         epoch: after which it was saved, 0 where that is not known.
 
     Raises:
-        RemError: the file is no such state dict, or one for other images or classes; or the folder has networks.
+        RemError: the file is no such state dict, or one for other images or classes; the run's network is another; or
+            the folder has networks.
     """
     if not run.network.is_plain:
         raise RemError(
             f"{run.variant} has network.architecture {run.network.architecture} and network.routing "
             f"{run.network.routing}, but the authors' networks have capsnet and dynamic; name such a --variant."
+        )
+    if run.connections or run.structure:
+        raise RemError(
+            f"{run.variant} removes connections or whole layers' parts while it trains, which the authors' networks "
+            "have all; name a --variant without connections and structure."
         )
     if (folder / "last.pt").exists():
         raise RemError(f"{folder} has a network already; import under another variant or seed, or rename {folder}.")

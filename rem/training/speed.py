@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 
 from rem.data.batches import stream_batches
-from rem.pruning.compaction import compact, matrices
+from rem.pruning.compaction import matrices
 from rem.training.accuracies import accuracy
 from rem.training.checkpoints import load_checkpoint
-from rem.training.compact import multiply_adds, size
+from rem.training.compact import equal_compact, multiply_adds, size
 from rem.training.latency import latencies
 
 
@@ -28,12 +28,12 @@ def measure_speeds(checkpoints: Sequence[Path], prepared: Path, device: torch.de
         in % on the test split, and, as of `rem.training.compact.compact_checkpoint`, what its compact form costs.
 
     Raises:
-        RemError: a file cannot be read, or nothing is left of a network.
+        RemError: a file cannot be read, or, as of `compact_checkpoint`, a network cannot be made compact.
     """
     loaded = [load_checkpoint(path, device) for path in checkpoints]
     data, batch = loaded[0].run.data, loaded[0].run.training.batch_size
     images, _ = next(stream_batches(prepared, "test", batch, data.size, data.mean, data.std, device))
-    smaller = [compact(one.model) for one in loaded]
+    smaller = [equal_compact(one, images, path) for one, path in zip(loaded, checkpoints, strict=True)]
     times = zip(latencies(smaller, images[:1]), latencies(smaller, images), strict=True)
     return pd.DataFrame(
         [

@@ -72,7 +72,8 @@ class Trainer:
         self.connected = block_norms(self.model.weight) > 0 if run.connections else None  # (I, J); none comes back
         self.structure = Kept(self.model, run.structure) if run.structure else None
         self.optimizer = Adam(self.model.parameters())
-        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=run.training.precision == "bfloat16")
+        half = run.training.precision == "bfloat16"  # uncached: a search changes weights between two passes
+        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=half, cache_enabled=False)
         self.generator = torch.Generator().manual_seed(run.seed)
         self.history: list[dict[str, float]] = []
         self.kept: dict[str, dict[str, Any]] = {}  # checkpoint -> its `epoch` and `model`, but for the last
@@ -109,6 +110,7 @@ class Trainer:
         rate = schedule.learning_rate * schedule.learning_rate_decay**self.epoch
         penalty = penalty_in(self.run, self.epoch, self.steps)
         start = time.perf_counter()
+        torch.manual_seed(self.run.seed + 1_000_003 * self.epoch)  # of what a network draws, after a stop the same
         fitted, insensitive = self._fit(rate, penalty)
         self._require_finite(fitted["train_loss"])
         trained = time.perf_counter()
@@ -132,8 +134,7 @@ class Trainer:
             "insensitive": insensitive,
             "logit_spread": spread,
         }
-        if self.connected is not None:
-            row["connections"] = 100 * float(self.connected.float().mean())
+        row |= {"connections": 100 * float(self.connected.float().mean())} if self.connected is not None else {}
         self.history.append(row)
         self.seconds = trained - start, pruned - trained
         self._keep()
@@ -177,8 +178,7 @@ class Trainer:
                 if self.sharpening:
                     sharpening = self.sharpening.loss(couplings, labels)
                     loss = loss + sharpening
-            self.optimizer.zero_grad()
-            loss.backward()
+            self.optimizer.backward(loss)
             if step % SENSED_EVERY == 0:
                 sensed.append(insensitivity(self.prunable))
             if penalty and pruning.regularizer in GROUP_REGULARIZERS:

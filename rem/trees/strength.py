@@ -49,6 +49,9 @@ def polarization(couplings: Tensor) -> Tensor:
     return ((1 - entropy / math.log(couplings.shape[1])) * there).sum(dim=1) / there.sum(dim=1).clamp_min(1)
 
 
+FLAT = 1e-5  # logits that spread less are flat, but for float32's rounding
+
+
 class Instability:
     """rho, from couplings that come batch by batch: see `instability`; with connections (I, J), of those alone."""
 
@@ -70,12 +73,13 @@ class Instability:
             sums.index_add_(0, predicted, values)
 
     def rho(self) -> float:
-        """As `instability`; NaN without any spread."""
+        """As `instability`; NaN where the logits spread by less than `FLAT`."""
         count = self.images.unsqueeze(1)  # (J, 1)
         sums, squares = self.sums
         within = (squares - sums.square() / count.clamp_min(1)).sum()
-        total = squares.sum() - sums.sum().square() / (self.images * self.capsules).sum().clamp_min(1)
-        return float(within / total) if total > 0 else math.nan
+        entries = (self.images * self.capsules).sum().clamp_min(1)
+        total = squares.sum() - sums.sum().square() / entries
+        return float(within / total) if total > FLAT**2 * entries else math.nan
 
 
 def instability(couplings: Tensor, predicted: Tensor) -> float:

@@ -1,5 +1,6 @@
 """A network of one's own: that of docs/own-network.md through the whole chain, and what is refused."""
 
+import copy
 import re
 
 import pandas as pd
@@ -16,6 +17,7 @@ from rem.settings.sections import parse
 from rem.training.checkpoints import load_checkpoint
 from rem.training.resume import StateFile
 from rem.training.train import train
+from rem.training.trainer import Trainer
 from rem.trees.couplings import extract
 from rem.trees.dictionaries import write_entropies
 from rem.trees.levels import choose_levels
@@ -177,3 +179,56 @@ def test_a_stopped_training_of_an_edited_network_starts_over(prepared, tmp_path,
     written(tmp_path, f"{EXAMPLE}# edited\n")
     assert StateFile(tmp_path, run, [prepared], CPU).read() is None
     assert "belongs to other code: starting over" in capsys.readouterr().err
+
+
+DROPPING = """
+import rem, torch
+
+class Dropping(rem.CapsNet):
+    def __init__(self, channels, size, classes):
+        super().__init__(channels, size, classes, convolution_channels=2, primary_types=2)
+
+    def primary_capsules(self, stem):
+        return torch.nn.functional.dropout(super().primary_capsules(stem), 0.3, self.training)
+"""
+
+
+def test_what_a_network_draws_while_it_trains_is_drawn_alike_after_a_stop(prepared, tmp_path):
+    run = settings(written(tmp_path, DROPPING, "Dropping"))
+    undisturbed, stopped, other = (Trainer(run, prepared, CPU) for _ in range(3))
+    for training in (undisturbed, undisturbed, undisturbed, stopped, stopped):
+        training.run_epoch()
+    other.resume(copy.deepcopy(stopped.state()))
+    torch.rand(3)  # what else draws in the meantime
+    other.run_epoch()
+    assert other.history == undisturbed.history
+
+
+FROZEN = """
+import rem, torch
+
+class Frozen(rem.Network):
+    def __init__(self, channels, size, classes):
+        super().__init__()
+        self.backbone = torch.nn.Conv2d(channels, 2, 3)
+        self.fixed = torch.nn.Conv2d(2, 3, 3).requires_grad_(False)
+        self.weight = torch.nn.Parameter(torch.randn(classes, 3 * (size - 4) ** 2))
+        self.unused = torch.nn.Parameter(torch.zeros(4))
+
+    def route(self, primary, *, change=None):
+        seen = self.fixed(primary).flatten(1)
+        poses = torch.stack([seen @ self.weight.t(), torch.ones(len(seen), len(self.weight))], dim=2) / 100
+        couplings = torch.full((len(seen), len(self.weight), 4), 1 / len(self.weight))
+        return poses.norm(dim=2), poses, couplings
+"""
+
+
+def test_a_backbone_and_what_is_frozen_are_not_pruned_and_what_is_unused_is_no_error(prepared, tmp_path):
+    training = Trainer(settings(written(tmp_path, FROZEN, "Frozen"), "rem"), prepared, CPU)
+    assert set(training.model.prunable_layers()) == {"class.weight"}
+    fixed = training.model.fixed.weight.clone()
+    for _ in range(2):
+        training.run_epoch()
+    assert training.history[-1]["sparsity"] > 0
+    assert training.model.backbone.weight.all()
+    assert torch.equal(training.model.fixed.weight, fixed)

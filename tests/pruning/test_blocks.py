@@ -11,6 +11,7 @@ from tensors import assert_equal, random_tensor
 
 from rem.errors import RemError
 from rem.networks.capsnet import CapsNet
+from rem.networks.routing import votes
 from rem.pruning.blocks import block_norms, coupled_votes, group_lasso, group_lobster
 
 SHAPE = 5, 3, 2, 4  # I, J, D, P
@@ -96,3 +97,15 @@ def test_coupled_votes_are_the_mean_of_coupling_times_length_of_the_vote(connect
             expected[i, j] += couplings[j, i] * reference.length(seen[j, i]) / len(images)
     assert_equal(found, expected)
     assert found[0, 1] == 0
+
+
+def test_what_a_connection_carries_is_reckoned_in_float32_under_autocast_too():
+    torch.manual_seed(0)
+    network = CapsNet(size=17, classes=2, convolution_channels=2, primary_types=4).eval()
+    images = torch.rand(5, 1, 17, 17)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = coupled_votes(network, [images])
+        primary = network.primary_capsules(images)
+    couplings = network.route(primary)[2]
+    expected = (couplings * votes(network.weight, primary).norm(dim=3)).mean(dim=0).t()
+    torch.testing.assert_close(found.float(), expected)

@@ -311,6 +311,13 @@ def test_as_many_connections_go_as_the_loss_allows_the_weakest_first(keep_one: b
     assert {float(value) for value in score[there & ~left]} == gone
 
 
+def test_the_strongest_connection_is_left_where_the_loss_feels_none():
+    network = connected_network()
+    score = torch.tensor([[5.0, 6.0], [1.0, 0.0], [2.0, 3.0], [7.0, 4.0]])
+    left = search_connections(network, score, lambda _stride: iter([torch.zeros(1)]), keep_one=False)
+    assert left.nonzero().tolist() == [[3, 0]]
+
+
 def test_the_search_for_connections_tries_them_in_the_routing():
     network, (images, labels) = connected_network(), labelled_images()
 

@@ -105,6 +105,12 @@ def test_between_two_temperatures_a_line_is_straight_and_beyond_its_ends_unknown
     assert np.isnan(at(line, "band_entropy", 6.5, "accuracy"))
 
 
+def test_of_two_temperatures_with_the_same_entropy_the_larger_counts():
+    line = pd.DataFrame({"band_entropy": [7.0, 7.2, 4.0], "strength": [0.9, 0.3, 0.1]}, index=[0.1, 0.5, 1.0])
+    assert at(line, "band_entropy", 7.1, "strength") == pytest.approx(0.3 - 0.1 / 3.2 * 0.2)
+    assert at(line, "band_entropy", 7.2, "strength") == pytest.approx(0.3)
+
+
 def test_scaled_logits_have_the_baselines_entropy_at_the_baselines_spread(folder):
     """REM's logits are half the baseline's here: at tau = 1/2 its couplings spread alike, and so is its entropy."""
     probes = read_probes(folder / "probes.csv")

@@ -39,6 +39,18 @@ def test_the_verdict_follows_from_the_values_over_the_seeds(tmp_path, theirs, ow
     assert verdict(tmp_path, theirs, own) == expected
 
 
+def test_a_share_is_told_to_three_digits_and_a_smaller_difference_than_a_point_counts(tmp_path):
+    theirs = folder(tmp_path / "published", [0.1131, 0.1132, 0.1133], "strongest_coupling")
+    own = folder(tmp_path / "own", [0.1061, 0.1062, 0.1063], "strongest_coupling")
+    assert compare(theirs, own)["verdict"].item() == "differs"
+    near = folder(tmp_path / "near", [0.1134, 0.1135, 0.1136], "strongest_coupling")
+    assert compare(theirs, near)["verdict"].item() == "agrees"
+
+
+def test_seeds_that_differ_by_rounding_alone_have_no_spread(tmp_path):
+    assert verdict(tmp_path, [97.0, 97.0 + 1e-12], [55.0, 55.0]) == "differs"
+
+
 def test_one_difference_among_many_quantities_needs_more_than_5_percent(tmp_path):
     """p is 0.03: a difference where one quantity is compared, and none among fifty."""
     theirs, own = [97.1, 97.5, 97.3], [97.6, 97.9, 98.0]

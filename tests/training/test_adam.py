@@ -28,9 +28,13 @@ def network():
 
 
 def step(optimizer, layers, number, *arguments):
-    optimizer.zero_grad()
     draw = torch.Generator().manual_seed(number)
-    layers(torch.randn(2, 1, 5, 5, generator=draw)).square().sum().backward()
+    loss = layers(torch.randn(2, 1, 5, 5, generator=draw)).square().sum()
+    if isinstance(optimizer, Adam):
+        optimizer.backward(loss)
+    else:
+        optimizer.zero_grad()
+        loss.backward()
     optimizer.step(*arguments)
 
 
@@ -47,6 +51,24 @@ def test_it_is_torchs_to_the_bit_at_a_rate_that_falls():
         step(adam, ours, number, 0.1 * 0.9**number)
     assert torch.equal(weights(ours), weights(theirs))
     assert torch.equal(ours[0].bias, network()[0].bias)
+
+
+def test_what_a_loss_does_not_depend_on_has_a_gradient_of_0_and_stays():
+    layers = network()
+    adam, before = Adam(layers.parameters()), layers[2].weight.detach().clone()
+    step(adam, layers, 0, 0.1)
+    moved = layers[2].weight.detach().clone()
+    adam.backward(layers[0](torch.ones(1, 1, 5, 5)).sum())
+    assert not layers[2].weight.grad.any()
+    assert layers[0].weight.grad.any()
+    assert layers[0].bias.grad is None  # it requires none
+    assert not torch.equal(moved, before)
+    fresh = network()
+    alone = Adam(fresh.parameters())
+    alone.backward(fresh[0](torch.ones(1, 1, 5, 5)).sum())
+    alone.step(0.1)
+    assert torch.equal(fresh[2].weight, before)
+    assert not torch.equal(fresh[0].weight, network()[0].weight)
 
 
 def test_it_goes_on_from_a_state(tmp_path):

@@ -30,6 +30,18 @@ def test_an_epoch_is_its_steps_one_validation_pass_and_five_of_the_search(costs,
     assert rem == pytest.approx(20 * (steps + 6 * batches * 0.1))
 
 
+def test_a_search_for_connections_counts_as_one_of_weights(costs, laptop):
+    searching, plain = (training_seconds(laptop.run("mnist", variant, 42), CPU) for variant in ("blocks", "baseline"))
+    assert searching - plain == pytest.approx(20 * 5 * 5_500 / 128 * 0.1)
+
+
+def test_where_the_test_images_validate_all_others_are_trained_on(costs):
+    run = tiny.shipped_config("paper").run("expanded-mnist", "rem", 42)
+    batch = run.training.batch_size
+    expected = run.training.epochs * (-(-60_000 // batch) + 6 * 10_000 / batch * 0.1)
+    assert training_seconds(run, CPU) == pytest.approx(expected)
+
+
 def test_networks_that_are_trained_and_files_that_are_there_are_left_out(costs, laptop, tmp_path):
     before = told(laptop, 2, None, CPU).splitlines()
     assert before[0].startswith("to fetch: 4 files of mnist from https://")

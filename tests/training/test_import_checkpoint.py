@@ -112,6 +112,13 @@ def test_an_import_leaves_what_training_leaves(file, tmp_path):
         import_checkpoint(file, tiny.run(), folder, 7)
 
 
+@pytest.mark.parametrize("variant", ["blocks", "structured"])
+def test_an_import_as_a_variant_that_removes_parts_is_refused(file, tmp_path, variant):
+    with pytest.raises(RemError, match=f"{variant} removes .* name a --variant without connections and structure"):
+        import_checkpoint(file, tiny.run(variant), tmp_path / "seed42", 0)
+    assert not (tmp_path / "seed42").exists()
+
+
 def test_couplings_of_an_import_are_those_of_their_network(file, tmp_path, prepared):
     import_checkpoint(file, tiny.run(), tmp_path / "seed42", 0)
     extract(tmp_path / "seed42/best.pt", prepared, "test", 11, tmp_path / "best.test.h5", CPU)

@@ -7,6 +7,7 @@ import tiny
 import torch
 
 from rem.data.batches import load_split
+from rem.errors import RemError
 from rem.networks.build import build
 from rem.pruning.structure import Kept
 from rem.settings.run import Run
@@ -53,3 +54,9 @@ def test_the_accuracy_is_the_share_of_the_test_images_of_which_the_longest_capsu
         ]
     (row,) = measure_speeds([tmp_path / "last.pt"], prepared, CPU).itertuples()
     assert row.accuracy == pytest.approx(100 * sum(correct) / 18)
+
+
+def test_a_network_that_cannot_be_made_compact_is_named(prepared, tmp_path):
+    paths = [saved(tmp_path / "whole.pt", tiny.run()), saved(tmp_path / "em.pt", tiny.run(network={"routing": "em"}))]
+    with pytest.raises(RemError, match=r"em\.pt has network\.architecture capsnet and network\.routing em; only"):
+        measure_speeds(paths, prepared, CPU)

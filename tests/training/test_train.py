@@ -869,3 +869,31 @@ def test_sharpening_makes_trees_strong_or_static(data, wanted, metric):
 def test_a_loss_of_couplings_that_has_no_weight_changes_no_network(data, undisturbed, tmp_path):
     train(tiny.run("sharpen", sharpening={"strength": 0, "stability": 0}), data, tmp_path, CPU)
     assert equal(weights(tmp_path / "last.pt"), weights(undisturbed["baseline"] / "last.pt"))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_pruning_never_worsens_the_validation_loss_in_any_precision(data, precision, monkeypatch):
+    training = Trainer(tiny.run("rem", training={"precision": precision}), data, CPU)
+    prune, losses = training._prune, []
+
+    def watched():
+        before = training._evaluate()[0].sum()
+        threshold = prune()
+        losses.append((float(before), float(training._evaluate()[0].sum()), threshold))
+        return threshold
+
+    monkeypatch.setattr(training, "_prune", watched)
+    while not training.finished:
+        training.run_epoch()
+    assert all(after <= before * (1 + 1e-6) for before, after, _ in losses)
+    assert sum(threshold > 0 for *_, threshold in losses) > 2
+
+
+@pytest.mark.parametrize("architecture", ["gamma", "convcaps"])
+def test_what_the_loss_does_not_depend_on_is_trained_beside_it(data, architecture):
+    """In one iteration of EM the costs of a lower layer make no pose that the layer above is given."""
+    network = {"architecture": architecture, "routing": "em", "routing_iterations": 1, "middle_capsules": 2}
+    sizes = {"data": {"size": 21}, "network": network, "augment": {"padding": 0}}
+    training = Trainer(tiny.run("rem", training={"epochs": 1}, **sizes), data, CPU)
+    training.run_epoch()
+    assert training.finished

@@ -85,8 +85,11 @@ def test_rho_does_not_depend_on_the_batches():
     assert batches.rho() == pytest.approx(instability(COUPLINGS, PREDICTED))
 
 
-def test_rho_of_couplings_without_any_spread_is_no_number():
-    assert math.isnan(instability(torch.full((4, 3, 5), 1 / 3), torch.tensor([0, 1, 2, 0])))
+@pytest.mark.parametrize("classes", [3, 10, 12, 15, 200])
+@pytest.mark.parametrize("capsules", [5, 36, 216])
+def test_rho_of_couplings_without_any_spread_is_no_number(classes: int, capsules: int):
+    even = torch.zeros(40, classes, capsules).softmax(dim=1)
+    assert math.isnan(instability(even, torch.arange(40) % classes))
 
 
 def test_the_entropy_of_a_capsule_by_counting():
