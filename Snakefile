@@ -62,7 +62,7 @@ rule all:
 
 rule data:
     input:
-        expand("data/prepared/{name}/{dataset}.h5", name=CONFIG.name, dataset={run.dataset for run in RUNS.values()}),
+        prepared_files(),
 
 
 rule models:

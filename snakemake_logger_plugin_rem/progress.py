@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 SECONDS = 2  # between two looks at the logs
 EPOCH = re.compile(r"  epoch (\d+)/(\d+)  ")  # in a line of a training's log
+RESUMED = re.compile(r"going on after epoch (\d+)")
 TOLD = ("Nothing to be done", "Complete log", "Error", "Not done")  # what is shown of what is no event
 
 
@@ -75,16 +76,16 @@ class LogHandler(LogHandlerBase):
 
     def _watch(self) -> None:
         while not self.closed.wait(SECONDS):
-            done, total = self.epochs()
+            done, total, self.bar.initial = self.epochs()  # the pace is that of this run's epochs
             self.bar.total, self.bar.n = total, done
             self.bar.set_description_str(f"{self.trained} of {self.networks} networks, {done} of about {total} epochs")
 
-    def epochs(self) -> tuple[int, int]:
-        """Epochs done, and how many there will be if the networks to come have as many as those begun have."""
-        found = [_last_epoch(log) for _, log in self.trainings.values()]
-        begun = [pair for pair in found if pair[1]]
-        mean = sum(total for _, total in begun) / len(begun) if begun else 0
-        return sum(done for done, _ in begun), round(mean * self.networks)
+    def epochs(self) -> tuple[int, int, int]:
+        """Epochs done, how many there will be if the networks to come have as many, and those of earlier runs."""
+        found = [_epochs(log) for _, log in list(self.trainings.values())]  # as they are now: jobs come in between
+        begun = [one for one in found if one[1]]
+        mean = sum(total for _, total, _ in begun) / len(begun) if begun else 0
+        return sum(done for done, _, _ in begun), round(mean * self.networks), sum(before for *_, before in begun)
 
     def _pass(self, done: int, total: int) -> None:
         if self.bar is None and total and 10 * done // total > self.tenths:
@@ -104,12 +105,14 @@ def _network(wildcards: Mapping[str, str]) -> str:
     return f"{wildcards['dataset']} {wildcards['variant']} seed {wildcards['seed']}"
 
 
-def _last_epoch(log: Path) -> tuple[int, int]:
+def _epochs(log: Path) -> tuple[int, int, int]:
+    """The last epoch of a training, how many it will have, and the epoch that it went on from."""
     try:
-        found = EPOCH.findall(log.read_text(encoding="utf-8", errors="replace"))
+        text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:  # the job has not begun to write
-        return 0, 0
-    return (int(found[-1][0]), int(found[-1][1])) if found else (0, 0)
+        return 0, 0, 0
+    found, before = EPOCH.findall(text), RESUMED.search(text)
+    return (int(found[-1][0]), int(found[-1][1]), int(before[1]) if before else 0) if found else (0, 0, 0)
 
 
 def _failure(record: LogRecord) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from rem.cli.command import argument, command, whole
 
 STEM = argument("stem", help="where to write, without .png and .svg")
+EVERY_LEVELS = argument("--levels", nargs="+", required=True, help="levels.csv of every dataset")
 LEVELS = argument("--levels", required=True, help="levels.csv, whose shared K is drawn")
 
 
@@ -97,8 +98,8 @@ def parse_tree(stem: Path, data: Path, baseline: Path, rem: Path, image: int | N
 @command(
     STEM,
     argument("tables", nargs="+", help="sweep/<file>.csv of rem entropy, one a run"),
-    argument("--levels", nargs="*", default=[], help="levels.csv of every dataset"),
-    argument("--runs", nargs="*", default=[], help="run.yaml of every run"),
+    EVERY_LEVELS,
+    argument("--runs", nargs="+", required=True, help="run.yaml of every run"),
     name="figure sweep",
 )
 def sweep(stem: Path, tables: list[Path], levels: list[Path], runs: list[Path]) -> None:
@@ -119,12 +120,18 @@ def frontier(stem: Path, probes: Path, runs: list[Path]) -> None:
     draw(probes, runs, stem)
 
 
-@command(STEM, PROBES, argument("runs", nargs="+", help="run.yaml of every run"), name="figure interventions")
-def interventions(stem: Path, probes: Path, runs: list[Path]) -> None:
+@command(
+    STEM,
+    PROBES,
+    argument("runs", nargs="+", help="run.yaml of every run"),
+    EVERY_LEVELS,
+    name="figure interventions",
+)
+def interventions(stem: Path, probes: Path, runs: list[Path], levels: list[Path]) -> None:
     """What other couplings in place of the network's own cost in accuracy."""
     from rem.figures.interventions import draw
 
-    draw(probes, runs, stem)
+    draw(probes, levels, runs, stem)
 
 
 @command(

@@ -154,6 +154,14 @@ def stream_training_batches(
     if data.view != "place":
         yield from stream_batches(path, "train", batch_size, data.size, data.mean, data.std, device)
         return
+    for placed, labels in placed_batches(path, data, batch_size, device):
+        yield normalize(placed, data.mean, data.std), labels
+
+
+def placed_batches(
+    path: Path, data: Data, batch_size: int, device: torch.device | str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The training images of `view: place` on their canvas, uint8, as `stream_training_batches` places them."""
     drawn = np.random.SeedSequence((data.split_seed, Stream.TRAIN_PLACES_ONCE))
     generator = torch.Generator().manual_seed(int(drawn.generate_state(1)[0]))
     with open_hdf5(path) as file:
@@ -161,5 +169,4 @@ def stream_training_batches(
         for start in range(0, len(group["labels"]), batch_size):
             rows = slice(start, start + batch_size)
             images, labels = (torch.from_numpy(group[name][rows]) for name in ("images", "labels"))
-            placed = augment(images.to(device), data.size, UNCHANGED, generator)
-            yield normalize(placed, data.mean, data.std), labels.long().to(device)
+            yield augment(images.to(device), data.size, UNCHANGED, generator), labels.long().to(device)

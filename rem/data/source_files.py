@@ -87,6 +87,8 @@ def check_files(source: str, files: Sequence[Path]) -> dict[str, str]:
         RemError: a file is missing, or is not the one that the source's digest is of.
     """
     known = find_source(source)
+    if known.own and not files:
+        raise RemError(f"source {source}: give its folder or list as --files.")
     if known.layout == "csv":
         return {files[0].name: files_digest(files[0].parent, _listed(files[0]))}
     if known.own:

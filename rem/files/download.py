@@ -1,5 +1,6 @@
 """A download, resumed where it broke off and checked before the file appears."""
 
+import errno
 import shutil
 import sys
 import zipfile
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from rem.errors import RemError, first_line
+from rem.errors import RemError, first_line, unwritable
 from rem.files.atomic import whole
 from rem.files.digests import checksum
 
@@ -78,6 +79,8 @@ def _copy(origin: Path, part: Path) -> None:
         with whole(part) as partial:
             shutil.copyfile(origin, partial)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # of the copy, though the error names the original
+            raise RemError(f"{part} cannot be written: {unwritable(error)}.") from error
         raise RemError(f"{origin} cannot be copied from the mirror ({error.strerror}); check `mirror`.") from error
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rem.data.augment import centre, normalize, reconstruction_targets
-from rem.data.batches import eval_batches, read_split
+from rem.data.batches import placed_batches, read_split
 from rem.errors import RemError
 from rem.networks.decoder import Decoder
 from rem.networks.losses import reconstruction_losses
@@ -30,10 +30,14 @@ class FrozenPoses:
 
     @torch.no_grad()
     def __init__(self, model: Network, run: Run, prepared: Path, split: str, device: torch.device) -> None:
-        data, loaded = run.data, read_split(prepared, split).to(device)
-        batches = eval_batches(loaded, run.training.batch_size, data.size, data.mean, data.std)
-        lengths, poses = zip(*[model(images)[:2] for images, _ in batches], strict=True)
-        self.images, self.labels = centre(loaded.images, data.size), loaded.labels
+        data, batch = run.data, run.training.batch_size
+        if split == "train" and data.view == "place":
+            self.images, self.labels = map(torch.cat, zip(*placed_batches(prepared, data, batch, device), strict=True))
+        else:
+            loaded = read_split(prepared, split).to(device)
+            self.images, self.labels = centre(loaded.images, data.size), loaded.labels
+        batches = (normalize(images, data.mean, data.std) for images in self.images.split(batch))
+        lengths, poses = zip(*[model(images)[:2] for images in batches], strict=True)
         self.predicted, self.poses = torch.cat(lengths).argmax(dim=1), torch.cat(poses)
 
     def losses(self, model: Network, run: Run, index: Tensor, shown: Tensor) -> Tensor:
@@ -54,15 +58,16 @@ def stack(
 ) -> None:
     """Train a decoder on the training images' class poses and write it with the unchanged network to `target`.
 
-    The target is a checkpoint like any other, whose run has `decoder`. The decoder sees the label's pose in training;
-    the validation loss that is told epoch by epoch is from the prediction's. `architecture` is
-    that of `load_checkpoint`.
+    The target is a checkpoint like any other, whose run has `decoder` and sees images, not feature maps of them. The
+    decoder sees the label's pose in training; the validation loss that is told epoch by epoch is from the prediction's.
+    `architecture` is that of `load_checkpoint`.
 
     Raises:
         RemError: the loss is not finite.
     """
     model, run, epoch = load_checkpoint(checkpoint, device, architecture)
-    run = run.model_copy(update={"decoder": settings.decoder})
+    network = run.network.model_copy(update={"views": None})
+    run = run.model_copy(update={"decoder": settings.decoder, "network": network})
     data = run.data
     train, validation = (FrozenPoses(model, run, prepared, split, device) for split in ("train", "val"))
     torch.manual_seed(run.seed)

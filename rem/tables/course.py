@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from rem.errors import RemError
 from rem.files.csv import read_csv
 from rem.settings.run import read_run
 from rem.tables.names import Names
@@ -40,8 +41,13 @@ def write_course(
         folder: to write to.
 
     Raises:
-        RemError: a file cannot be read or lacks a column.
+        RemError: a file cannot be read or lacks a column, or there are not as many of each kind.
     """
+    if not len(run_yamls) == len(trajectories) == len(histories):
+        raise RemError(
+            f"{len(run_yamls)} runs, but {len(trajectories)} trajectories and {len(histories)} histories; give one of "
+            "each for every run, in the same order."
+        )
     runs = [read_run(path) for path in run_yamls]
     courses = []
     for run, trajectory, history in zip(runs, trajectories, histories, strict=True):

@@ -27,7 +27,7 @@ def headline(summary: Path, config_name: str) -> str:
             for variant in MODELS
             if variant in found
         ]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise RemError(f"{summary} is no summary of a run ({error}); make it again (rem tables).") from error
     header = ["dataset", "K", "seeds", "network", *(METRICS[one].name for one in SHOWN)]
     results = f"results/{config_name}"

@@ -267,7 +267,8 @@ class _Network:
             }
 
     def _entropy(self, tau: str, levels: int) -> str:
-        return f"{self.text('.2f', 'temperature', tau, 'entropy', levels)} (K = {levels})"
+        found = self.text(".2f", "temperature", tau, "entropy", levels)
+        return found and f"{found} (K = {levels})"
 
     def trees(self) -> dict[str, str]:
         still = ("stability", "unchanged")
@@ -292,5 +293,6 @@ class _Network:
         found = {}
         for t in ("1", "2", "3", "5"):
             strength = self.text(".3f", "iterations", t, "strongest_coupling")
-            found[f"t = {t}"] = f"{self.text('.2f', 'iterations', t, 'accuracy')} % ({strength})"
+            accuracy = self.text(".2f", "iterations", t, "accuracy")
+            found[f"t = {t}"] = accuracy and f"{accuracy} % ({strength})"
         return self.row | found

@@ -182,8 +182,8 @@ def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
     """What stands below the headline of a table: on what its numbers were measured, and what they are."""
     sets = "; ".join(
         f"{results.names.dataset(dataset)}, source {results.source(dataset)}, n = {len(results.seeds(dataset))} seeds "
-        f"({', '.join(map(str, results.seeds(dataset)))}), shared K = {results.shared[dataset]}, "
-        f"authors' K = {results.authors[dataset]}{_edge(results, dataset)}"
+        f"({', '.join(map(str, results.seeds(dataset)))}){_fewer(frame, dataset, results)}, "
+        f"shared K = {results.shared[dataset]}, authors' K = {results.authors[dataset]}{_edge(results, dataset)}"
         f"{', the K levels being cells [k/K, (k + 1)/K)' if dataset in results.in_cells else ''}"
         for dataset in frame["dataset"].unique()
     )
@@ -194,6 +194,13 @@ def caption(table: Table, frame: pd.DataFrame, results: Results) -> str:
     statistics = "; ".join(dict.fromkeys(quantity.caption for quantity in table.quantities if quantity.caption))
     note = f" {table.note(results)}".rstrip() if table.note else ""
     return f"Test set of {sets}. Checkpoints: {checkpoints}. {statistics[0].upper()}{statistics[1:]}.{note}"
+
+
+def _fewer(frame: pd.DataFrame, dataset: str, results: Results) -> str:
+    """The models of a dataset that have fewer seeds than it has in all."""
+    seeds = frame[frame["dataset"] == dataset].drop_duplicates("model").set_index("model")["seeds"]
+    fewer = [f"{model} n = {count}" for model, count in seeds.items() if count < len(results.seeds(dataset))]
+    return f", but {', '.join(fewer)}" if fewer else ""
 
 
 def _edge(results: Results, dataset: str) -> str:

@@ -277,8 +277,8 @@ def test_the_chain_from_training_to_metrics(rem, prepared, tmp_path, capfd):
     assert rem("probe", probed, *asked, *computing) == 0
     assert pd.read_csv(probed)["split"].unique().tolist() == ["val", "test"]
     assert rem("probes", tmp_path, "--probes", probed, *measured) == 0
-    for figure in ("frontier", "interventions"):
-        assert rem("figure", figure, tmp_path / figure, tmp_path / "probes.csv", run) == 0
+    for figure, further in (("frontier", []), ("interventions", ["--levels", levels])):
+        assert rem("figure", figure, tmp_path / figure, tmp_path / "probes.csv", run, *further) == 0
         assert (tmp_path / f"{figure}.svg").stat().st_size > 10_000
     drawn = ["--images", tmp_path / "images.csv"]
     assert rem("resample", drawn[1], "--dictionaries", tmp_path / "dictionaries/last.test.h5") == 0

@@ -43,8 +43,17 @@ def test_a_line_over_tau_and_a_mark_a_network_as_it_is(probes, tmp_path):
     assert drawn(tmp_path / "frontier")
 
 
+def test_of_the_modal_keys_those_at_the_shared_k_are_drawn(probes):
+    modal = probes.rows["setting"] == "modal-key"
+    others = [probes.rows[modal].assign(levels=levels, value=value) for levels, value in ((11, -60.0), (13, -40.0))]
+    figure = interventions(Probes(pd.concat([probes.rows[~modal], *others])), {"mnist": 13}, NAMES)
+    places = [line.get_xydata()[0] for line in figure.axes[0].lines]
+    row = INTERVENTIONS.index("modal-key")
+    assert [x for x, y in places if round(y) == row] == [-40.0] * 2
+
+
 def test_a_mark_and_an_interval_an_intervention(probes, tmp_path):
-    figure = interventions(probes, NAMES)
+    figure = interventions(probes, {"mnist": 0}, NAMES)
     (panel,) = figure.axes
     marks = [line.get_xydata()[0] for line in panel.lines if line.get_marker() == "s"]
     assert [x for x, _ in marks] == pytest.approx([-place - 1 for place in range(len(INTERVENTIONS))])

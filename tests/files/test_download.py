@@ -1,9 +1,12 @@
 """Downloads, against a server on the loopback interface: whole, resumed, wrong, and from mirrors."""
 
+import errno
 import gzip
 import hashlib
 import io
+import os
 import re
+import shutil
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -145,6 +148,19 @@ def test_file_missing_from_a_mirror_folder_is_named(server, target, tmp_path):
     with pytest.raises(RemError, match=r"blob/blob\.bin cannot be copied from the mirror \(No such file"):
         fetch("blob", "blob.bin", target, mirror=str(tmp_path))
     assert not list(target.parent.iterdir())
+
+
+def test_a_full_disk_is_not_the_mirrors_fault(server, target, tmp_path, monkeypatch):
+    """The copy's error names the original."""
+    (tmp_path / "blob").mkdir()
+    (tmp_path / "blob/blob.bin").write_bytes(BODY)
+
+    def full(origin, partial):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(origin))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(RemError, match=r"blob\.bin\.part cannot be written: no space left on device; make room"):
+        fetch("blob", "blob.bin", target, mirror=str(tmp_path))
 
 
 @pytest.fixture

@@ -157,3 +157,16 @@ def test_equivariance_is_measured_class_by_class(folder, tmp_path):
         assert (rows["images"] == (labels == class_).sum()).all()
         for name in ("consistency", "monotony", "moved", "chance"):
             assert rows[name].tolist() == pytest.approx(getattr(found, name).tolist(), abs=1e-5)
+
+
+def test_a_decoder_is_stacked_where_training_images_are_placed_at_random(tmp_path):
+    run = tiny.run("rem", data={"view": "place", "size": 25}, augment={"padding": 0}, training={"epochs": 1})
+    with h5py.File(tiny.write_prepared(tmp_path / "prepared.h5"), "a") as file:
+        for split in ("val", "test"):  # as they are prepared: on their canvas
+            images = np.pad(file[f"{split}/images"][:], ((0, 0), (0, 0), (1, 3), (3, 1)))
+            del file[f"{split}/images"]
+            file[f"{split}/images"] = images
+    train(run, tmp_path / "prepared.h5", tmp_path, CPU)
+    stack(tmp_path / "last.pt", tmp_path / "prepared.h5", SETTINGS, tmp_path / "decoder.pt", CPU)
+    model, _, _ = load_checkpoint(tmp_path / "decoder.pt", CPU)
+    assert model.decoder is not None

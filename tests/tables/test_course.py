@@ -52,3 +52,9 @@ def test_a_file_without_a_column_is_named(files, tmp_path, lacking):
     path.write_text("epoch\n1\n", encoding="utf-8")
     with pytest.raises(RemError, match=path.name):
         write_course(*files, tmp_path / "out")
+
+
+def test_files_that_are_not_one_of_each_kind_a_run_are_refused(files, tmp_path):
+    trajectories, histories, runs = files
+    with pytest.raises(RemError, match=r"^2 runs, but 2 trajectories and 1 histories; give one of each for every run"):
+        write_course(trajectories, histories[:1], runs, tmp_path / "out")

@@ -41,7 +41,8 @@ def test_a_dataset_without_one_of_them_has_one_row(tmp_path):
 
 def test_what_is_no_summary_is_one_sentence(tmp_path):
     (tmp_path / "summary.json").write_text('{"a": 3}', encoding="utf-8")
-    for path in (tmp_path / "summary.json", tmp_path / "none.json"):
+    (tmp_path / "list.json").write_text("[1, 2]", encoding="utf-8")
+    for path in (tmp_path / "summary.json", tmp_path / "list.json", tmp_path / "none.json"):
         with pytest.raises(RemError, match=r"is no summary of a run .*make it again \(rem tables\)\.$"):
             headline(path, "trial")
 

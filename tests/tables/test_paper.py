@@ -76,6 +76,13 @@ def test_the_caption_says_where_the_levels_are_cells(results):
     assert told in caption(declared(4), frame, in_cells)
 
 
+def test_the_caption_names_a_model_of_fewer_seeds(results):
+    frame = table(results, 4)
+    assert "n = 3 seeds (42, 43, 44), shared K" in caption(declared(4), frame, results)
+    fewer = frame.assign(seeds=frame["seeds"].where(frame["model"] != "CapsNet+REM", 1))
+    assert "n = 3 seeds (42, 43, 44), but CapsNet+REM n = 1, shared K" in caption(declared(4), fewer, results)
+
+
 def test_table_5_names_both_spreads_of_the_entropy(results):
     frame = table(results, 5)
     rem = frame[(frame["model"] == "CapsNet+REM") & (frame["levels"] == 7)].iloc[0]

@@ -13,6 +13,9 @@ from torchvision.models import resnet18
 from rem.data.batches import read_split, stream_batches
 from rem.errors import RemError
 from rem.networks.weights import WEIGHTS
+from rem.reconstruction.stack import stack
+from rem.settings.run import StackedDecoder
+from rem.training.checkpoints import load_checkpoint
 from rem.training.features import write_features
 from rem.training.train import train
 from rem.training.trainer import Trainer
@@ -99,6 +102,15 @@ def test_the_network_takes_images_too(prepared, weights):
     images = torch.randn(2, 1, tiny.STORED, tiny.STORED)
     with torch.no_grad():
         torch.testing.assert_close(model(images)[0], model(model.backbone.features(images))[0])
+
+
+def test_a_decoder_stacked_on_it_draws_images_and_its_checkpoint_is_read_again(prepared, weights, tmp_path):
+    train(run(1), cached(run(1), prepared, weights), tmp_path / "run", CPU, backbone_weights=weights)
+    decoder = {"hidden": [4], "weight": 0.0005, "pixels": "raw"}
+    settings = StackedDecoder(epochs=1, batch_size=16, learning_rate=0.01, decoder=decoder)
+    stack(tmp_path / "run/last.pt", prepared, settings, tmp_path / "decoder.pt", CPU)
+    _, found, _ = load_checkpoint(tmp_path / "decoder.pt", CPU)
+    assert (found.network.views, found.decoder.hidden) == (None, [4])
 
 
 def test_features_of_other_settings_and_images_in_their_place_are_refused(prepared, weights):

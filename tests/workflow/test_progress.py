@@ -64,12 +64,19 @@ def test_every_tenth_of_the_jobs_is_told_once(handler):
 
 def test_epochs_are_those_in_the_logs_and_networks_to_come_have_as_many_as_those_begun(handler, tmp_path):
     tell(handler, event=LogEvent.RUN_INFO, stats={"total": 9, "train": 4})
-    assert handler.epochs() == (0, 0)
+    assert handler.epochs() == (0, 0, 0)
     for number, text in enumerate(["a  epoch 1/6  b\na  epoch 2/6  b\n", "a  epoch 3/10  b\n", "just begun\n"]):
         (tmp_path / f"{number}.log").write_text(text, encoding="utf-8")
         train(handler, number, tmp_path / f"{number}.log")
     train(handler, 3, tmp_path / "not there yet.log")
-    assert handler.epochs() == (2 + 3, 4 * (6 + 10) / 2)
+    assert handler.epochs() == (2 + 3, 4 * (6 + 10) / 2, 0)
+
+
+def test_epochs_of_an_earlier_run_are_told_apart_for_they_took_none_of_this_run_s_time(handler, tmp_path):
+    tell(handler, event=LogEvent.RUN_INFO, stats={"total": 9, "train": 2})
+    (tmp_path / "a.log").write_text("going on after epoch 4\na  epoch 5/6  b\n", encoding="utf-8")
+    train(handler, 1, tmp_path / "a.log")
+    assert handler.epochs() == (5, 12, 4)
 
 
 def test_a_job_that_failed_is_told_by_its_one_sentence_and_where_its_log_is(handler, tmp_path):

@@ -371,13 +371,13 @@ def figures():
         made["sweep"] = {"": shown_sweeps(chosen), "--levels": levels_files(chosen), "--runs": runs}
     if PROBED:
         probed = [f"results/{CONFIG.name}/probes.csv", *run_files("models", "run.yaml", PROBED)]
-        made["frontier"], made["interventions"] = {"": probed}, {"": probed}
+        made["frontier"], made["interventions"] = {"": probed}, {"": probed, "--levels": levels_files(PROBED)}
     if runs_of(["baseline", "rem"]):
         made["overview"] = {"": [f"results/{CONFIG.name}/metrics.csv", *run_files("models", "run.yaml")]}
     if accuracies := accuracies_files():
         made["transfer"] = {"": accuracies, "--runs": run_files("models", "run.yaml", transferred_runs())}
     if baseline:
-        first_and_best = [*shown("couplings", "baseline", checkpoint="first"), *shown("couplings", "baseline")]
+        first_and_best = [*(shown("couplings", "baseline", checkpoint=name)[0] for name in ("first", "best"))]
         made["fig4"] = {"": first_and_best, "--levels": levels}
     if rem:
         made["fig5"] = {"": run_files("trajectory", "trajectory.csv", rem) + run_files("models", "run.yaml", rem)}
@@ -430,12 +430,12 @@ def experiments_digest(wildcards):
     return digests.files_digest(folder, made)
 
 
-def prepared_files(wildcards):
+def prepared_files(wildcards=None):
     """What the selected networks read, and the images of those that read feature maps."""
     names = {
         f"{run.dataset}{kind}" for run in RUNS.values() for kind in (".h5", ".features.h5" if run.features else ".h5")
     }
-    return sorted(f"data/prepared/{wildcards.name}/{name}" for name in names)
+    return sorted(f"data/prepared/{CONFIG.name}/{name}" for name in names)
 
 
 def stacked_runs():

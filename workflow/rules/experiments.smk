@@ -15,7 +15,7 @@ use rule metrics as experiment_metrics with:
     log:
         "results/{name}/logs/{experiment}/metrics.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/metrics.tsv"
+        "results/{name}/benchmarks/metrics/{experiment}.tsv"
 
 
 rule controls_table:
@@ -27,7 +27,7 @@ rule controls_table:
     log:
         "results/{name}/logs/{experiment}/table.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/table.tsv"
+        "results/{name}/benchmarks/table/{experiment}.tsv"
     conda:
         "../../environment.yml"
     params:
@@ -50,7 +50,7 @@ use rule resample as experiment_resample with:
     log:
         "results/{name}/logs/{experiment}/resample-{dataset}.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/resample-{dataset}.tsv"
+        "results/{name}/benchmarks/resample/{experiment}-{dataset}.tsv"
 
 
 use rule claims as experiment_claims with:
@@ -67,7 +67,7 @@ use rule claims as experiment_claims with:
     log:
         "results/{name}/logs/{experiment}/claims.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/claims.tsv"
+        "results/{name}/benchmarks/claims/{experiment}.tsv"
     params:
         folder=input_folder,
         dataset=CONFIG.figures.dataset,
@@ -87,7 +87,7 @@ use rule figure as controls_figure with:
     log:
         "results/{name}/logs/{experiment}/figure.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/figure.tsv"
+        "results/{name}/benchmarks/figure/{experiment}.tsv"
     params:
         code=code("figure controls"),
         which="controls",
@@ -109,7 +109,7 @@ rule dose_response_table:
     log:
         "results/{name}/logs/{experiment}/dose_response.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/dose_response.tsv"
+        "results/{name}/benchmarks/dose_response/{experiment}.tsv"
     conda:
         "../../environment.yml"
     params:
@@ -134,7 +134,7 @@ use rule figure as dose_response_figure with:
     log:
         "results/{name}/logs/{experiment}/dose_response_figure.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/dose_response_figure.tsv"
+        "results/{name}/benchmarks/dose_response_figure/{experiment}.tsv"
     params:
         code=code("figure dose_response"),
         which="dose_response",
@@ -152,7 +152,7 @@ rule course_table:
     log:
         "results/{name}/logs/{experiment}/course.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/course.tsv"
+        "results/{name}/benchmarks/course/{experiment}.tsv"
     conda:
         "../../environment.yml"
     params:
@@ -177,7 +177,7 @@ use rule figure as course_figure with:
     log:
         "results/{name}/logs/{experiment}/course_figure.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/course_figure.tsv"
+        "results/{name}/benchmarks/course_figure/{experiment}.tsv"
     params:
         code=code("figure course"),
         which="course",
@@ -197,7 +197,7 @@ use rule probes as experiment_probes with:
     log:
         "results/{name}/logs/{experiment}/probes.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/probes.tsv"
+        "results/{name}/benchmarks/probes/{experiment}.tsv"
 
 
 rule trees_table:
@@ -210,7 +210,7 @@ rule trees_table:
     log:
         "results/{name}/logs/{experiment}/trees.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/trees.tsv"
+        "results/{name}/benchmarks/trees/{experiment}.tsv"
     conda:
         "../../environment.yml"
     params:
@@ -235,7 +235,7 @@ use rule figure as tree_densities_figure with:
     log:
         "results/{name}/logs/{experiment}/tree_densities.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/tree_densities.tsv"
+        "results/{name}/benchmarks/tree_densities/{experiment}.tsv"
     params:
         code=code("figure tree_densities"),
         which="tree_densities",
@@ -253,7 +253,7 @@ use rule figure as experiment_frontier with:
     log:
         "results/{name}/logs/{experiment}/frontier.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/frontier.tsv"
+        "results/{name}/benchmarks/frontier/{experiment}.tsv"
     params:
         code=code("figure frontier"),
         which="frontier",
@@ -270,7 +270,7 @@ rule speed_table:
     log:
         "results/{name}/logs/{experiment}/speed-{dataset}.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/speed-{dataset}.tsv"
+        "results/{name}/benchmarks/speed/{experiment}-{dataset}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -301,7 +301,7 @@ use rule figure as structured_figure with:
     log:
         "results/{name}/logs/{experiment}/structured_figure.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/structured_figure.tsv"
+        "results/{name}/benchmarks/structured_figure/{experiment}.tsv"
     params:
         code=code("figure structured"),
         which="structured",
@@ -319,7 +319,7 @@ rule architectures_table:
     log:
         "results/{name}/logs/{experiment}/architectures.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/architectures.tsv"
+        "results/{name}/benchmarks/architectures/{experiment}.tsv"
     conda:
         "../../environment.yml"
     params:
@@ -344,7 +344,7 @@ use rule figure as architectures_figure with:
     log:
         "results/{name}/logs/{experiment}/architectures_figure.log",
     benchmark:
-        "results/{name}/benchmarks/{experiment}/architectures_figure.tsv"
+        "results/{name}/benchmarks/architectures_figure/{experiment}.tsv"
     params:
         code=code("figure architectures"),
         which="architectures",

@@ -10,6 +10,7 @@ import torch
 from rem.data.batches import eval_batches
 from rem.errors import RemError
 from rem.files.hdf5 import open_hdf5
+from rem.networks.capsnet import KERNEL, STRIDE
 from rem.report.explorer import codes
 from rem.report.explorer.blocks import Collected, packed
 from rem.report.explorer.datasets import SPLIT, Dataset, dataset_of, prepared_file
@@ -97,10 +98,12 @@ def _in_order(measured: Measured) -> list[Network]:
 def _told(run: Run, network: Network, capsules: int) -> dict[str, object]:
     types = run.network.maps(capsules)
     rows, columns = _grid(capsules // types)
+    placed = run.network.architecture == "capsnet" and run.network.backbone is None
     return network._asdict() | {
         "model": model_name(run.variant, True, run.decoder_on),
         "fewer": run.connections is not None,
         "grid": [types, rows, columns],
+        "field": {"side": 2 * KERNEL - 1, "stride": STRIDE} if placed else None,  # pixels below a primary capsule
         "codes": None,
         "training": None,
         "votes": None,

@@ -12,7 +12,6 @@ from PIL import Image
 from rem.data.augment import centre
 from rem.data.batches import Split, read_split
 from rem.files.hdf5 import open_hdf5
-from rem.networks.capsnet import KERNEL, STRIDE
 from rem.report.explorer import codes
 from rem.report.explorer.blocks import Collected
 from rem.settings.run import Run, read_run
@@ -68,8 +67,6 @@ def dataset_of(found: Collected, results: Path, prepared: Path, files: Sequence[
     cuts, chosen = codes.thresholds(shown, cells), _first_of_classes(labels)
     columns = math.ceil(math.sqrt(len(images)))
     kind, sprite = picture(images, columns)
-    side = 2 * KERNEL - 1  # pixels of the image below a primary capsule
-    placed = run.network.architecture == "capsnet" and run.network.backbone is None
     content = {
         "name": run.dataset,
         "title": images_of(run).title,
@@ -86,7 +83,6 @@ def dataset_of(found: Collected, results: Path, prepared: Path, files: Sequence[
         "band": band(table),
         "shared": shared_levels(table),
         "cells": cells,
-        "field": {"side": side, "stride": STRIDE} if placed else None,
         "voted": chosen,
     }
     voted = {path: Split(split.images[chosen], split.labels[chosen]) for path, split in splits.items()}

@@ -31,10 +31,10 @@ async function show() {
   const began = performance.now();
   const dataset = datasetOf();
   const [data, network] = await Promise.all([loadDataset(dataset), loadNetwork(networkOf())]);
-  spread(dataset, data);
   const classes = dictionariesOf(network, dataset, state.k);
   const parts = await VIEW[state.view]({ data, network, classes, go });
   if (mine !== turn) return;
+  spread(dataset, data);
   const focused = document.activeElement?.id;
   byId("view").replaceChildren(...parts);
   if (focused) byId(focused)?.focus({ preventScroll: true });

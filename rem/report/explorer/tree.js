@@ -178,7 +178,7 @@ export async function treeView({ data, go }) {
       (most, { shown }) => shown.reduce((one, value) => Math.max(one, value), most),
       2 / classes,
     );
-    const options = { uniform, strongest, tell };
+    const options = { uniform, strongest };
     return [legend(uniform, strongest), ...trees.map((tree) => drawn(tree, options))];
   }
 
@@ -221,17 +221,21 @@ export async function treeView({ data, go }) {
       element(
         "div",
         { class: "scroll", tabindex: 0, role: "region", "aria-label": `Tree of ${network.model}` },
-        plot(tree, data, image, { ...options, toggle: votes ? toggle : null }),
+        plot(tree, data, image, {
+          ...options,
+          tell: (text, place) => tell(text, place, network.field),
+          toggle: votes ? toggle : null,
+        }),
       ),
     );
   }
 
-  // Say what is pointed at, and frame the part of the image below it.
-  function tell(text, { row, column }) {
-    field.textContent = `${text}. ${dataset.field ? "Framed: the part of the image below it." : "All of the image lies below it."}`;
-    if (!dataset.field) return;
-    const { side, stride } = dataset.field;
-    mark.hidden = false;
+  // Say what is pointed at, and frame the part of the image below it, where that is known.
+  function tell(text, { row, column }, below) {
+    field.textContent = below ? `${text}. Framed: the part of the image below it.` : `${text}.`;
+    mark.hidden = !below;
+    if (!below) return;
+    const { side, stride } = below;
     mark.style.left = part((column * stride) / dataset.size);
     mark.style.top = part((row * stride) / dataset.size);
     mark.style.width = mark.style.height = part(side / dataset.size);
