@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from rem.errors import RemError
+
 FLOATS_AT_ONCE = 2**20  # of intermediate results in the routing
 EPSILON = 1e-6  # inside the squash's norm, so that its gradient exists at zero
 
@@ -98,7 +100,7 @@ def _groups(classes: int, poses: Tensor) -> Iterator[slice]:
     In a graph that is exported, which is of batches of any size, all of them at once.
     """
     exported = torch.compiler.is_exporting() or torch.jit.is_tracing()
-    size = classes if exported else max(1, FLOATS_AT_ONCE // poses.numel())
+    size = classes if exported else max(1, FLOATS_AT_ONCE // max(1, poses.numel()))
     return (slice(start, start + size) for start in range(0, classes, size))
 
 
@@ -109,7 +111,7 @@ def _weighted(couplings: Tensor, poses: Tensor) -> Tensor:
 
 def _back_projected(class_poses: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
     """W_ij^T v_j: (G, B, D) @ (G, D, P*I) to (G, B, P, I), the shape of the `poses` for G classes."""
-    return torch.bmm(class_poses, weight.transpose(1, 2)).view(-1, *poses.shape)
+    return torch.bmm(class_poses, weight.transpose(1, 2)).view(len(weight), *poses.shape)
 
 
 class WeightedVotes(torch.autograd.Function):
@@ -168,7 +170,12 @@ def route(
     Returns:
         The class capsules v (B, J, D), and the couplings c (B, J, I) of the last iteration
         before any `change`.
+
+    Raises:
+        RemError: t is below 1.
     """
+    if iterations < 1:
+        raise RemError(f"t is {iterations}; a routing has at least one iteration.")
     weight = weight.permute(1, 3, 0, 2).flatten(1, 2)  # (J, P*I, D)
     poses = poses.transpose(1, 2).contiguous()  # (B, P, I)
     bias = bias.unsqueeze(1)  # (J, 1, D)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from rem.errors import RemError
 from rem.networks.capsnet import CapsNet
 from rem.networks.connections import best
 from rem.pruning.masks import Masks, _count
@@ -124,6 +125,9 @@ def search_threshold(masks: Masks, losses: Callable[[int], Iterable[Tensor]], re
 
     Returns:
         T of `crossing_threshold` for the sum of those losses, the unpruned sum being the bound.
+
+    Raises:
+        RemError: `losses` yields no batch, or another number of them in a later call.
     """
     weights = masks.weights
     saved = {name: weight.clone() for name, weight in weights.items()}
@@ -182,15 +186,21 @@ def _harmless(
 ) -> float:
     """The T of `crossing_threshold` for the sum of `losses` once what lies below T is removed, as 0 removes nothing."""
     whole = [float(batch.double().sum()) for batch in losses(1)]
+    if not whole:
+        raise RemError("losses yields no batch; a threshold is searched on one at least.")
 
     def excess(threshold: float, stride: int) -> float:
         remove_below(threshold)
         before, pruned = whole[::stride], 0.0
-        bound = sum(before)
+        bound, done = sum(before), 0
         for done, batch in enumerate(losses(stride), start=1):
             pruned += float(batch.double().sum())
             if pruned > bound:
                 return (pruned - sum(before[:done])) / done
+        if done != len(before):
+            raise RemError(
+                f"losses yields {done} batches in place of {len(before)}; every call must yield the same batches anew."
+            )
         return (pruned - bound) / len(before)
 
     return crossing_threshold(magnitudes, excess, resolution)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from rem.errors import RemError
+
 if TYPE_CHECKING:
     import torch
 
@@ -37,7 +39,13 @@ def dictionary(keys: "np.ndarray | torch.Tensor") -> Dictionary:
     Args:
         keys: (N, I) uint8, a row per image: the quantization indices of the couplings c_{-j}; an array, or a tensor on
             the CPU.
+
+    Raises:
+        RemError: these are no such numbers, but couplings or their centres for one.
     """
+    keys = np.asarray(keys)
+    if keys.dtype != np.uint8 and (keys.dtype.kind not in "ui" or keys.min(initial=0) < 0 or keys.max(initial=0) > 255):
+        raise RemError("keys are no whole numbers from 0 to 255; make them of couplings with rem.keys.")
     keys = np.ascontiguousarray(keys, dtype=np.uint8)
     images, capsules = keys.shape
     rows = keys.view(np.dtype((np.void, capsules))).reshape(images)
@@ -78,8 +86,9 @@ def entropy(counts: np.ndarray) -> float:
     From Renzulli et al. (2022), https://arxiv.org/abs/2204.01298.
 
     Args:
-        counts: (M,) images per key.
+        counts: (M,) images per key; a key of no image adds nothing.
     """
+    counts = counts[counts > 0]
     total = counts.sum()
     if total == 0:
         return 0.0

@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor
 
+from rem.errors import RemError
+
 
 def temper(couplings: Tensor, tau: float) -> Tensor:
     """softmax_j(b_ij / tau), of couplings that are softmax_j(b_ij): above 1 softer, below 1 harder.
@@ -22,7 +24,12 @@ def temper(couplings: Tensor, tau: float) -> Tensor:
     Args:
         couplings: (..., J, I), of the last iteration.
         tau: 1 leaves them, infinity gives every class the same.
+
+    Raises:
+        RemError: tau is not above 0.
     """
+    if not tau > 0:
+        raise RemError(f"tau is {tau:g}; a temperature is above 0.")
     if tau == 1:
         return couplings
     if math.isinf(tau):

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from rem.errors import RemError
+
 if TYPE_CHECKING:
     import torch
 
 Array = TypeVar("Array", np.ndarray, "torch.Tensor")
+MOST = 256  # levels that a byte tells apart
 
 
 def quantize(couplings: Array, levels: int, cells: bool = False) -> Array:
@@ -29,6 +32,9 @@ def quantize(couplings: Array, levels: int, cells: bool = False) -> Array:
     array([0.125, 0.625, 0.375])
 
     From Renzulli et al. (2022), https://arxiv.org/abs/2204.01298.
+
+    Raises:
+        RemError: K is a number below 2.
     """
     numerator, denominator = fraction(couplings, levels, cells)
     return numerator / denominator
@@ -48,6 +54,8 @@ def nearest(couplings: Array, levels: int | Array, cells: bool = False) -> Array
 
     A coupling half-way between two centres goes to the one of even k, but one on the edge of a cell to the upper cell.
     """
+    if isinstance(levels, int) and levels < 2:
+        raise RemError(f"K is {levels}; couplings are rounded to 2 levels or more.")
     if cells:
         return (couplings * levels // 1).clip(max=levels - 1)  # 1 belongs to the last cell
     return (couplings * (levels - 1)).round()
@@ -69,6 +77,11 @@ def keys(couplings: Array, levels: int | Array, cells: bool = False) -> Array:
            [2, 0, 0]], dtype=uint8)
 
     From Renzulli et al. (2022), section 3.1, https://arxiv.org/abs/2204.01298.
+
+    Raises:
+        RemError: K is a number beyond 256, or below 2.
     """
+    if isinstance(levels, int) and levels > MOST:
+        raise RemError(f"K is {levels}, but a key's numbers have room for {MOST} levels; lower K.")
     found = nearest(couplings, levels, cells)
     return found.astype(np.uint8) if isinstance(found, np.ndarray | np.generic) else found.byte()

@@ -66,7 +66,7 @@ class Instability:
     def add(self, couplings: Tensor, predicted: Tensor) -> None:
         """Take in couplings (B, J, I) of images predicted as those classes (B,)."""
         rows = torch.arange(len(predicted), device=predicted.device)
-        own = centred_logits(couplings, self.connections)[rows, predicted].double().cpu()  # (B, I)
+        own = centred_logits(couplings.detach(), self.connections)[rows, predicted].double().cpu()  # (B, I)
         predicted = predicted.cpu()
         self.images += torch.bincount(predicted, minlength=len(self.images))
         for sums, values in zip(self.sums, (own, own.square()), strict=True):
@@ -94,10 +94,12 @@ def instability(couplings: Tensor, predicted: Tensor) -> float:
     0.0
 
     Args:
-        couplings: (N, J, I).
+        couplings: (N, J, I); where that of a capsule and a class is 0 in every image they are not connected, and rho is
+            over the connections.
         predicted: (N,), the images' predicted classes.
     """
-    found = Instability(*couplings.shape[1:])
+    connections = (couplings > 0).any(dim=0).t()  # (I, J)
+    found = Instability(*couplings.shape[1:], None if connections.all() else connections)
     found.add(couplings, predicted)
     return found.rho()
 

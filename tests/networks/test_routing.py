@@ -8,6 +8,7 @@ import reference
 import torch
 from tensors import assert_equal, finite_differences, quantizing, random_tensor
 
+from rem.errors import RemError
 from rem.networks import routing
 from rem.networks.routing import coupling, squash, votes
 from rem.trees.replaced import sums_at_levels
@@ -291,3 +292,35 @@ def test_the_gradient_of_couplings_is_that_of_their_logits_with_the_class_capsul
     w, u = weight.detach().numpy(), poses.detach()[0].numpy()
     assert_equal(weight.grad, finite_differences(lambda x: along(x, u), w), tolerance=1e-8)
     assert_equal(poses.grad[0], finite_differences(lambda x: along(w, x), u), tolerance=1e-8)
+
+
+@pytest.mark.parametrize("floats", [1, 100, 2**20])
+def test_classes_that_are_routed_in_groups_give_what_all_at_once_give(monkeypatch, floats: int):
+    """As those of large batches are, with their gradients."""
+    monkeypatch.setattr(routing, "FLOATS_AT_ONCE", floats)
+    weight, poses = random_tensor(6, 5, 4, 3).requires_grad_(), random_tensor(2, 6, 3, seed=1).requires_grad_()
+    bias = 0.3 * random_tensor(5, 4, seed=2)
+    groups = len(list(routing._groups(5, poses)))
+    assert groups == {1: 5, 100: 3, 2**20: 1}[floats]
+    found, couplings = routing.route(weight, poses, bias, 3)
+    seen = [reference.votes(weight.detach().numpy(), u) for u in poses.detach().numpy()]
+    expected = [reference.route(votes, bias.numpy(), 3) for votes in seen]
+    assert_equal(found.detach(), np.array([one.poses for one in expected]))
+    direction = random_tensor(2, 5, 4, seed=3)
+    (found * direction).sum().backward()
+    constant = torch.tensor(np.array([one.couplings for one in expected]))  # (B, J, I)
+    w, u = weight.detach().clone().requires_grad_(), poses.detach().clone().requires_grad_()
+    sums = torch.einsum("bji,ijdp,bip->bjd", constant, w, u)
+    (routing.squash(sums + bias) * direction).sum().backward()
+    assert_equal(weight.grad, w.grad.numpy())
+    assert_equal(poses.grad, u.grad.numpy())
+    assert_equal(couplings, constant.numpy())
+
+
+def test_no_image_is_routed_to_no_capsules_and_no_iteration_is_refused():
+    weight, poses, bias = random_tensor(6, 5, 4, 3), random_tensor(0, 6, 3), random_tensor(5, 4)
+    found, couplings = routing.route(weight, poses, bias)
+    assert found.shape == (0, 5, 4)
+    assert couplings.shape == (0, 5, 6)
+    with pytest.raises(RemError, match="t is 0; a routing has at least one iteration"):
+        routing.route(weight, poses, bias, iterations=0)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prunable import LAYERS, PRUNABLE, labelled_images, loss_of, magnitudes_of, tiny_network, train, weights
 
+from rem.errors import RemError
 from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_losses
 from rem.pruning.blocks import block_norms
@@ -328,3 +329,12 @@ def test_the_search_for_connections_tries_them_in_the_routing():
     left = search_connections(network, block_norms(network.weight), losses, keep_one=False)
     network.keep(left)
     assert float(next(losses(1)).sum()) <= before
+
+
+def test_losses_that_run_out_are_no_licence_to_prune():
+    network = CapsNet(size=17, convolution_channels=2, primary_types=1)
+    once = iter([torch.ones(4)] * 40)
+    with pytest.raises(RemError, match="losses yields 0 batches in place of 3; every call must yield the same"):
+        search_threshold(Masks(network), lambda stride: once)
+    with pytest.raises(RemError, match="losses yields no batch"):
+        search_threshold(Masks(network), lambda stride: [])

@@ -9,6 +9,7 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rem.errors import RemError
 from rem.trees import quantizer
 from rem.trees.entropy import (
     LEAST,
@@ -131,7 +132,26 @@ def test_hashes_do_not_depend_on_how_the_keys_lie_in_memory():
     assert digests(keys[:0]).shape == (0,)
 
 
+def test_hashes_of_many_keys_of_a_networks_size_are_all_different():
+    keys = np.random.default_rng(1).integers(256, size=(20_000, 288)).astype(np.uint8)
+    keys[1:289] = keys[0]
+    keys[1:289][np.arange(288), np.arange(288)] ^= 1  # neighbours: another number in one place
+    assert len(np.unique(digests(keys))) == len(keys)
+
+
+def test_what_is_no_key_is_refused():
+    for wrong in (np.array([[0.1, 0.2]]), np.array([[256, 0]]), np.array([[-1, 0]])):
+        with pytest.raises(RemError, match=r"no whole numbers from 0 to 255; make them of couplings with rem\.keys"):
+            dictionary(wrong)
+    assert dictionary(np.array([[255, 0]])).counts.tolist() == [1]
+
+
 # Eq. 8 and 9
+
+
+def test_a_key_of_no_image_adds_nothing():
+    assert entropy(np.bincount([0, 0, 2])) == pytest.approx(entropy(np.array([2, 1])))
+    assert entropy(np.zeros(3, int)) == 0
 
 
 @quick

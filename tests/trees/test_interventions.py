@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from rem.errors import RemError
 from rem.trees.interventions import delete, one_hot, temper
 
 LOGITS = torch.randn(5, 4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)  # (B, J, I)
@@ -63,3 +64,9 @@ def test_deletion_takes_the_highest_scores_of_each_image_and_leaves_the_rest():
 
 def test_deleting_no_share_deletes_nothing():
     assert torch.equal(delete(COUPLINGS, torch.rand(5, 6), 0.0), COUPLINGS)
+
+
+@pytest.mark.parametrize("tau", [0, -1, float("nan")])
+def test_a_temperature_that_is_none_is_refused(tau):
+    with pytest.raises(RemError, match=f"tau is {tau:g}; a temperature is above 0"):
+        temper(torch.full((2, 1), 0.5), tau)

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rem.errors import RemError
 from rem.trees import quantizer
 from rem.trees.levels import edge_distance
 
@@ -153,3 +154,9 @@ def test_the_centres_are_numerators_over_one_denominator(cells: bool):
 def test_six_levels_have_an_edge_on_a_tenth_and_eleven_have_not():
     assert edge_distance(6, 10) == 0
     assert edge_distance(11, 10) == Fraction(1, 20)
+
+
+@pytest.mark.parametrize(("levels", "told"), [(257, "room for 256 levels"), (1, "rounded to 2 levels or more")])
+def test_a_k_that_keys_cannot_have_is_refused(levels: int, told: str):
+    with pytest.raises(RemError, match=told):
+        quantizer.keys(np.array([0.0, 1.0]), levels)

@@ -63,6 +63,28 @@ def test_rho_is_the_share_of_the_variance_within_class_and_capsule():
     assert instability(COUPLINGS, PREDICTED) == pytest.approx(slow_rho(LOGITS, PREDICTED))
 
 
+def test_rho_of_a_network_with_connections_is_over_those():
+    """What is not connected has no logit: means and variances are over the connections alone."""
+    there = torch.rand(5, 3, generator=GENERATOR) > 0.4  # (I, J)
+    there[:, 0] = True
+    couplings = LOGITS.masked_fill(~there.t(), -math.inf).softmax(dim=1)
+    values: dict[tuple[int, int], list[float]] = {}
+    for image, j in enumerate(PREDICTED.tolist()):
+        for i in range(5):
+            if there[i, j]:
+                logits = [float(LOGITS[image, k, i]) for k in range(3) if there[i, k]]
+                values.setdefault((i, j), []).append(float(LOGITS[image, j, i]) - sum(logits) / len(logits))
+    everything = [x for own in values.values() for x in own]
+    mean = sum(everything) / len(everything)
+    within = sum((x - sum(own) / len(own)) ** 2 for own in values.values() for x in own)
+    expected = within / sum((x - mean) ** 2 for x in everything)
+    found = Instability(3, 5, there)
+    found.add(couplings, PREDICTED)
+    assert found.rho() == pytest.approx(expected)
+    assert instability(couplings, PREDICTED) == pytest.approx(expected)
+    assert instability(couplings.requires_grad_(), PREDICTED) == pytest.approx(expected)
+
+
 def test_rho_does_not_feel_the_scale_of_the_logits():
     for scale in (0.1, 3.0):
         assert instability((LOGITS * scale).softmax(dim=1), PREDICTED) == pytest.approx(
