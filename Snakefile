@@ -62,7 +62,7 @@ rule all:
 
 rule data:
     input:
-        prepared_files(),
+        prepared_files,
 
 
 rule models:

@@ -11,13 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from rem.errors import RemError
 from rem.figures.style import COLUMN, PAGE, UNREACHABLE, Look, looks, mark, panel_title, save_figure
-from rem.files.csv import read_csv
 from rem.settings.run import read_run
 from rem.tables.names import Names
 from rem.tables.probes import ANY, MARGIN, Probes, read_probes
 from rem.tables.statistics import paired_test
+from rem.trees.levels import read_levels
 from rem.trees.probe_kinds import INTERVENTIONS
 
 CAPTION = (
@@ -39,12 +38,9 @@ def draw(probes_csv: Path, levels_csvs: Sequence[Path], run_yamls: Sequence[Path
     Raises:
         RemError: a file cannot be read or lacks a column, or a dataset has no shared K.
     """
-    chosen = pd.concat([read_csv(path, ["dataset", "levels", "shared"]) for path in levels_csvs])
-    shared = chosen[chosen["shared"]].groupby("dataset")["levels"].first().to_dict()
     probes = read_probes(probes_csv)
-    for dataset in probes.rows["dataset"].unique():
-        if dataset not in shared:
-            raise RemError(f"none of {', '.join(map(str, levels_csvs))} has a shared K of {dataset}; give its file.")
+    chosen = read_levels(levels_csvs, ["dataset", "levels", "shared"], probes.rows["dataset"].unique())
+    shared = chosen[chosen["shared"]].groupby("dataset")["levels"].first().to_dict()
     save_figure(interventions(probes, shared, Names(map(read_run, run_yamls))), target_stem)
 
 

@@ -26,6 +26,7 @@ from rem.figures.style import (
 from rem.files.csv import read_csv
 from rem.settings.run import read_run
 from rem.tables.names import Names
+from rem.trees.levels import read_levels
 
 CAPTION = (
     "Entropy and accuracy against the number of levels K, and delta_K, how far 1/J lies from the nearest level edge: "
@@ -53,12 +54,9 @@ def draw(sweep_csvs: Sequence[Path], levels_csvs: Sequence[Path], run_yamls: Seq
     """
     frame = pd.concat([read_csv(path, SWEEP) for path in sweep_csvs], ignore_index=True)
     frame = frame[frame["layer"] == 1]
-    chosen = pd.concat([read_csv(path, LEVELS) for path in levels_csvs], ignore_index=True)
     if frame.empty:
         raise RemError(f"no row in {', '.join(map(str, sweep_csvs))}; make them again.")
-    for dataset in frame["dataset"].unique():
-        if not chosen.loc[chosen["dataset"] == dataset, "shared"].any():
-            raise RemError(f"none of {', '.join(map(str, levels_csvs))} has a shared K of {dataset}; give its file.")
+    chosen = read_levels(levels_csvs, LEVELS, frame["dataset"].unique())
     save_figure(sweep_of(frame, chosen, Names(map(read_run, run_yamls))), target_stem)
 
 

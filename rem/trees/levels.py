@@ -1,5 +1,6 @@
 """The search for the quantizer's K: the lowest per network, and the one a dataset's networks share."""
 
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def choose_levels(couplings: list[Path], tolerance: float, skip_edges: bool, aut
         )
     with whole(target) as partial:
         table.to_csv(partial, index=False)
+
+
+def read_levels(tables: Sequence[Path], columns: Sequence[str], datasets: Iterable[str]) -> pd.DataFrame:
+    """The rows of the `levels.csv` of several datasets, all in one.
+
+    Raises:
+        RemError: a file cannot be read or lacks one of the columns, or one of `datasets` has no shared K in any.
+    """
+    chosen = pd.concat([read_csv(path, columns) for path in tables], ignore_index=True)
+    for dataset in datasets:
+        if not chosen.loc[chosen["dataset"] == dataset, "shared"].any():
+            raise RemError(f"none of {', '.join(map(str, tables))} has a shared K of {dataset}; give its file.")
+    return chosen
 
 
 def shared_levels(table: Path) -> int:

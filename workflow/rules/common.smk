@@ -377,7 +377,7 @@ def figures():
     if accuracies := accuracies_files():
         made["transfer"] = {"": accuracies, "--runs": run_files("models", "run.yaml", transferred_runs())}
     if baseline:
-        first_and_best = [*(shown("couplings", "baseline", checkpoint=name)[0] for name in ("first", "best"))]
+        first_and_best = [shown("couplings", "baseline", checkpoint=name)[0] for name in ("first", "best")]
         made["fig4"] = {"": first_and_best, "--levels": levels}
     if rem:
         made["fig5"] = {"": run_files("trajectory", "trajectory.csv", rem) + run_files("models", "run.yaml", rem)}
@@ -430,7 +430,7 @@ def experiments_digest(wildcards):
     return digests.files_digest(folder, made)
 
 
-def prepared_files(wildcards=None):
+def prepared_files(wildcards):
     """What the selected networks read, and the images of those that read feature maps."""
     names = {
         f"{run.dataset}{kind}" for run in RUNS.values() for kind in (".h5", ".features.h5" if run.features else ".h5")

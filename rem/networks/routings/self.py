@@ -51,9 +51,8 @@ def of_sums(
     """a_j and v_j of sums (B, J, L, 1 + P)."""
     present = torch.linalg.vector_norm(poses, dim=2).sum(dim=1)  # (B,)
     total = sums[..., :1]  # (B, J, L, 1)
-    return (total / present.clamp_min(EPSILON)[:, None, None, None]).squeeze(3), sums[..., 1:] / total.clamp_min(
-        EPSILON
-    )
+    lengths = total.squeeze(3) / present.clamp_min(EPSILON)[:, None, None]
+    return lengths, sums[..., 1:] / total.clamp_min(EPSILON)
 
 
 ROUTING = Routing(parameters, route, terms, of_sums)
