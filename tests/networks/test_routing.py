@@ -89,6 +89,13 @@ def test_coupling_bears_large_logits():
     assert found.flatten().tolist() == [1.0, 0.0]
 
 
+def test_a_share_that_rounds_to_0_is_still_a_connection():
+    logits = torch.tensor([[[0.0, 2.0], [-1000.0, 2.0]]])  # (B, J, I)
+    couplings = routing.shares(logits)
+    assert couplings[0, :, 0].tolist() == [1, torch.finfo(torch.float32).tiny]
+    assert couplings[0, :, 1].tolist() == [0.5, 0.5]
+
+
 # Dynamic routing
 
 

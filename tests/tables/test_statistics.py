@@ -62,6 +62,28 @@ def test_interval_and_p_of_a_trend_decide_alike():
     assert {one for one, _ in decided} == {True, False}
 
 
+def exact_error(times, values):
+    """The standard deviation of the slopes of all that moving blocks can make of the residuals, times the span."""
+    n, line = len(times), stats.linregress(times, values)
+    block = int(np.ceil(np.sqrt(n)))
+    left = (values - line.intercept - line.slope * times) * np.sqrt(n / (n - 2))  # two degrees are the line's
+    weights = (times - times.mean()) / np.sum((times - times.mean()) ** 2)
+    windows = [left[start : start + block] for start in range(n - block + 1)]
+    parts = [weights[first : first + block] for first in range(0, n, block)]
+    variance = sum(np.var([window[: len(part)] @ part for window in windows]) for part in parts)
+    return np.sqrt(variance) * (times[-1] - times[0])
+
+
+def test_a_trend_has_the_error_of_resampled_blocks_and_as_many_degrees_of_freedom_as_blocks_less_one():
+    times = np.arange(12.0)
+    values = np.array([5, 3, 4, 6, 2, 4, 5, 7, 3, 4, 6, 5.0])
+    interval = trend(times, values).interval
+    half = {level: np.diff(interval(level))[0] / 2 for level in (0.9, 0.99)}
+    student = stats.t(12 / 4 - 1)
+    assert half[0.99] / half[0.9] == pytest.approx(student.ppf(0.995) / student.ppf(0.95))
+    assert half[0.9] / student.ppf(0.95) == pytest.approx(exact_error(times, values), rel=0.04)
+
+
 def test_a_straight_line_is_a_trend_without_doubt():
     found = trend(np.arange(12.0), 5 - 0.5 * np.arange(12))
     assert found.interval(0.95) == pytest.approx((-5.5, -5.5))
