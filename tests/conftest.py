@@ -18,7 +18,7 @@ from rem.trees.sweep import write_sweep
 # A shell starts what it runs in the background with interrupts ignored, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-LONGEST = ("test_workflow.py", "test_dvc.py", "test_interruptions.py", "test_slurm.py")
+LONGEST = ("test_workflow.py", "test_dvc.py", "test_interruptions.py", "test_plans.py", "test_slurm.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
