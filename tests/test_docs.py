@@ -254,6 +254,30 @@ def test_the_numbers_of_the_sweep_of_connections_are_what_is_published():
         assert cells.split(" | ") == [*first, second[0], second[1], second[3]]
 
 
+def test_the_numbers_of_structured_networks_are_what_is_published():
+    speeds = "docs/results/structured/speed/{}.csv"
+    digits, garments = (
+        pd.read_csv(tiny.ROOT / speeds.format(dataset)).groupby("variant", sort=False)
+        for dataset in ("mnist", "fashion-mnist")
+    )
+    means = digits.mean(numeric_only=True)
+    whole = means["batch_ms"].iloc[0]
+    told = re.findall(r"^\| `([\w-]+)` \| ([^\n]* million [^\n]*) \|$", text(tiny.ROOT / CONNECTIONS), re.MULTILINE)
+    assert [name for name, _ in told] == list(means.index)
+    for name, cells in told:
+        own = means.loc[name]
+        assert cells.split(" | ") == [
+            spread(digits.get_group(name)["accuracy"]),
+            spread(garments.get_group(name)["accuracy"]),
+            f"{own['channels']:g}",
+            f"{own['types']:g}",
+            f"{own['parameters']:,.0f}",
+            f"{own['multiply_adds'] / 1e6:.1f} million",
+            f"{own['batch_ms']:.1f} ms",
+            "1" if own["batch_ms"] == whole else f"{own['batch_ms'] / whole:.2f}".removeprefix("0"),
+        ]
+
+
 def test_the_numbers_of_architectures_are_what_is_published():
     table = pd.read_csv(tiny.ROOT / "docs/results/architectures/architectures.csv", keep_default_na=False)
     page = text(tiny.ROOT / "docs/own-network.md")
