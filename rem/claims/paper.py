@@ -88,8 +88,8 @@ CLAIMS = (
         "trees are more than random",
         "abstract",
         "with REM, Capsule Networks build stronger relationships between capsules",
-        "accuracy of networks whose connections were learned against as many that were drawn by lot before training: "
-        "higher",
+        "accuracy of networks whose connections were learned against as many that were drawn by lot before training, "
+        "all else alike: higher",
         worth.better_than_random_trees,
         TREES,
     ),
@@ -97,7 +97,8 @@ CLAIMS = (
         "pruning connections strengthens the couplings at no loss",
         "5",
         "the design of a pruning technique specifically-designed for REM",
-        "mean max_j c of networks with a part of their connections against all of them: rises; accuracy: no loss",
+        "mean max_j c of networks with a part of their connections against all of them, all else alike: rises; "
+        "accuracy: no loss",
         worth.connections_strengthen,
         TREES,
     ),

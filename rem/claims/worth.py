@@ -11,7 +11,7 @@ from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_
 from rem.tables.measurements import main_dataset, others
 from rem.tables.probes import Probes, at
 from rem.tables.sizes import began_with
-from rem.tables.trees import drawn_beside, is_plain, lost_with_rare_keys, purity
+from rem.tables.trees import above_uniform, drawn_beside, lost_with_rare_keys, purity, whole_beside
 from rem.trees.probe_kinds import UNCHANGED
 
 STATIC = ("intervention", "class-mean")
@@ -100,7 +100,7 @@ def untrained_is_uniform(evidence: Evidence) -> list[Finding]:
 
 
 def better_than_random_trees(evidence: Evidence) -> list[Finding]:
-    """Accuracy of connections that were learned against as many that were drawn by lot; beside it, what keys tell.
+    """Accuracy of connections that were learned against as many drawn by lot; beside it, what keys tell.
 
     That is the points of accuracy that a network loses without the capsules coupled most to the predicted class, and
     with keys that no training image has, and the purity of those that one has, both at the shared K.
@@ -122,15 +122,22 @@ def better_than_random_trees(evidence: Evidence) -> list[Finding]:
 
 
 def connections_strengthen(evidence: Evidence) -> list[Finding]:
-    """Mean max_j c and accuracy of learned connections against all of them, trained alike."""
-    found, results = [], evidence.results
-    for dataset, learned, _ in _beside_a_lot(evidence):
-        training = results.of(dataset, learned)[0].training
-        alike = [run.variant for run in results.of(dataset) if run.training == training and is_plain(run)]
-        for whole in alike[:1]:
-            pair = Compared(learned), Compared(whole)
-            found += compare(results, dataset, "strongest_coupling", *pair, higher, None)
-            found += compare(results, dataset, "accuracy", *pair, not_lower, None)
+    """Mean max_j c and accuracy of learned connections against all of them, trained and shrunk alike.
+
+    Beside it: what the routing adds to the strength. With n connections a capsule has max_j c = 1/n if it couples to
+    each alike, so that mean max_j c rises by counting alone.
+    """
+    found, results, probes = [], evidence.results, evidence.probes
+    for dataset in results.datasets:
+        for learned in results.variants(dataset):
+            if whole := whole_beside(results, dataset, learned):
+                pair = Compared(learned), Compared(whole)
+                found += compare(results, dataset, "strongest_coupling", *pair, higher, None)
+                found += compare(results, dataset, "accuracy", *pair, not_lower, None)
+                if probes is not None:
+                    values = [above_uniform(probes, dataset, of) for of in (learned, whole)]
+                    beside = over_runs(dataset, "strength above 1/n", learned, whole, *values, higher)
+                    found += [replace(one, decides=False) for one in beside]
     return found
 
 
@@ -153,7 +160,7 @@ def removing_beats_a_smaller_network(evidence: Evidence) -> list[Finding]:
 
 
 def _beside_a_lot(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
-    """Dataset, learned variant, and the variant of as many connections drawn by lot, of those routed alike."""
+    """Dataset, learned variant, and the variant of as many connections drawn by lot, all else alike."""
     for dataset in evidence.results.datasets:
         for variant in evidence.results.variants(dataset):
             if lot := drawn_beside(evidence.results, dataset, variant):

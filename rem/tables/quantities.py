@@ -71,5 +71,6 @@ METRICS = {
     "accuracy lost by deletion": Metric("accuracy lost by deletion", "%"),
     "accuracy lost with rare keys": Metric("accuracy lost with rare keys", "%"),
     "purity of keys": Metric("purity of keys", "%"),
+    "strength above 1/n": Metric("strength above 1/n", told=".3f"),
     "accuracy at equal test accuracy": Metric("accuracy at equal test accuracy", "%"),
 }

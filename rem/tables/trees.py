@@ -15,20 +15,29 @@ from rem.tables.measurements import Results, read_results
 from rem.tables.probes import Probes, read_probes
 from rem.tables.statistics import paired_gain
 from rem.tables.table import as_text, interval_text, write_forms
-from rem.trees.probe_kinds import FREQUENCIES, UNCHANGED
+from rem.trees.probe_kinds import FREQUENCIES, UNCHANGED, UNIFORM
 
 DRAWN, LEARNED, WHOLE = "drawn by lot", "learned", "all connections"
 COLUMNS = ["dataset", "variant", "kind", "density", "seeds", "accuracy", "accuracy_std", "strongest_coupling"]
-COLUMNS += ["coupling_entropy", "entropy_shared", "shared_levels", "entropy_authors", "authors_levels", "band_entropy"]
+COLUMNS += [
+    "uniform_coupling",
+    "coupling_entropy",
+    "entropy_shared",
+    "shared_levels",
+    "entropy_authors",
+    "authors_levels",
+    "band_entropy",
+]
 COLUMNS += ["instability", "without_strongest", "without_random", "against_lot", "low", "high"]
 CAPTION = """\
 Trees of fewer connections; means over seeds. Kept: the connections (i, j) whose W_ij is not zero. Accuracy: of the \
-test set, not quantized, ± over seeds. H(c_i): the mean entropy of a capsule's couplings over the classes. H: Eq. 9, \
-at K = {shared}, which the dataset's networks share, at the authors' K = {authors}, and its mean over the band. rho: \
-the share of the spread of the logits that is from image to image of one class, blank where there is no spread. \
-Without: points of accuracy that are lost without the 20% of the capsules coupled most to the predicted class, or \
-without any 20%. Against the lot: points of accuracy above a network of as many connections that were drawn by lot \
-before training, of the same seed, with the 95% interval of Student's t.\
+test set, not quantized, ± over seeds. Mean 1/n: what mean max_j c would be if capsules coupled to each of their n \
+connections alike; what lies above it is the routing's. H(c_i): the mean entropy of a capsule's couplings over the \
+classes. H: Eq. 9, at K = {shared}, which the dataset's networks share, at the authors' K = {authors}, and its mean \
+over the band. rho: the share of the spread of the logits that is from image to image of one class, blank where there \
+is no spread. Without: points of accuracy that are lost without the 20% of the capsules coupled most to the predicted \
+class, or without any 20%. Against the lot: points of accuracy above a network of as many connections that were drawn \
+by lot before training, all else alike, of the same seed, with the 95% interval of Student's t.\
 """
 
 
@@ -40,21 +49,28 @@ def kind(run: Run) -> str:
 
 
 def drawn_beside(results: Results, dataset: str, variant: str) -> str | None:
-    """The variant of as many connections, drawn by lot, that a learned one is held against; None if there is none."""
-    of = {name: results.of(dataset, name)[0] for name in results.variants(dataset)}
-    wanted = of[variant].connections
-    if kind(of[variant]) != LEARNED or wanted.density is None:
-        return None
-    for name, run in of.items():
+    """The variant that a learned one is held against: as many connections drawn by lot, all else alike; or None."""
+    wanted = results.of(dataset, variant)[0].connections
+    for run in _alike(results, dataset, variant):
         own = run.connections
         if kind(run) == DRAWN and (own.density, own.softmax) == (wanted.density, wanted.softmax):
-            return name
+            return run.variant
     return None
 
 
-def is_plain(run: Run) -> bool:
-    """Whether a network is the paper's, nothing is taken from it, and it has no decoder."""
-    return run.network.is_plain and not run.removes and run.decoder is None
+def whole_beside(results: Results, dataset: str, variant: str) -> str | None:
+    """The variant of all connections, all else alike, that a learned one is held against; or None."""
+    return next((run.variant for run in _alike(results, dataset, variant) if kind(run) == WHOLE), None)
+
+
+def _alike(results: Results, dataset: str, variant: str) -> list[Run]:
+    """The networks that are trained, shrunk and shown as one of a stated share of learned connections; else none."""
+    learned = results.of(dataset, variant)[0]
+    if kind(learned) != LEARNED or learned.connections.density is None:
+        return []
+    beside = [results.of(dataset, name)[0] for name in results.variants(dataset)]
+    itself = {"variant": learned.variant, "seed": learned.seed, "connections": learned.connections}
+    return [run for run in beside if run.model_copy(update=itself) == learned]
 
 
 def purity(probes: Probes, dataset: str, variant: str, levels: int) -> pd.Series:
@@ -76,6 +92,12 @@ def lost_with_rare_keys(probes: Probes, dataset: str, variant: str, levels: int)
     """Points of accuracy, by seed, by which images whose key at K no training image has lie below the others."""
     rare = probes.over_seeds(dataset, variant, "key", "0", "accuracy", levels)
     return purity(probes, dataset, variant, levels) - rare
+
+
+def above_uniform(probes: Probes, dataset: str, variant: str) -> pd.Series:
+    """What the routing adds to mean max_j c, by seed: what lies above the mean of 1/n, n a capsule's connections."""
+    strength, uniform = (probes.over_seeds(dataset, variant, *of, "strongest_coupling") for of in (UNCHANGED, UNIFORM))
+    return strength - uniform
 
 
 def trees(results: Results, probes: Probes) -> pd.DataFrame:
@@ -111,6 +133,7 @@ def _row(results: Results, probes: Probes, dataset: str, variant: str) -> dict[s
         "accuracy": accuracy.mean(),
         "accuracy_std": accuracy.std(),
         "strongest_coupling": measured("strongest_coupling").mean(),
+        "uniform_coupling": probed(*UNIFORM, "strongest_coupling"),
         "coupling_entropy": (1 - probed(*UNCHANGED, "polarization")) * np.log2(run.data.classes),
         "entropy_shared": measured("entropy", shared).mean(),
         "shared_levels": shared,
@@ -162,6 +185,7 @@ def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
             "Kept (%)": printed("density", ".1f"),
             "Accuracy (%)": printed("accuracy") + spread,
             "Mean max_j c": printed("strongest_coupling", ".3f"),
+            "Mean 1/n": printed("uniform_coupling", ".3f"),
             "H(c_i) (bits)": printed("coupling_entropy"),
             "H, shared K": printed("entropy_shared"),
             "H, authors' K": printed("entropy_authors"),

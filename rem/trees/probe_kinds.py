@@ -23,6 +23,7 @@ import math
 
 COLUMNS = ["dataset", "variant", "seed", "checkpoint", "split", "probe", "setting", "levels", "metric", "value"]
 UNCHANGED = ("temperature", "1")
+UNIFORM = ("temperature", "inf")
 TAUS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0, math.inf)
 INTERVENTIONS = ("uniform", "class-mean", "modal-key", "overall-mean", "same-class", "other-class", "one-hot")
 DELETIONS = ("strongest", "agreeing", "random")

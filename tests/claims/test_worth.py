@@ -99,14 +99,15 @@ def test_without_probes_or_random_trees_nothing_is_measured():
 
 
 def connected(learned, lot, strongest=0.7, whole=98.0):
-    """Three seeds of 7 % of the connections, learned and drawn by lot, and of all of them, trained as long."""
+    """Three seeds of 7 % of the connections, learned and drawn by lot, and of all of them, trained alike."""
     values = {
         ("mnist", "baseline", "best", "test", 0, "accuracy"): [99.0, 99.1, 99.2],  # trained for fewer epochs
-        ("mnist", "baseline-long", "best", "test", 0, "accuracy"): [whole + one for one in (0.1, 0.0, -0.1)],
-        ("mnist", "baseline-long", "best", "test", 0, "strongest_coupling"): [0.11, 0.12, 0.13],
+        ("mnist", "baseline-long", "best", "test", 0, "accuracy"): [99.0, 99.1, 99.2],  # not shrunk
+        ("mnist", "blocks-100", "last", "test", 0, "accuracy"): [whole + one for one in (0.1, 0.0, -0.1)],
+        ("mnist", "blocks-100", "last", "test", 0, "strongest_coupling"): [0.11, 0.12, 0.13],
         ("mnist", "blocks-07", "last", "test", 0, "accuracy"): [learned + one for one in NOISE],
         ("mnist", "blocks-07", "last", "test", 0, "strongest_coupling"): [strongest + one / 10 for one in NOISE],
-        ("mnist", "random-07", "best", "test", 0, "accuracy"): [lot + one for one in (0.05, -0.05, 0.0)],
+        ("mnist", "random-07", "last", "test", 0, "accuracy"): [lot + one for one in (0.05, -0.05, 0.0)],
     }
     return Evidence(made_results(values), "mnist", None, None, None, None)
 
@@ -120,10 +121,24 @@ def test_learned_connections_are_held_against_a_lot(learned, expected):
     ("learned", "strongest", "expected"),
     [(98.1, 0.7, HOLDS), (97.0, 0.7, FAILS), (98.1, 0.05, FAILS), (97.5, 0.7, UNDECIDED)],
 )
-def test_connections_strengthen_at_no_loss_against_all_of_them_trained_as_long(learned, strongest, expected):
+def test_connections_strengthen_at_no_loss_against_all_of_them_trained_and_shrunk_alike(learned, strongest, expected):
     evidence = connected(learned, lot=97.0, strongest=strongest)
     assert verdict(worth.connections_strengthen, evidence) == expected
-    assert {one.against for one in worth.connections_strengthen(evidence)} == {"baseline-long"}
+    assert {one.against for one in worth.connections_strengthen(evidence)} == {"blocks-100"}
+
+
+def test_what_the_routing_adds_to_the_strength_stands_beside_it():
+    rows = []
+    for variant, strength, uniform in (("blocks-07", 0.90, 0.85), ("blocks-100", 0.12, 0.10)):
+        for place, seed in enumerate((42, 43, 44)):
+            where = ("mnist", variant, seed, "last", "test", "temperature")
+            for tau, value in (("1", strength + place / 1000), ("inf", uniform)):
+                rows.append((*where, tau, 0, "strongest_coupling", value))
+    evidence = connected(98.1, 97.0)
+    evidence = Evidence(evidence.results, "mnist", None, None, None, Probes(pd.DataFrame(rows, columns=COLUMNS)))
+    (beside,) = (one for one in worth.connections_strengthen(evidence) if not one.decides)
+    assert (beside.network, beside.against, beside.metric) == ("blocks-07", "blocks-100", "strength above 1/n")
+    assert (beside.value, beside.reference) == (pytest.approx(0.051), pytest.approx(0.021))
 
 
 def test_without_a_lot_nothing_is_said_of_connections():

@@ -2,25 +2,29 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from measurements import made_results
 from scipy import stats
 
 from rem.tables.probes import Probes
-from rem.tables.trees import COLUMNS, DRAWN, LEARNED, WHOLE, drawn_beside, is_plain, trees
+from rem.tables.trees import COLUMNS, DRAWN, LEARNED, WHOLE, drawn_beside, trees, whole_beside
 from rem.trees.probe_kinds import COLUMNS as OF_PROBES
 
 KINDS = {
     "baseline": WHOLE,
     "rem": WHOLE,
+    "baseline-long": WHOLE,
     "blocks": LEARNED,
+    "blocks-100": WHOLE,
     "blocks-07": LEARNED,
     "blocks-07-softmax": LEARNED,
+    "group-lasso-07": LEARNED,
     "random-07": DRAWN,
     "random-20": DRAWN,
 }
-LAST = {"rem", "blocks", "blocks-07", "blocks-07-softmax"}
+BEST = {"baseline", "baseline-long"}
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ def results():
     """Two seeds of each network, at the checkpoints that its variant's tables show."""
     values = {}
     for place, variant in enumerate(KINDS):
-        where = ("mnist", variant, "last" if variant in LAST else "best", "test")
+        where = ("mnist", variant, "best" if variant in BEST else "last", "test")
         values[*where, 0, "accuracy"] = [90.0 + place, 91.0 + place**2]
         values[*where, 0, "sparsity_class_blocks"] = [80.0, 90.0]
         values[*where, 0, "strongest_coupling"] = [0.5, 0.6]
@@ -45,6 +49,7 @@ def probes():
         where = ("mnist", "blocks-07", seed, "last", "test")
         rows += [
             (*where, "temperature", "1", 0, "polarization", 0.7 + 0.1 * (seed - 42)),
+            (*where, "temperature", "inf", 0, "strongest_coupling", 0.4 + 0.1 * (seed - 42)),
             (*where, "stability", "unchanged", 0, "instability", 0.2),
             (*where, "deletion", "strongest", 0, "difference", -3.0),
             (*where, "deletion", "random", 0, "difference", -1.0),
@@ -58,23 +63,28 @@ def test_a_row_is_of_a_network_over_its_seeds(results):
     assert table["kind"].to_dict() == KINDS
     row = table.loc["blocks-07"]
     assert (row["density"], row["seeds"]) == (15.0, 2)
-    assert (row["accuracy"], row["accuracy_std"]) == pytest.approx((96.5, 7 / math.sqrt(2) * 1.0))
-    assert (row["strongest_coupling"], row["band_entropy"]) == pytest.approx((0.55, 3.5))
+    place = list(KINDS).index("blocks-07")
+    accuracies = 90 + place, 91 + place**2
+    assert (row["accuracy"], row["accuracy_std"]) == pytest.approx((np.mean(accuracies), np.std(accuracies, ddof=1)))
+    assert (row["strongest_coupling"], row["uniform_coupling"]) == pytest.approx((0.55, 0.45))
+    assert row["band_entropy"] == pytest.approx(3.5)
     assert (row["entropy_shared"], row["entropy_authors"]) == (7.5, 11.5)
     assert row["coupling_entropy"] == pytest.approx(0.25 * math.log2(10))
     assert (row["instability"], row["without_strongest"], row["without_random"]) == pytest.approx((0.2, 3.0, 1.0))
     assert table["coupling_entropy"].notna().sum() == 1  # nothing is made up for what was not probed
 
 
-def test_a_learned_network_is_held_against_the_lot_of_as_many_connections_and_the_same_softmax(results):
+def test_a_learned_network_is_held_against_such_as_are_trained_shrunk_and_routed_alike(results):
     beside = {variant: drawn_beside(results, "mnist", variant) for variant in KINDS}
     assert {variant: lot for variant, lot in beside.items() if lot} == {"blocks-07": "random-07"}
+    beside = {variant: whole_beside(results, "mnist", variant) for variant in KINDS}
+    assert {variant: whole for variant, whole in beside.items() if whole} == {
+        "blocks-07": "blocks-100", "blocks-07-softmax": "blocks-100"
+    }  # fmt: skip
+    places = {variant: place for place, variant in enumerate(KINDS)}
+    learned, lot = places["blocks-07"], places["random-07"]
     row = trees(results, probes()).set_index("variant").loc["blocks-07"]
-    differences = [93 - 95, 91 + 9 - (91 + 25)]
+    differences = [learned - lot, learned**2 - lot**2]
     assert row["against_lot"] == pytest.approx(sum(differences) / 2)
     expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
     assert (row["low"], row["high"]) == pytest.approx(tuple(expected))
-
-
-def test_a_plain_network_is_neither_pruned_nor_drawn(results):
-    assert {run.variant for run in results.runs if is_plain(run)} == {"baseline"}
