@@ -8,14 +8,12 @@ place from which `snakemake --cores 8 --resources gpu=1 all` can be made to mean
 import sys
 from pathlib import Path
 
-from snakemake_logger_plugin_rem.arguments import in_order, lacking_configfile
+from snakemake_logger_plugin_rem.arguments import configfile_fault, in_order
 from snakemake_logger_plugin_rem.progress import LogHandler
 
 __all__ = ["LogHandler"]
 
 if Path(sys.argv[0]).name in ("snakemake", "__main__.py"):
-    if lacking := lacking_configfile(sys.argv[1:]):
-        sys.exit(
-            f"--configfile names {lacking}, which is no file. A target belongs in front of all options, or behind --."
-        )
+    if fault := configfile_fault(sys.argv[1:]):
+        sys.exit(fault)
     sys.argv[1:] = in_order(sys.argv[1:])

@@ -8,6 +8,8 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 KEYED = {  # options whose values are KEY=VALUE, one or more
     *("--resources", "--res", "--default-resources", "--default-res", "--set-resources", "--set-resource-scopes"),
     *("--set-threads", "--set-scatter", "--config", "-C"),
@@ -44,10 +46,23 @@ def in_order(words: Sequence[str]) -> list[str]:
     return [*targets, *kept]
 
 
-def lacking_configfile(words: Sequence[str]) -> str | None:
-    """The first word that Snakemake takes for a file of `--configfile` and that is none; None if all are there."""
+def configfile_fault(words: Sequence[str]) -> str | None:
+    """What is wrong with the first file of `--configfile` that Snakemake cannot read, as a sentence; None: nothing."""
     for place, word in enumerate(words):
         if word in ("--configfile", "--configfiles"):
             named = itertools.takewhile(lambda one: not one.startswith("-"), words[place + 1 :])
-            return next((one for one in named if not Path(one).is_file()), None)
+            return next(filter(None, map(_fault, named)), None)
+    return None
+
+
+def _fault(name: str) -> str | None:
+    if not Path(name).is_file():
+        return f"--configfile names {name}, which is no file. A target belongs in front of all options, or behind --."
+    try:
+        yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        return f"{name} cannot be read as YAML: in line {mark.line + 1}, {error.problem}; mend that line."
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None  # Snakemake says it
     return None

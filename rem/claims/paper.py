@@ -10,7 +10,10 @@ from rem.claims.findings import Finding, corrected
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim: where the paper makes it, its words, what decides it here, by which function, and what that needs."""
+    """A claim: where the paper makes it, its words, what decides it here, by which function, and what that needs.
+
+    Some are questions of our own, which those words raise; their section says so.
+    """
 
     name: str
     section: str
@@ -77,7 +80,7 @@ CLAIMS = (
     ),
     Claim(
         "REM does better than a temperature",
-        "abstract",
+        "our question on the abstract",
         "REM, a technique which minimizes the entropy of the parse tree-like structure, improving its explainability",
         "accuracy of the pruned network against the unpruned one at the temperature at which its entropy is the same: "
         "higher",
@@ -86,7 +89,7 @@ CLAIMS = (
     ),
     Claim(
         "trees are more than random",
-        "abstract",
+        "our question on the abstract",
         "with REM, Capsule Networks build stronger relationships between capsules",
         "accuracy of networks whose connections were learned against as many that were drawn by lot before training, "
         "all else alike: higher",
@@ -95,7 +98,7 @@ CLAIMS = (
     ),
     Claim(
         "pruning connections strengthens the couplings at no loss",
-        "5",
+        "our question on 5",
         "the design of a pruning technique specifically-designed for REM",
         "mean max_j c of networks with a part of their connections against all of them, all else alike: rises; "
         "accuracy: no loss",
@@ -104,7 +107,7 @@ CLAIMS = (
     ),
     Claim(
         "removing types and channels beats starting small",
-        "1",
+        "our question on 1",
         "many pruning methods were applied to CNNs in order to reduce the complexity of the networks",
         "accuracy of networks from which whole types and channels were removed, against networks that had as few from "
         "the start: higher",

@@ -99,7 +99,8 @@ def _markdown(decisions: list[tuple[Claim, list[Finding]]], config_name: str, fo
 MARKDOWN = """# The paper's claims and what was measured here
 
 Measured under config `{name}` on the data sources {data}. Where the paper speaks of MNIST alone, {dataset} is meant. \
-Every verdict is worked out from the measurements by the rules below; `claims.csv` has the numbers in full.
+Every verdict is worked out from the measurements by the rules below; `claims.csv` has the numbers in full. What is \
+marked as our question is not claimed by the paper; what it says there raises it.
 
 | claim | the paper | verdict |
 |---|---|---|

@@ -69,7 +69,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     for words, function, arguments in COMMANDS:
         *group, word = words
         if tuple(group) not in groups:
-            of_group = groups[()].add_parser(group[0], help=f"see `rem {group[0]} --help`")
+            of_group = groups[()].add_parser(group[0], help=f"make one: `rem {group[0]} --help` lists them")
             groups[tuple(group)] = of_group.add_subparsers(required=True, metavar=f"{group[0]} to make")
         added = groups[tuple(group)].add_parser(word, help=function.__doc__, description=function.__doc__)
         added.set_defaults(function=function)

@@ -23,6 +23,7 @@ from rem.files.hdf5 import whole_hdf5
 from rem.settings.images import Data
 
 CHUNK_BYTES = 1 << 18
+SHOWN = 5  # names of classes in a message
 
 
 def prepare(data: Data, files: Sequence[Path], target: Path) -> None:
@@ -147,7 +148,11 @@ def _check_contents(data: Data, contents: Contents) -> tuple[Labelled, Labelled]
     if train is None:
         raise RemError(f"source {data.source} has test images only; name it in data.transfer.")
     if len(class_names) != data.classes:
-        raise RemError(f"source {data.source} has {len(class_names)} classes, but data.classes is {data.classes}.")
+        named = ", ".join(class_names[:SHOWN]) + (", …" if len(class_names) > SHOWN else "")
+        raise RemError(
+            f"{data.folder or f'source {data.source}'} has {len(class_names)} classes ({named}), but data.classes is "
+            f"{data.classes}; set it to {len(class_names)}."
+        )
     for name in class_names:
         if not name.isprintable():
             raise RemError(f"source {data.source} has a class named {name!r}, which cannot be printed; rename it.")

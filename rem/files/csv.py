@@ -20,6 +20,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     note_read(path)
     try:
         table = pd.read_csv(path, dtype=dict.fromkeys(NAMES, str))
+    except FileNotFoundError:
+        raise RemError(f"{path} is missing; run the command that makes it.") from None
     except (OSError, ValueError) as error:
         raise RemError(f"{path} cannot be read as CSV: {error}.") from error
     lacking = [column for column in columns if column not in table]

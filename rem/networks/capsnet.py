@@ -154,7 +154,7 @@ class CapsNet(RoutedNetwork):
         """
         if self.routing != DYNAMIC:
             return super().route(primary, iterations=iterations, change=change)
-        arguments = self.weight, primary, self.routing_bias, iterations or self.iterations, change
+        arguments = self.weight, primary, self.routing_bias, self.rounds(iterations), change
         if self.connections is not None:
             poses, couplings = route_connected(*arguments, self.connections)
         elif self.living is not None:

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from rem.errors import RemError
 from rem.networks.network import Change, Network, Routed, Routing
 from rem.networks.routings.dynamic import ROUTING as DYNAMIC
 
@@ -44,8 +45,16 @@ class RoutedNetwork(Network):
         return self.weight
 
     def route(self, primary: Tensor, *, iterations: int | None = None, change: Change | None = None) -> Routed:
-        """As `Network.route`, in t `iterations`; None: the network's own."""
-        return self.routing.route(primary, iterations or self.asked, change, **self._trained())
+        """As `Network.route`, in t `iterations`; None: the network's own. Raises as `rounds`."""
+        return self.routing.route(primary, self.rounds(iterations), change, **self._trained())
+
+    def rounds(self, iterations: int | None) -> int:
+        """How often to route; raises RemError below 1. None: the network's own t."""
+        if iterations is None:
+            return self.asked
+        if iterations < 1:
+            raise RemError(f"t is {iterations}; a routing has at least one iteration.")
+        return iterations
 
     def terms(self, primary: Tensor) -> Tensor:
         """As `Network.terms`."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)  # what `pruning.layers` calls convolution in any network
 Change = Callable[[Tensor], Tensor]  # of couplings (B, J, I), before they weigh the votes
 Routed = tuple[Tensor, Tensor, Tensor]  # lengths (B, J), poses (B, J, D), couplings (B, J, I)
 
@@ -156,7 +157,7 @@ class Network(nn.Module):
         for owner, module in self.named_modules():
             trained = [(name, one) for name, one in module.named_parameters(recurse=False) if one.requires_grad]
             own = {f"{owner}.{name}".lstrip("."): value for name, value in trained}
-            if isinstance(module, nn.Conv2d | nn.Linear):
+            if isinstance(module, CONVOLUTIONS):
                 layers |= {f"convolution.{owner}": tuple(own.values())} if module.weight.requires_grad else {}
             else:
                 layers |= {f"class.{name}": (value,) for name, value in own.items() if value.dim() > 1}

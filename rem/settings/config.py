@@ -125,7 +125,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        self._require("dataset", self.figures.dataset, self.datasets)
+        if self.figures.dataset not in self.datasets:
+            raise ValueError(
+                f"figures.dataset is {self.figures.dataset}, which is no dataset of this config; set it to "
+                f"{' or '.join(self.datasets) or 'one of them'}"
+            )
         for variant in self.quantizer.variants:
             self._require("variant", variant, self.variants)
         for variant in self.probed:

@@ -75,8 +75,12 @@ def parse(kind: type[AnySection], values: Any, where: str) -> AnySection:
 
 
 def told(kind: type[Section], error: ValidationError) -> str:
-    """The first thing that is wrong with the values of a section, as a sentence."""
-    return _sentence(kind, error.errors()[0])
+    """The first thing that is wrong with the values of a section, as a sentence.
+
+    An unknown key comes before all else: misspelt, it is a missing one as well.
+    """
+    errors = error.errors()
+    return _sentence(kind, next((one for one in errors if one["type"] == "extra_forbidden"), errors[0]))
 
 
 def _sentence(kind: type[Section], error: Any) -> str:
@@ -145,6 +149,10 @@ def read_yaml(path: Path) -> Any:
     try:
         note_read(path)
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise RemError(
+            f"{path} cannot be read as YAML: in line {error.problem_mark.line + 1}, {error.problem}."
+        ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise RemError(f"{path} cannot be read as YAML: {reason}.") from error

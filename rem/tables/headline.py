@@ -35,7 +35,7 @@ def headline(summary: Path, config_name: str) -> str:
         [
             tabulate(rows, header, disable_numparse=True),
             f"Look next at {results}/tables/claims.md (what of the paper holds), {results}/figures/overview.png",
-            f"and {results}/metrics.csv, every measurement. `make report` puts it all on one page.",
+            f"and {results}/metrics.csv, every measurement. The target report_html puts it all on one page.",
         ]
     )
 

@@ -236,12 +236,12 @@ class Trainer:
         if chosen is None or chosen.chosen_by == "lot" or (chosen.epochs is not None and self.epoch >= chosen.epochs):
             return
         with torch.no_grad(), self.autocast:
-            stems = self._stems()
             score = block_norms(self.model.weight)  # (I, J)
             if chosen.chosen_by == "coupling":
-                score = coupled_votes(self.model, (stem for stem, _ in stems))
+                score = coupled_votes(self.model, (stem for stem, _ in self._stems()))
             if chosen.density is None:
-                kept = search_connections(self.model, score, self._losses(stems), chosen.keep_one, chosen.resolution)
+                losses = self._losses(self._stems())
+                kept = search_connections(self.model, score, losses, chosen.keep_one, chosen.resolution)
             else:
                 left = chosen.count(*score.shape) / score.numel()
                 count = round(score.numel() * left ** ((self.epoch + 1) / chosen.epochs))

@@ -41,7 +41,7 @@ def temper(couplings: Tensor, tau: float) -> Tensor:
 def one_hot(couplings: Tensor) -> Tensor:
     """Every primary capsule to the class that it is coupled to most: c_ij = 1 there, 0 elsewhere; (..., J, I)."""
     strongest = couplings.argmax(dim=-2, keepdim=True)
-    return torch.zeros_like(couplings).scatter_(-2, strongest, 1.0)
+    return torch.zeros_like(couplings).scatter_(-2, strongest, 1.0) * (couplings > 0)
 
 
 def delete(couplings: Tensor, score: Tensor, share: float) -> Tensor:

@@ -445,5 +445,5 @@ def test_a_claim_can_be_read_by_itself():
 
 def test_an_unreadable_file_is_named(tmp_path):
     runs = [run_yaml(tmp_path, "mnist", "rem", 42)]
-    with pytest.raises(RemError, match="cannot be read as CSV"):
+    with pytest.raises(RemError, match=r"absent\.csv is missing; run the command that makes it\.$"):
         write_claims(metrics(tmp_path), runs, [], tmp_path / "absent.csv", [], [], None, "trial", "mnist", tmp_path)

@@ -151,7 +151,7 @@ def test_missing_file_is_named(idx, target):
         ({"validation": 40}, r"data\.validation is 40, but source mnist has only 40"),
         ({"size": 13}, r"are 12x12, less than data\.size 13"),
         ({"channels": 3}, r"have 1 channel\(s\), but data\.channels is 3"),
-        ({"classes": 5}, r"mnist has 10 classes, but data\.classes is 5"),
+        ({"classes": 5}, r"mnist has 10 classes \(0, 1, 2, 3, 4, …\), but data\.classes is 5; set it to 10\.$"),
         ({"generate": (5, 5)}, r"data\.generate is for source shapes, but the source is mnist"),
         ({"source": "shapes"}, r"source shapes needs data\.generate"),
         ({"source": "folder"}, r"source folder needs data\.folder"),

@@ -242,7 +242,12 @@ def test_images_of_several_sizes_can_be_resized_but_not_cropped(folder, target):
 
 
 def test_image_folder_of_the_wrong_layout_is_refused(folder, target):
-    fails(r"has 2 classes, but data\.classes is 3", pictures(folder, classes=3), [folder], target)
+    fails(
+        r"pictures has 2 classes \(ant, cat\), but data\.classes is 3; set it to 2\.$",
+        pictures(folder, classes=3),
+        [folder],
+        target,
+    )
     (folder / "train/bee").mkdir()
     Image.new("RGB", (14, 10)).save(folder / "train/bee/0.png")
     fails("class bee is in only one of train and test", pictures(folder), [folder], target)

@@ -9,7 +9,7 @@ from tensors import assert_equal, finite_differences, quantizing, random_tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from rem.errors import RemError
-from rem.networks.build import capsnet
+from rem.networks.build import build, capsnet
 from rem.networks.capsnet import CapsNet
 from rem.networks.losses import margin_loss
 from rem.networks.routing import squash, votes
@@ -260,3 +260,10 @@ def test_a_training_step_computes_the_types_that_have_connections():
         shares.append(multiply_adds_of_a_step(network) / whole)
     assert shares[0] < 0.5
     assert shares[1] > 0.8  # no type is dead, and a convolution computes a type at all places
+
+
+@pytest.mark.parametrize("routing", ["dynamic", "sda"])
+def test_no_iteration_is_refused_and_not_taken_for_the_networks_own(routing):
+    network = build(tiny.run(network={"routing": routing}), torch.device("cpu"))
+    with pytest.raises(RemError, match="t is 0; a routing has at least one iteration"):
+        network(torch.zeros(2, 1, 20, 20), iterations=0)

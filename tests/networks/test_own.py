@@ -8,9 +8,11 @@ import pytest
 import tiny
 import torch
 import yaml
+from torch import nn
 
 from rem.errors import RemError
 from rem.networks.build import build
+from rem.networks.network import Network
 from rem.networks.own import own_network
 from rem.settings.config import Config, overlay
 from rem.settings.sections import parse
@@ -221,6 +223,21 @@ class Frozen(rem.Network):
         couplings = torch.full((len(seen), len(self.weight), 4), 1 / len(self.weight))
         return poses.norm(dim=2), poses, couplings
 """
+
+
+def test_convolutions_of_any_dimension_and_linear_layers_are_the_convolutions_of_a_network_of_ones_own():
+    network = Network()
+    layers = {
+        "row": nn.Conv1d(1, 2, 3),
+        "volume": nn.Conv3d(1, 2, 3),
+        "last": nn.Linear(4, 2),
+        "norm": nn.BatchNorm2d(2),
+    }
+    for name, layer in layers.items():
+        network.add_module(name, layer)
+    prunable = network.prunable_layers()
+    assert list(prunable) == ["convolution.row", "convolution.volume", "convolution.last"]
+    assert prunable["convolution.row"] == (layers["row"].weight, layers["row"].bias)
 
 
 def test_a_backbone_and_what_is_frozen_are_not_pruned_and_what_is_unused_is_no_error(prepared, tmp_path):

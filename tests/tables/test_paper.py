@@ -263,5 +263,5 @@ def test_incomplete_metrics_are_refused(tmp_path):
     frame.drop(columns="split").to_csv(path, index=False)
     with pytest.raises(RemError, match="lacks the column split"):
         read_results(path, yamls)
-    with pytest.raises(RemError, match="cannot be read"):
+    with pytest.raises(RemError, match="is missing; run the command that makes it"):
         read_results(tmp_path / "absent.csv", yamls)

@@ -52,6 +52,11 @@ def test_one_hot_gives_all_to_the_strongest_class():
     assert set(found.unique().tolist()) == {0.0, 1.0}
 
 
+def test_one_hot_connects_nothing_that_is_not_connected():
+    masked = torch.tensor([[[0.4, 0.0, 0.0], [0.6, 1.0, 0.0], [0.0, 0.0, 0.0]]])  # capsule 2 has no connection
+    assert one_hot(masked).tolist() == [[[0, 0, 0], [1, 1, 0], [0, 0, 0]]]
+
+
 def test_deletion_takes_the_highest_scores_of_each_image_and_leaves_the_rest():
     score = torch.tensor([[3.0, 1.0, 2.0, 0.0, 5.0, 4.0]]).repeat(5, 1)
     score[1] = score[1].flip(0)

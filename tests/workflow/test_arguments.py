@@ -5,7 +5,7 @@ import re
 import pytest
 import tiny
 
-from snakemake_logger_plugin_rem.arguments import TARGETS, in_order, lacking_configfile
+from snakemake_logger_plugin_rem.arguments import TARGETS, configfile_fault, in_order
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,14 @@ def test_the_targets_are_the_rules_that_make_no_file():
     assert {name for name, body in made if "    output:" not in body} == TARGETS
 
 
-def test_a_configfile_that_is_not_there_is_named(tmp_path):
-    (tmp_path / "a.yaml").touch()
-    words = ["--cores", "2", "--configfile", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "-n"]
-    assert lacking_configfile(words) == str(tmp_path / "b.yaml")
-    assert lacking_configfile(words[:4]) is None
-    assert lacking_configfile(["all"]) is None
+def test_a_configfile_that_is_not_there_or_no_yaml_is_named(tmp_path):
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    words = ["--cores", "2", "--configfile", str(first), str(second), "-n"]
+    first.touch()
+    assert configfile_fault(words).startswith(f"--configfile names {second}, which is no file.")
+    second.write_text("name: mine\nselect: [mine\nseeds: 3\n", encoding="utf-8")
+    told = configfile_fault(words)
+    assert told.startswith(f"{second} cannot be read as YAML: in line 3, ")
+    assert "\n" not in told
+    assert configfile_fault(words[:4]) is None
+    assert configfile_fault(["all"]) is None

@@ -47,7 +47,7 @@ try:
 except RemError as error:
     raise WorkflowError(str(error)) from None
 
-# Of every run, as <checkpoint>.<split>; the second line of runs with a further test set.
+# Of every run, as <checkpoint>.<split>; the last line of runs with a further test set.
 COUPLINGS = ["first.test", "best.val", "best.test", "last.val", "last.test"]
 TESTED = [file for file in COUPLINGS if file.endswith(".test")]
 TRANSFER = ["early.test", "early.transfer", "best.transfer", "last.transfer"]

@@ -47,7 +47,10 @@ onerror:
             "training.batch_size.",
             file=sys.stderr,
         )
-    print("Not done: give the same command again to go on, once what is said above is mended.", file=sys.stderr)
+    print(
+        "Not done: give the same command again to go on; mend first what is said above, if anything is.",
+        file=sys.stderr,
+    )
 
 
 onstart:
