@@ -107,7 +107,7 @@ def test_what_is_made_of_the_controls_can_be_made_of_any_experiment(fresh):
 def test_the_laptops_trees_are_planned_with_the_networks_that_choose_their_k(fresh):
     jobs = planned(fresh, "--", "trees", config="config/laptop.yaml")
     assert jobs == {
-        "fetch": 4, "prepare": 1, "train": 12, "extract_couplings": 12, "choose_levels": 1, "entropy": 8, "probe": 8,
+        "fetch": 4, "prepare": 1, "train": 10, "extract_couplings": 10, "choose_levels": 1, "entropy": 6, "probe": 6,
         "experiment_metrics": 1, "experiment_resample": 1, "experiment_probes": 1, "experiment_claims": 1,
         "experiment_frontier": 1, "trees_table": 1, "tree_densities_figure": 1, "trees": 1,
     }  # fmt: skip
