@@ -59,8 +59,14 @@ def drawn_beside(results: Results, dataset: str, variant: str) -> str | None:
 
 
 def whole_beside(results: Results, dataset: str, variant: str) -> str | None:
-    """The variant of all connections, all else alike, that a learned one is held against; or None."""
-    return next((run.variant for run in _alike(results, dataset, variant) if kind(run) == WHOLE), None)
+    """The variant of all connections, all else alike, that a learned one is held against; or None.
+
+    None as well where the softmax is over all classes: what is removed is not taken out of the routing there.
+    """
+    for run in _alike(results, dataset, variant):
+        if kind(run) == WHOLE and results.of(dataset, variant)[0].connections.softmax == "connected":
+            return run.variant
+    return None
 
 
 def _alike(results: Results, dataset: str, variant: str) -> list[Run]:
