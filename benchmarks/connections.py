@@ -16,10 +16,11 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from rem.networks.capsnet import CapsNet
+from rem.networks.build import capsnet
 from rem.networks.connections import draw, route_connected
 from rem.networks.losses import margin_loss
 from rem.settings.config import read_config
+from rem.settings.network import Network
 from rem.training.adam import Adam
 from rem.training.device import choose_device
 
@@ -75,15 +76,14 @@ def routing(capsules: int, classes: int, density: float) -> Timed:
     return call
 
 
+def sizes() -> Network:
+    """The settings of the MNIST sample's network."""
+    return read_config([Path("config/config.yaml"), Path("config/sample.yaml")]).run("mnist", "baseline", 42).network
+
+
 def training_step(connections: Tensor | None, routed: bool = True) -> Timed:
     """A step of the MNIST sample's network, or of its convolutions alone; None: without a mask of connections."""
-    run = read_config([Path("config/config.yaml"), Path("config/sample.yaml")]).run("mnist", "baseline", 42)
-    sizes = run.network
-    model = CapsNet(
-        convolution_channels=sizes.convolution_channels,
-        primary_types=sizes.primary_types,
-        connected=connections is not None,
-    )
+    model = capsnet(sizes(), channels=1, size=28, classes=10, connected=connections is not None)
     if connections is not None:
         model.keep(connections)
     images, labels = torch.randn(BATCH, 1, 28, 28), torch.randint(10, (BATCH,))
@@ -121,13 +121,13 @@ def main() -> None:
         whole = found[str(DENSITIES[0])][0]
         rows += [[name, f"{100 * float(density):.0f} %", ms, ms / whole] for density, (ms,) in found.items()]
     print(tabulate(rows, ["routing", "connections", "ms", "beside all"], floatfmt=".2f", tablefmt="pipe"), end="\n\n")
-    model = CapsNet(convolution_channels=32, primary_types=6)
-    types, capsules, classes = 6, model.capsules, model.classes
-    few = lot(capsules, classes, FEW)
+    model = capsnet(sizes(), channels=1, size=28, classes=10)
+    few = lot(model.capsules, model.classes, FEW)
+    two = in_types(sizes().primary_types, model.capsules, model.classes, int(few.sum()))
     calls = {
         "all": training_step(None),
         "7 %, by lot": training_step(few),
-        "7 %, in two types": training_step(in_types(types, capsules, classes, int(few.sum()))),
+        "7 %, in two types": training_step(two),
         "all, not routed": training_step(None, routed=False),
     }
     found = medians(calls, options.rounds)
