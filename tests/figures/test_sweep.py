@@ -72,6 +72,6 @@ def test_files_of_levels_that_do_not_do_are_refused(tmp_path):
     pd.read_csv(by).drop(columns="accuracy").to_csv(by, index=False)
     with pytest.raises(RemError, match="lacks the column accuracy"):
         sweep.draw([by], [write_levels(tmp_path, "mnist")], [], tmp_path / "figure")
-    with pytest.raises(RemError, match="cannot be read"):
+    with pytest.raises(RemError, match="is missing; run the command that makes it"):
         sweep.draw([tmp_path / "absent.csv"], [levels], [], tmp_path / "figure")
     assert not list(tmp_path.glob("figure*"))

@@ -159,7 +159,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_table_that_is_not_there_or_is_another_is_a_mistake(tmp_path):
-    with pytest.raises(RemError, match=r"levels\.csv cannot be read"):
+    with pytest.raises(RemError, match=r"levels\.csv is missing; run the command that makes it"):
         shared_levels(tmp_path / "levels.csv")
     (tmp_path / "levels.csv").write_text("epoch,levels\n1,2\n", encoding="utf-8")
     with pytest.raises(RemError, match="lacks the column shared"):
