@@ -150,9 +150,8 @@ def read_yaml(path: Path) -> Any:
         note_read(path)
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        raise RemError(
-            f"{path} cannot be read as YAML: in line {error.problem_mark.line + 1}, {error.problem}."
-        ) from error
+        mark = error.problem_mark or error.context_mark
+        raise RemError(f"{path} cannot be read as YAML: in line {mark.line + 1}, {error.problem}.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise RemError(f"{path} cannot be read as YAML: {reason}.") from error

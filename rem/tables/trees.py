@@ -19,16 +19,9 @@ from rem.trees.probe_kinds import FREQUENCIES, UNCHANGED, UNIFORM
 
 DRAWN, LEARNED, WHOLE = "drawn by lot", "learned", "all connections"
 COLUMNS = ["dataset", "variant", "kind", "density", "seeds", "accuracy", "accuracy_std", "strongest_coupling"]
-COLUMNS += [
-    "uniform_coupling",
-    "coupling_entropy",
-    "entropy_shared",
-    "shared_levels",
-    "entropy_authors",
-    "authors_levels",
-    "band_entropy",
-]
-COLUMNS += ["instability", "without_strongest", "without_random", "against_lot", "low", "high"]
+COLUMNS += ["uniform_coupling", "coupling_entropy", "entropy_shared", "shared_levels", "entropy_authors"]
+COLUMNS += ["authors_levels", "band_entropy", "instability", "without_strongest", "without_random", "against_lot"]
+COLUMNS += ["low", "high"]
 CAPTION = """\
 Trees of fewer connections; means over seeds. Kept: the connections (i, j) whose W_ij is not zero. Accuracy: of the \
 test set, not quantized, ± over seeds. Mean 1/n: what mean max_j c would be if capsules coupled to each of their n \
