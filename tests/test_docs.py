@@ -21,6 +21,7 @@ PAGES = [tiny.ROOT / "README.md", *sorted((tiny.ROOT / "docs").glob("*.md"))]
 OTHERS = [tiny.ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "data/sample/README.md")]
 WORDS = {command.words for command in COMMANDS} | {command.words[:1] for command in COMMANDS}
 CONNECTIONS = "docs/pruning-connections.md"
+IN_FULL = "\n## On MNIST in full, one seed\n"
 EXAMPLE = "results/sample/entropies/mnist/rem/seed42/entropy.csv"
 
 
@@ -236,7 +237,8 @@ def test_the_numbers_of_fashion_mnist_in_full_are_what_is_published():
 
 def test_the_numbers_of_the_sweep_of_connections_are_what_is_published():
     table = pd.read_csv(tiny.ROOT / "docs/results/trees/trees.csv").set_index(["variant", "dataset"])
-    rows = re.findall(r"^\| `([\w-]+)` \| ([\d, ]+) \| (\d\d\.[^\n]*) \|$", text(tiny.ROOT / CONNECTIONS), re.MULTILINE)
+    part = text(tiny.ROOT / CONNECTIONS).split(IN_FULL)[0]
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\d, ]+) \| (\d\d\.[^\n]*) \|$", part, re.MULTILINE)
     assert [name for name, *_ in rows] == list(table.index.unique("variant"))
     for name, kept, cells in rows:
         both = [table.loc[(name, dataset)] for dataset in ("mnist", "fashion-mnist")]
@@ -253,6 +255,23 @@ def test_the_numbers_of_the_sweep_of_connections_are_what_is_published():
         )
         assert kept == ", ".join(shares)
         assert cells.split(" | ") == [*first, *second[:3], second[4]]
+
+
+def test_the_numbers_of_connections_on_mnist_in_full_are_what_is_published():
+    table = pd.read_csv(tiny.ROOT / "docs/results/laptop/mnist-trees/trees.csv").set_index("variant")
+    part = text(tiny.ROOT / CONNECTIONS).split(IN_FULL)[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([\w-]+)` \| ([^\n]*) \|$", part, re.MULTILINE)
+    assert [name for name, _ in rows] == list(table.index)
+    for name, cells in rows:
+        own = table.loc[name]
+        assert cells.split(" | ") == [
+            f"{own['density']:.0f}",
+            f"{own['accuracy']:.2f}",
+            f"{own['strongest_coupling']:.3f}".removeprefix("0"),
+            f"{own['uniform_coupling']:.3f}".removeprefix("0"),
+            f"{own['entropy_authors']:.2f}",
+            f"{own['without_strongest']:.1f}",
+        ]
 
 
 def test_the_numbers_of_structured_networks_are_what_is_published():
