@@ -26,8 +26,7 @@ from rem.training.device import choose_device
 
 BATCH = 32
 SHAPES = {"I 1152, J 10": (1152, 10), "I 36, J 200": (36, 200)}
-DENSITIES = (1.0, 0.5, 0.2, 0.07)
-FEW = 0.07
+DENSITIES = (1.0, 0.5, 0.2, 0.07)  # all first, few last
 Timed = Callable[[], tuple[float, ...]]
 
 
@@ -122,7 +121,7 @@ def main() -> None:
         rows += [[name, f"{100 * float(density):.0f} %", ms, ms / whole] for density, (ms,) in found.items()]
     print(tabulate(rows, ["routing", "connections", "ms", "beside all"], floatfmt=".2f", tablefmt="pipe"), end="\n\n")
     model = capsnet(sizes(), channels=1, size=28, classes=10)
-    few = lot(model.capsules, model.classes, FEW)
+    few = lot(model.capsules, model.classes, DENSITIES[-1])
     two = in_types(sizes().primary_types, model.capsules, model.classes, int(few.sum()))
     calls = {
         "all": training_step(None),

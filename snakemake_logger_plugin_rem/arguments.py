@@ -64,5 +64,5 @@ def _fault(name: str) -> str | None:
         mark = error.problem_mark or error.context_mark
         return f"{name} cannot be read as YAML: in line {mark.line + 1}, {error.problem}; mend that line."
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return None  # Snakemake says it
+        pass  # Snakemake says it
     return None

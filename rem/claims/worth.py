@@ -1,6 +1,6 @@
 """The claims about what routing and pruning are worth: trees, a temperature, iterations, connections, channels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pandas as pd
@@ -8,9 +8,9 @@ import pandas as pd
 from rem.claims.evidence import BASELINE, REM, Evidence
 from rem.claims.findings import Compared, Finding, compare, over_runs
 from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower, undecidable
-from rem.tables.measurements import main_dataset, others
+from rem.tables.alike import began_with
+from rem.tables.measurements import Results, main_dataset, others
 from rem.tables.probes import Probes, at
-from rem.tables.sizes import began_with
 from rem.tables.trees import above_uniform, drawn_beside, lost_with_rare_keys, purity, whole_beside
 from rem.trees.probe_kinds import UNCHANGED
 
@@ -106,7 +106,7 @@ def better_than_random_trees(evidence: Evidence) -> list[Finding]:
     with keys that no training image has, and the purity of those that one has, both at the shared K.
     """
     found, results, probes = [], evidence.results, evidence.probes
-    for dataset, learned, lot in _beside_a_lot(evidence):
+    for dataset, learned, lot in _beside(results, drawn_beside):
         found += compare(results, dataset, "accuracy", Compared(learned), Compared(lot), higher, None)
         if probes is not None:
             shared = results.shared[dataset]
@@ -128,16 +128,14 @@ def connections_strengthen(evidence: Evidence) -> list[Finding]:
     each alike, so that mean max_j c rises by counting alone.
     """
     found, results, probes = [], evidence.results, evidence.probes
-    for dataset in results.datasets:
-        for learned in results.variants(dataset):
-            if whole := whole_beside(results, dataset, learned):
-                pair = Compared(learned), Compared(whole)
-                found += compare(results, dataset, "strongest_coupling", *pair, higher, None)
-                found += compare(results, dataset, "accuracy", *pair, not_lower, None)
-                if probes is not None:
-                    values = [above_uniform(probes, dataset, of) for of in (learned, whole)]
-                    beside = over_runs(dataset, "strength above 1/n", learned, whole, *values, higher)
-                    found += [replace(one, decides=False) for one in beside]
+    for dataset, learned, whole in _beside(results, whole_beside):
+        pair = Compared(learned), Compared(whole)
+        found += compare(results, dataset, "strongest_coupling", *pair, higher, None)
+        found += compare(results, dataset, "accuracy", *pair, not_lower, None)
+        if probes is not None:
+            values = [above_uniform(probes, dataset, of) for of in (learned, whole)]
+            beside = over_runs(dataset, "strength above 1/n", learned, whole, *values, higher)
+            found += [replace(one, decides=False) for one in beside]
     return found
 
 
@@ -159,9 +157,9 @@ def removing_beats_a_smaller_network(evidence: Evidence) -> list[Finding]:
     return found
 
 
-def _beside_a_lot(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
-    """Dataset, learned variant, and the variant of as many connections drawn by lot, all else alike."""
-    for dataset in evidence.results.datasets:
-        for variant in evidence.results.variants(dataset):
-            if lot := drawn_beside(evidence.results, dataset, variant):
-                yield dataset, variant, lot
+def _beside(results: Results, control: Callable[[Results, str, str], str | None]) -> Iterator[tuple[str, str, str]]:
+    """Dataset, learned variant, and the variant that `control` holds against it, where there is one."""
+    for dataset in results.datasets:
+        for variant in results.variants(dataset):
+            if against := control(results, dataset, variant):
+                yield dataset, variant, against

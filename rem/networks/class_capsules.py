@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from rem.errors import RemError
 from rem.networks.network import Change, Network, Routed, Routing
+from rem.networks.routing import require_iterations
 from rem.networks.routings.dynamic import ROUTING as DYNAMIC
 
 
@@ -52,8 +52,7 @@ class RoutedNetwork(Network):
         """How often to route; raises RemError below 1. None: the network's own t."""
         if iterations is None:
             return self.asked
-        if iterations < 1:
-            raise RemError(f"t is {iterations}; a routing has at least one iteration.")
+        require_iterations(iterations)
         return iterations
 
     def terms(self, primary: Tensor) -> Tensor:

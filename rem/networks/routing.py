@@ -67,6 +67,12 @@ def centred_logits(couplings: Tensor, connections: Tensor | None = None) -> Tens
     return (logits - mean) * there
 
 
+def require_iterations(iterations: int) -> None:
+    """Raises RemError where t is below 1."""
+    if iterations < 1:
+        raise RemError(f"t is {iterations}; a routing has at least one iteration.")
+
+
 def weighted_votes(couplings: Tensor, weight: Tensor, poses: Tensor) -> Tensor:
     """Eq. 2: s_j = sum_i c_ij u_{j|i}, as one matrix product a class, which never holds the votes W_ij u_i.
 
@@ -174,8 +180,7 @@ def route(
     Raises:
         RemError: t is below 1.
     """
-    if iterations < 1:
-        raise RemError(f"t is {iterations}; a routing has at least one iteration.")
+    require_iterations(iterations)
     weight = weight.permute(1, 3, 0, 2).flatten(1, 2)  # (J, P*I, D)
     poses = poses.transpose(1, 2).contiguous()  # (B, P, I)
     bias = bias.unsqueeze(1)  # (J, 1, D)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from rem.files.csv import read_csv
 from rem.settings.run import Run
+from rem.tables.alike import alike
 from rem.tables.measurements import Results, read_results
 from rem.tables.probes import Probes, read_probes
 from rem.tables.statistics import paired_gain
@@ -43,9 +44,9 @@ def kind(run: Run) -> str:
 
 def drawn_beside(results: Results, dataset: str, variant: str) -> str | None:
     """The variant that a learned one is held against: as many connections drawn by lot, all else alike; or None."""
-    wanted = results.of(dataset, variant)[0].connections
-    for run in _alike(results, dataset, variant):
-        own = run.connections
+    learned = results.of(dataset, variant)[0]
+    for run in _controls(results, learned):
+        own, wanted = run.connections, learned.connections
         if kind(run) == DRAWN and (own.density, own.softmax) == (wanted.density, wanted.softmax):
             return run.variant
     return None
@@ -56,20 +57,16 @@ def whole_beside(results: Results, dataset: str, variant: str) -> str | None:
 
     None as well where the softmax is over all classes: what is removed is not taken out of the routing there.
     """
-    for run in _alike(results, dataset, variant):
-        if kind(run) == WHOLE and results.of(dataset, variant)[0].connections.softmax == "connected":
-            return run.variant
-    return None
-
-
-def _alike(results: Results, dataset: str, variant: str) -> list[Run]:
-    """The networks that are trained, shrunk and shown as one of a stated share of learned connections; else none."""
     learned = results.of(dataset, variant)[0]
+    whole = (run.variant for run in _controls(results, learned) if kind(run) == WHOLE)
+    return next(whole, None) if learned.connections and learned.connections.softmax == "connected" else None
+
+
+def _controls(results: Results, learned: Run) -> list[Run]:
+    """The networks that differ in their connections alone from one of a stated share of learned ones; else none."""
     if kind(learned) != LEARNED or learned.connections.density is None:
         return []
-    beside = [results.of(dataset, name)[0] for name in results.variants(dataset)]
-    itself = {"variant": learned.variant, "seed": learned.seed, "connections": learned.connections}
-    return [run for run in beside if run.model_copy(update=itself) == learned]
+    return alike(results, learned, {"connections"})
 
 
 def purity(probes: Probes, dataset: str, variant: str, levels: int) -> pd.Series:

@@ -1,7 +1,19 @@
-"""Networks that differ in their channels and types alone, found by their settings."""
+"""Networks that differ in one thing alone, found by their settings: controls, and what they are held against."""
+
+from collections.abc import Collection
 
 from rem.settings.run import Run
 from rem.tables.measurements import Results
+
+
+def alike(results: Results, run: Run, apart: Collection[str]) -> list[Run]:
+    """The networks of a run's dataset whose settings are the run's, but for variant, seed and the sections `apart`."""
+    free = {"variant", "seed", *apart}
+    return [
+        other
+        for other in results.of(run.dataset)
+        if other == run.model_copy(update={name: getattr(other, name) for name in free})
+    ]
 
 
 def began_with(results: Results, run: Run, channels: int, types: int) -> str | None:
@@ -20,8 +32,4 @@ def began_with(results: Results, run: Run, channels: int, types: int) -> str | N
     """
     sizes = {"convolution_channels": channels, "primary_types": types}
     wanted = run.model_copy(update={"structure": None, "network": run.network.model_copy(update=sizes)})
-    for other in results.of(run.dataset):
-        named = {"variant": other.variant, "seed": other.seed, "checkpoint": other.checkpoint}
-        if other == wanted.model_copy(update=named):
-            return other.variant
-    return None
+    return next((other.variant for other in alike(results, wanted, {"checkpoint"})), None)
