@@ -130,12 +130,11 @@ class Config(Section):
                 f"figures.dataset is {self.figures.dataset}, which is no dataset of this config; set it to "
                 f"{' or '.join(self.datasets) or 'one of them'}"
             )
-        for variant in self.quantizer.variants:
-            self._require("variant", variant, self.variants)
-        for variant in self.probed:
-            self._require("variant", variant, self.variants)
-        for dataset in (*self.quantizer.authors_of, *self.quantizer.cells):
-            self._require("dataset", dataset, self.datasets)
+        quantizer = self.quantizer
+        for key, variants in ("quantizer.variants", quantizer.variants), ("probed", self.probed):
+            self._require("variant", variants, self.variants, key)
+        for key, datasets in ("quantizer.authors_of", quantizer.authors_of), ("quantizer.cells", quantizer.cells):
+            self._require("dataset", datasets, self.datasets, key)
         return self
 
     def run(self, dataset: str, variant: str, seed: int) -> Run:
@@ -144,11 +143,10 @@ class Config(Section):
         Raises:
             RemError: an unknown dataset or variant, an unknown key, or a value out of range.
         """
-        self._require("dataset", dataset, self.datasets)
+        self._require("dataset", [dataset], self.datasets)
         of_dataset = dict(self.datasets[dataset])
         of_both = of_dataset.pop("variants", {})
-        for name in of_both:
-            self._require("variant", name, self.variants)
+        self._require("variant", of_both, self.variants, f"datasets.{dataset}.variants")
         merged = overlay(self.defaults, of_dataset)
         for name in self._ancestry(variant):
             of_variant = {key: value for key, value in self.variants[name].items() if key != "like"}
@@ -156,7 +154,7 @@ class Config(Section):
         where = f"config, run of dataset {dataset}, variant {variant}"
         run = parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
         if run.pruning and run.pruning.follows:
-            self._require("variant", run.pruning.follows, self.variants)
+            self._require("variant", [run.pruning.follows], self.variants, "pruning.follows")
         return run
 
     def runs(self, experiments: Iterable[str]) -> list[Run]:
@@ -167,8 +165,10 @@ class Config(Section):
         """
         found: dict[tuple[str, str, int], Run] = {}
         for name in experiments:
-            self._require("experiment", name, self.experiments)
+            self._require("experiment", [name], self.experiments)
             chosen = self.experiments[name]
+            self._require("dataset", chosen.datasets, self.datasets, f"experiments.{name}.datasets")
+            self._require("variant", chosen.variants, self.variants, f"experiments.{name}.variants")
             for key in itertools.product(chosen.datasets, chosen.variants, chosen.seeds):
                 run = found.setdefault(key, self.run(*key))
                 if run.pruning and run.pruning.follows not in {None, *chosen.variants}:
@@ -191,6 +191,7 @@ class Config(Section):
         Raises:
             RemError: as `runs` does, or a dataset is selected without a variant that chooses its K.
         """
+        self._require("experiment", self.select, self.experiments, "select")
         runs = self.runs(self.select)
         choosing = {run.dataset for run in runs if run.variant in self.quantizer.variants}
         for run in runs:
@@ -226,7 +227,7 @@ class Config(Section):
         """The variant behind those it is `like`, the first of them first."""
         names: list[str] = []
         while variant is not None:
-            self._require("variant", variant, self.variants)
+            self._require("variant", [variant], self.variants, f"variants.{names[0]}.like" if names else None)
             if variant in names:
                 raise RemError(f"config: variant {variant} is like itself; let one of {', '.join(names)} stand alone.")
             names.insert(0, variant)
@@ -234,9 +235,12 @@ class Config(Section):
         return names
 
     @staticmethod
-    def _require(kind: str, name: str, known: Mapping[str, Any]) -> None:
-        if name not in list(known):  # a list in its place, which YAML may have, cannot be looked up
-            raise RemError(f"config: unknown {kind} {name!r}; the config has {', '.join(known)}.")
+    def _require(kind: str, names: Iterable[Any], known: Mapping[str, Any], key: str | None = None) -> None:
+        """Refuse a name that the config does not have; `key`: where it has been written, if that is known."""
+        for name in names:
+            if name not in list(known):  # a list in its place, which YAML may have, cannot be looked up
+                where = f"{key} has the " if key else ""
+                raise RemError(f"config: {where}unknown {kind} {name!r}; the config has {', '.join(known)}.")
 
 
 def read_config(paths: Sequence[Path]) -> Config:
