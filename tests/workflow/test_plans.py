@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -46,6 +47,14 @@ def test_jobs_run_the_code_beside_the_snakefile_whatever_checkout_python_knows(f
     (another / "rem/cli/data.py").write_text("raise SystemExit('the code of another checkout')", encoding="utf-8")
     done = snakemake(fresh, "data/prepared/smoke/shapes.h5", PYTHONPATH=str(another))
     assert done.returncode == 0, done.stdout
+
+
+def test_jobs_find_the_command_without_an_active_environment(fresh):
+    command = [shutil.which("snakemake"), "--configfile", "config/smoke.yaml", "--cores", "2"]
+    environment = os.environ | {"PYTHONPATH": str(fresh), "PATH": os.defpath}
+    assert shutil.which("rem", path=os.defpath) is None
+    done = subprocess.run([*command, "--", "data/prepared/smoke/mnist.h5"], cwd=fresh, env=environment, timeout=600)
+    assert done.returncode == 0
 
 
 def test_a_configfile_that_is_not_there_is_one_sentence(fresh):
