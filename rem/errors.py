@@ -51,7 +51,9 @@ def unreadable(path: Path, error: Exception, damaged: str, remedy: str) -> RemEr
     if out_of_memory(error):
         return RemError(f"memory ran out while {path} was read; {FEWER}, {AGAIN}. The file is as it was.")
     number = error.errno if isinstance(error, OSError) else None
-    if number not in (None, errno.EINVAL):  # which is a place in a file that has been cut short
+    if number == errno.EINVAL or isinstance(error, EOFError):  # a place was asked for that the file does not reach
+        return RemError(f"{path} {damaged} (it has been cut short); {remedy}.")
+    if number is not None:
         advice = UNREADABLE_NOW.get(number, "see that its disk works")
         return RemError(f"{path} cannot be read now ({os.strerror(number).lower()}); {advice}, {AGAIN}.")
     return RemError(f"{path} {damaged} ({first_line(error)}); {remedy}.")

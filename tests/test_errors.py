@@ -100,3 +100,11 @@ def test_the_advice_is_that_of_the_cause(tmp_path, error, advice):
     assert str(unreadable(path, error, "is damaged", "delete it")) == (
         f"{path} cannot be read now ({advice}, then give the same command again."
     )
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EINVAL, "Invalid argument"), EOFError()], ids=repr)
+def test_a_file_that_has_been_cut_short_is_called_so(tmp_path, error):
+    path = tmp_path / "state.pt"
+    assert str(unreadable(path, error, "is damaged", "delete it")) == (
+        f"{path} is damaged (it has been cut short); delete it."
+    )
