@@ -811,7 +811,7 @@ def test_channels_and_types_go_in_the_first_epochs_and_stay_zero(data, tmp_path)
         channels = found["convolution.weight"].flatten(1).any(dim=1)
         assert torch.equal(found["primary.weight"].transpose(0, 1).flatten(1).any(dim=1), channels)
         types = found["weight"].view(4, -1).any(dim=1)
-        assert torch.equal(found["primary.weight"].view(4, -1).any(dim=1), types)
+        assert torch.equal(found["primary.weight"].reshape(4, -1).any(dim=1), types)
         assert torch.equal(found["connections"].view(4, -1).all(dim=1), types)
         alive.append((channels, types))
     assert [(int(one.sum()), int(other.sum())) for one, other in alive] == [(2, 2), (1, 1), (1, 1)]
