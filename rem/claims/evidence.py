@@ -67,12 +67,10 @@ class Evidence:
         """Told at how many K of the band the difference has the sign of that of the means."""
         results, dataset = self.results, finding.dataset
         pair = [of.state(results, dataset) for of in (network, against)]
-        differences = [
-            float(
-                np.subtract(*(results.over_seeds(dataset, *of, k, metric, split=finding.split).mean() for of in pair))
-            )
-            for k in results.bands.get(dataset, [])
-        ]
+        differences = []
+        for k in results.bands.get(dataset, []):
+            own, other = (results.over_seeds(dataset, *of, k, metric, split=finding.split) for of in pair)
+            differences.append((own - other).mean())  # over the seeds that both have, as the finding is
         alike = sum(np.sign(one) == np.sign(finding.difference) for one in differences)
         note = f"this way at {alike} of {len(differences)} K of the band"
         return replace(finding, note="; ".join(filter(None, (note, finding.note))))

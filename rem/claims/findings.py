@@ -17,6 +17,8 @@ from rem.claims.rules import (
     UNDECIDED,
     Rule,
     different,
+    lower,
+    lower_at_all,
     same,
     undecidable,
 )
@@ -127,14 +129,15 @@ def compare(
     (finding,) = found
     if bound := described.ceiling:
         at = results.shared[dataset] if described.over_band else levels  # it is the same at every K
-        ceilings = [results.over_seeds(dataset, *of, at, bound, split=split).mean() for of in pair]
+        common = values.index.intersection(references.index)  # the seeds of the finding
+        ceilings = [results.over_seeds(dataset, *of, at, bound, split=split).reindex(common).mean() for of in pair]
         means = (finding.value, finding.reference)
         reached = [at_ceiling(metric, *each) for each in zip(means, ceilings, strict=True)]
         if reached[int(np.argmin(means))]:
             finding = _bounded(finding, undecidable, "at the ceiling")
         elif any(reached):
             note = f"{names[reached.index(True)]} is at the ceiling: the true difference is larger"
-            finding = _bounded(finding, different if rule is same else rule, note)
+            finding = _bounded(finding, {same: different, lower_at_all: lower}.get(rule, rule), note)
     return [replace(finding, decides=decides, levels=levels, split=split, data=data_of(results, dataset, split))]
 
 

@@ -74,7 +74,8 @@ a finding was judged by last, so that interval and verdict agree; the chance tha
 below {ALPHA:.0%}.
 - An entropy within {NEAR_CEILING:g} bits of its ceiling (mean of log2 n, n the images predicted as a class), or \
 more keys than {KEYS_AT_CEILING:.0%} of the images, say only that nearly every image has a key of its own. Where the \
-lower of two is there, nothing is decided; where either is, no two are said to be *the same*.
+lower of two is there, nothing is decided; where either is, no two are said to be *the same*, nor one not to be \
+*lower at all*, unless it is higher.
 - The fall of entropy on two datasets is compared in % of CapsNet+Q's, by Welch's interval; where the smaller fall \
 could be the larger but for a ceiling, nothing is decided, nor where the doses (the sum of lambda over all steps) of \
 the two datasets' pruned networks are not known or differ by more than {EQUAL_DOSES:.0%} of the larger.

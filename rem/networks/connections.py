@@ -92,7 +92,8 @@ def strongest(score: Tensor, kept: Tensor, count: int, keep_one: bool) -> Tensor
 
 def best(score: Tensor, kept: Tensor) -> Tensor:
     """Of each capsule the connection of highest score, (I, J), where it has any."""
-    return torch.zeros_like(kept).scatter_(1, score.argmax(dim=1, keepdim=True), True) & kept
+    among = score.where(kept, -torch.inf)
+    return torch.zeros_like(kept).scatter_(1, among.argmax(dim=1, keepdim=True), True) & kept
 
 
 def draw(capsules: int, classes: int, count: int, keep_one: bool, generator: torch.Generator) -> Tensor:

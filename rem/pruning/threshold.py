@@ -144,7 +144,12 @@ def search_threshold(masks: Masks, losses: Callable[[int], Iterable[Tensor]], re
 
 @torch.no_grad()
 def search_connections(
-    model: CapsNet, score: Tensor, losses: Callable[[int], Iterable[Tensor]], keep_one: bool, resolution: float = 0.0
+    model: CapsNet,
+    score: Tensor,
+    there: Tensor,
+    losses: Callable[[int], Iterable[Tensor]],
+    keep_one: bool,
+    resolution: float = 0.0,
 ) -> Tensor:
     """Find which connections an epoch leaves: to remove the others keeps the validation loss where it was.
 
@@ -153,7 +158,8 @@ def search_connections(
 
     Args:
         model: the network.
-        score: (I, J), of every connection; 0 or less where there is none.
+        score: (I, J), 0 or more, of every connection.
+        there: (I, J), which connections there are; one at least.
         losses: of `search_threshold`.
         keep_one: whether every capsule keeps its best one.
         resolution: of `crossing_threshold`.
@@ -161,8 +167,7 @@ def search_connections(
     Returns:
         (I, J), those that are left.
     """
-    there = score > 0
-    removable = there & ~(best(score, there) if keep_one else score == score.max())
+    removable = there & ~(best(score, there) if keep_one else score == score[there].max())
     saved = model.weight.clone()
 
     def left(threshold: float) -> Tensor:

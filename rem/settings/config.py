@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from rem.errors import RemError
+from rem.settings.images import Data
 from rem.settings.run import Features, Run, StackedDecoder
 from rem.settings.sections import Name, Section, Seed, parse, read_yaml
 
@@ -176,8 +177,14 @@ class Config(Section):
                         f"config: in experiment {name}, {run.variant} follows {run.pruning.follows}; "
                         "add that to its variants."
                     )
+        prepared: dict[str, Data] = {}
         kept: dict[str, Features] = {}
         for run in found.values():
+            if prepared.setdefault(run.dataset, run.data) != run.data:
+                raise RemError(
+                    f"config: variant {run.variant} changes data of dataset {run.dataset}, which has one prepared file "
+                    "for all its variants; make a dataset of its own of it."
+                )
             if run.features and kept.setdefault(run.dataset, run.features) != run.features:
                 raise RemError(
                     f"config: variants of dataset {run.dataset} differ in data, augment or backbone, but network.views "

@@ -13,8 +13,8 @@ ROUTINGS = sorted(path.stem for path in (Path(__file__).parents[1] / "networks/r
 ARCHITECTURES = ("capsnet", "efficient", "gamma", "convcaps", "deepcaps")
 WITH_A_MIDDLE = ("gamma", "convcaps")  # a layer of capsules between primary and class capsules
 OWN = re.compile(r"(?P<file>(?!-)[^:{}]+\.py):[A-Za-z_]\w*")  # an architecture of the reader's own
-SMALLEST = 17  # side of an image that two 9x9 convolutions leave anything of
-SMALLEST_OF = {"efficient": 27, "convcaps": 21}  # and of one that other architectures leave anything of
+# Side of an image that the convolutions of an architecture leave anything of; of the others any.
+SMALLEST_OF = {"capsnet": 17, "gamma": 17, "efficient": 27, "convcaps": 21}
 SMALLEST_BEFORE_BACKBONE = 33  # and of one that a backbone leaves anything of
 
 
@@ -57,7 +57,7 @@ class Network(Section):
         ge=1, description="Length of a primary capsule's pose u_i; of deepcaps an even number."
     )
     middle_capsules: int | None = Field(
-        ge=1,
+        ge=2,
         description="Capsules between primary and class capsules: of gamma, and at each place of convcaps; "
         "null elsewhere.",
     )

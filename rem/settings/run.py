@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rem.settings.images import Augment, Data
-from rem.settings.network import SMALLEST, SMALLEST_BEFORE_BACKBONE, SMALLEST_OF, Network
+from rem.settings.network import SMALLEST_BEFORE_BACKBONE, SMALLEST_OF, Network
 from rem.settings.pruning import Connections, Pruning, Sharpening, Structure
 from rem.settings.sections import Section, Seed, parse, read_yaml
 
@@ -183,14 +183,10 @@ class Run(Section):
     def _images_have_room_for_the_kernels(self) -> Self:
         seen = self.network.input_size or self.data.size
         architecture = self.network.architecture
-        if self.data.size < (least := SMALLEST_OF.get(architecture, 0)):
+        if self.network.backbone is None and self.data.size < (least := SMALLEST_OF.get(architecture, 0)):
             raise ValueError(
                 f"data.size is {self.data.size}, too small for network.architecture {architecture}; it must be "
                 f"{least} or more"
-            )
-        if self.network.backbone is None and not self.network.is_own and self.data.size < SMALLEST:
-            raise ValueError(
-                f"data.size is {self.data.size}, too small for two 9x9 convolutions; it must be {SMALLEST} or more"
             )
         if self.network.backbone is not None and seen < SMALLEST_BEFORE_BACKBONE:
             raise ValueError(
@@ -237,7 +233,8 @@ class Run(Section):
     @property
     def decoder_on(self) -> Literal["baseline", "rem"] | None:
         """Which of the paper's two networks this is with a decoder: `baseline`, not pruned, or `rem`; None: neither."""
-        if self.decoder is None:
+        beyond_the_paper = self.connections or self.structure or self.sharpening
+        if self.decoder is None or not self.network.is_plain or beyond_the_paper:
             return None
         if self.pruning is None:
             return "baseline"

@@ -12,6 +12,7 @@ import torch
 from rem.files.csv import read_csv
 from rem.networks.build import build
 from rem.settings.run import Run
+from rem.tables.alike import alike
 from rem.tables.measurements import Results, read_results
 from rem.tables.probes import Probes, read_probes
 from rem.tables.statistics import paired_gain
@@ -40,15 +41,11 @@ def parameters(run: Run) -> int:
 
 def without_routing(results: Results, dataset: str, variant: str) -> str | None:
     """The variant that differs from another in `network.routing: uniform` alone; None if there is none, or it is it."""
-    of = {name: results.of(dataset, name)[0] for name in results.variants(dataset)}
-    own = of[variant]
+    own = results.of(dataset, variant)[0]
     if own.network.routing in (None, "uniform"):
         return None
-    network = own.network.model_copy(update={"routing": "uniform"})
-    for name, run in of.items():
-        if run == own.model_copy(update={"network": network, "variant": name, "seed": run.seed}):
-            return name
-    return None
+    uniform = own.model_copy(update={"network": own.network.model_copy(update={"routing": "uniform"})})
+    return next((run.variant for run in alike(results, uniform, ())), None)
 
 
 def architectures(results: Results, probes: Probes) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def compare_pairs(results: Results) -> pd.DataFrame:
     Returns:
         A row a dataset, split, pair, K and metric, with `COLUMNS`: `seeds` (n), `difference` (mean of variant -
         baseline, in the metric's unit), `std` of the differences, the 95% t-interval `low` to `high`, `t` and `p` of
-        the paired t-test (two-sided), `p_holm` (Holm 1979, over all tests of `entropy`; NaN for other metrics) and
+        the paired t-test (two-sided), `p_holm` (Holm 1979, over all tests of `TESTED`; NaN for other metrics) and
         `effect_size` (Cohen's d_z, difference / std). NaN from `std` on where n < 2, and from `low` on where the
         differences are all the same. `images_low` and `images_high` are the 95% interval over images; NaN where there
         is none. There is no row where no seed has both measurements. `levels` is NA for accuracies without

@@ -61,7 +61,7 @@ def compare(theirs: Path, own: Path) -> pd.DataFrame:
         `own_seeds`, `verdict`.
 
     Raises:
-        RemError: a folder has no `metrics.csv`.
+        RemError: a folder has no `metrics.csv`, or the published one has nothing that could be held against.
     """
     sides = [_by_place(folder / "metrics.csv") for folder in (theirs, own)]
     rows, p = [], []
@@ -89,6 +89,8 @@ def compare(theirs: Path, own: Path) -> pd.DataFrame:
     tested = iter(holm(np.array(p)) if p else ())
     for row in rows:
         row["verdict"] = row["verdict"] or (DIFFERS if next(tested) < LEVEL else AGREES)
+    if not rows:
+        raise RemError(f"{theirs / 'metrics.csv'} has no quantity that tables show; publish the folder again.")
     return pd.DataFrame(rows)
 
 

@@ -45,11 +45,13 @@ def kind(run: Run) -> str:
 def drawn_beside(results: Results, dataset: str, variant: str) -> str | None:
     """The variant that a learned one is held against: as many connections drawn by lot, all else alike; or None."""
     learned = results.of(dataset, variant)[0]
-    for run in _controls(results, learned):
-        own, wanted = run.connections, learned.connections
-        if kind(run) == DRAWN and (own.density, own.softmax) == (wanted.density, wanted.softmax):
-            return run.variant
-    return None
+    drawn = (run for run in _controls(results, learned) if kind(run) == DRAWN)
+    return next((run.variant for run in drawn if _asked(run) == _asked(learned)), None)
+
+
+def _asked(run: Run) -> tuple[object, ...]:
+    """What is asked of the connections of a network, however they come about."""
+    return run.connections.density, run.connections.keep_one, run.connections.softmax
 
 
 def whole_beside(results: Results, dataset: str, variant: str) -> str | None:

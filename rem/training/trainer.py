@@ -241,7 +241,7 @@ class Trainer:
                 score = coupled_votes(self.model, (stem for stem, _ in self._stems()))
             if chosen.density is None:
                 losses = self._losses(self._stems())
-                kept = search_connections(self.model, score, losses, chosen.keep_one, chosen.resolution)
+                kept = search_connections(self.model, score, self.connected, losses, chosen.keep_one, chosen.resolution)
             else:
                 left = chosen.count(*score.shape) / score.numel()
                 count = round(score.numel() * left ** ((self.epoch + 1) / chosen.epochs))

@@ -91,8 +91,8 @@ def _untrained(model: Network, run: Run, images: Tensor) -> Iterator[dict[str, o
     """How strongly the network couples a batch as it is before its first step of training."""
     torch.manual_seed(run.seed)  # as a training begins
     untrained = build(run, images.device).eval()
-    if model.backbone:
-        untrained.backbone.load_state_dict(model.backbone.state_dict())  # pretrained, or trained with the rest
+    if run.network.weights == "pretrained":
+        untrained.backbone.load_state_dict(model.backbone.state_dict())
     couplings = untrained(images)[2]
     for metric, measure in (("strongest_coupling", strongest_coupling), ("polarization", polarization)):
         yield row(("untrained", "unchanged", None), metric, float(measure(couplings).mean()))

@@ -82,6 +82,15 @@ def test_the_band_decides_and_single_k_stand_beside_it():
     assert decided(findings, measurements.results.names) == HOLDS
 
 
+def test_the_signs_at_single_k_are_those_of_the_seeds_that_both_have():
+    values = pair("entropy", 9, 8.5, levels=(7,))
+    for of in [place for place in values if place[1] == "baseline"]:
+        values[of] = [*values[of], -90.0]  # of a seed that REM does not have
+    measurements = found(values)
+    measurements.results.bands["mnist"] = [7]
+    assert evidence.entropy_falls(measurements)[0].note == "this way at 1 of 1 K of the band"
+
+
 def test_a_mean_over_the_band_at_the_ceiling_decides_nothing():
     values = pair("entropy", 19.98, 19.95)
     assert verdict(evidence.entropy_falls, values) == UNDECIDED

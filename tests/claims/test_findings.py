@@ -87,6 +87,14 @@ def test_equality_at_the_ceiling_is_not_decidable():
     assert only(two(one, [5.0, 5.1, 4.9], ceiling=9.9), same).verdict == FAILS
 
 
+def test_no_fall_from_the_ceiling_is_not_decidable():
+    """The true entropy of the reference is larger, and so is the fall."""
+    high, below = [9.25, 9.22, 9.27], [9.10, 9.20, 9.15]
+    assert only(two(high, below, ceiling=12), lower_at_all).verdict == FAILS
+    assert only(two(high, below, ceiling=9.3), lower_at_all).verdict == UNDECIDED
+    assert only(two(high, [5.0, 5.1, 4.9], ceiling=9.3), lower_at_all).verdict == HOLDS
+
+
 def test_keys_have_a_ceiling_too():
     assert only(two([980, 990, 985], [960, 970, 963], "keys", ceiling=1000), lower, "keys").verdict == UNDECIDED
     assert only(two([980, 990, 985], [500, 510, 506], "keys", ceiling=1000), lower, "keys").verdict == HOLDS

@@ -304,7 +304,7 @@ def test_as_many_connections_go_as_the_loss_allows_the_weakest_first(keep_one: b
         yield torch.tensor([max(0.0, 7 - float(network.connections.sum()) - allowed)])
 
     before, there = network.weight.detach().clone(), network.connections.clone()
-    left = search_connections(network, score, losses, keep_one)
+    left = search_connections(network, score, there, losses, keep_one)
     assert torch.equal(network.weight, before)
     assert torch.equal(network.connections, there)
     order = [2.0, 4.0, 5.0] if keep_one else [1.0, 2.0, 3.0, 4.0, 5.0]  # no capsule's best
@@ -315,8 +315,17 @@ def test_as_many_connections_go_as_the_loss_allows_the_weakest_first(keep_one: b
 def test_the_strongest_connection_is_left_where_the_loss_feels_none():
     network = connected_network()
     score = torch.tensor([[5.0, 6.0], [1.0, 0.0], [2.0, 3.0], [7.0, 4.0]])
-    left = search_connections(network, score, lambda _stride: iter([torch.zeros(1)]), keep_one=False)
+    left = search_connections(network, score, score > 0, lambda _stride: iter([torch.zeros(1)]), keep_one=False)
     assert left.nonzero().tolist() == [[3, 0]]
+
+
+def test_a_capsule_whose_connections_all_score_nothing_keeps_one():
+    network = connected_network()
+    score, there = torch.tensor([[5.0, 6.0], [0.0, 0.0], [2.0, 3.0], [7.0, 4.0]]), network.connections.clone()
+    before = network.weight.detach().clone()
+    left = search_connections(network, score, there, lambda _stride: iter([torch.zeros(1)]), keep_one=True)
+    assert left.nonzero().tolist() == [[0, 1], [1, 0], [2, 1], [3, 0]]
+    assert torch.equal(network.weight, before)
 
 
 def test_the_search_for_connections_tries_them_in_the_routing():
@@ -325,8 +334,8 @@ def test_the_search_for_connections_tries_them_in_the_routing():
     def losses(_stride: int):
         yield margin_losses(network(images)[0], labels)
 
-    before = float(next(losses(1)).sum())
-    left = search_connections(network, block_norms(network.weight), losses, keep_one=False)
+    before, score = float(next(losses(1)).detach().sum()), block_norms(network.weight)
+    left = search_connections(network, score, score > 0, losses, keep_one=False)
     network.keep(left)
     assert float(next(losses(1)).sum()) <= before
 

@@ -112,6 +112,14 @@ def test_a_dataset_can_change_one_variant_alone(values):
     assert config.run("shapes", "rem", 42).pruning.penalty != 0.5
 
 
+def test_a_variant_that_changes_the_prepared_images_is_refused(values):
+    put(values, "datasets.mnist.variants.rem.data", {"validation": 100})
+    assert refusal(values) == (
+        "config: variant rem changes data of dataset mnist, which has one prepared file for all its variants; make a "
+        "dataset of its own of it."
+    )
+
+
 def test_a_change_of_an_unknown_variant_is_refused(values):
     put(values, "datasets.mnist.variants", {"rme": {}})
     assert refusal(values).startswith("config: datasets.mnist.variants has the unknown variant 'rme'; the config has ")
@@ -711,7 +719,7 @@ def test_a_text_in_quotes_is_that_text(tmp_path):
         ("defaults.data.mean", [float("inf")], "key data.mean.0 has the value inf"),
         ("defaults.data.mean", [0.1, 0.2], "data.mean has 2 values for 1 channel(s); give one a channel"),
         ("defaults.data.generate", [0, 5], "key data.generate.0 has the value 0"),
-        ("defaults.data.size", 16, "data.size is 16, too small for two 9x9 convolutions; it must be 17 or more"),
+        ("defaults.data.size", 16, "data.size is 16, too small for network.architecture capsnet; it must be 17 or"),
         ("defaults.data.mean", [33.3], "key data.mean.0 has the value 33.3"),
         ("defaults.data.std", [1e-300], "key data.std.0 has the value 1e-300"),
         ("defaults.data.folder", "-a", "data.folder is -a, which a command takes for an option; write the whole path"),

@@ -131,6 +131,13 @@ def test_models_have_the_papers_names_and_others_their_own(variant, quantized, p
     assert (model_name(variant, True, run.decoder_on), model_name(variant, False, run.decoder_on)) == (quantized, plain)
 
 
+@pytest.mark.parametrize("change", ["routing", "connections", "sharpening"])
+def test_another_network_with_a_decoder_is_not_the_papers(change):
+    decoder = settings("mnist", "baseline-decoder", 42).decoder
+    variant = {"routing": "uniform", "connections": "random-07", "sharpening": "sharpen-3"}[change]
+    assert settings("mnist", variant, 42).model_copy(update={"decoder": decoder}).decoder_on is None
+
+
 def test_generated_images_are_never_passed_off_as_the_papers():
     assert images_of(settings("shapes-20", "rem", 42)).title == "shapes-20 (in Tiny ImageNet's place)"
     assert images_of(settings("mnist", "rem", 42)).title == "mnist"  # a sample of MNIST

@@ -39,6 +39,12 @@ def test_the_verdict_follows_from_the_values_over_the_seeds(tmp_path, theirs, ow
     assert verdict(tmp_path, theirs, own) == expected
 
 
+def test_a_published_folder_with_nothing_to_hold_against_is_refused(tmp_path):
+    theirs, own = folder(tmp_path / "published", [0.1], "insensitive"), folder(tmp_path / "own", [97.1])
+    with pytest.raises(RemError, match=r"published/metrics\.csv has no quantity that tables show; publish"):
+        compare(theirs, own)
+
+
 def test_a_share_is_told_to_three_digits_and_a_smaller_difference_than_a_point_counts(tmp_path):
     theirs = folder(tmp_path / "published", [0.1131, 0.1132, 0.1133], "strongest_coupling")
     own = folder(tmp_path / "own", [0.1061, 0.1062, 0.1063], "strongest_coupling")

@@ -1,6 +1,7 @@
 """The table of trees of fewer connections, from measurements made by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -86,3 +87,12 @@ def test_a_learned_network_is_held_against_such_as_are_trained_shrunk_and_routed
     assert row["against_lot"] == pytest.approx(sum(differences) / 2)
     expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
     assert (row["low"], row["high"]) == pytest.approx(tuple(expected))
+
+
+def test_a_lot_that_leaves_every_capsule_a_connection_is_no_control_of_one_that_need_not(results):
+    lots = [run for run in results.runs if run.variant == "random-07"]
+    kept = [
+        run.model_copy(update={"connections": run.connections.model_copy(update={"keep_one": True})}) for run in lots
+    ]
+    others = [run for run in results.runs if run.variant != "random-07"]
+    assert drawn_beside(replace(results, runs=[*others, *kept]), "mnist", "blocks-07") is None

@@ -233,6 +233,23 @@ def test_scaling_the_logits_by_hand_leaves_the_line_over_tau(folder, monkeypatch
             assert soft["temperature", tau, 0, metric] == pytest.approx(expected, rel=1e-4), (tau, metric)
 
 
+def test_untrained_is_a_backbone_that_is_trained_with_the_rest_too(tmp_path):
+    sizes = {"backbone": "resnet18", "weights": "none", "convolution_channels": None, "input_size": 33}
+    run = tiny.run(network=sizes, training={"batch_size": 7})
+    tiny.write_prepared(tmp_path / "prepared.h5")
+    told = []
+    for scale in (1, 3):
+        torch.manual_seed(run.seed)
+        model = build(run, CPU)
+        with torch.no_grad():
+            model.backbone.stages[0].weight.mul_(scale)  # as training changes it
+        save_checkpoint(tmp_path / "best.pt", model.state_dict(), run, 3)
+        rows = probed(tmp_path).query("probe == 'untrained'")
+        told.append(rows["value"].tolist())
+    assert len(told[0]) == 2
+    assert told[0] == told[1]
+
+
 def test_the_batch_size_changes_nothing_but_chance(folder, tmp_path):
     expected = probed(folder)
     run = tiny.run(training={"batch_size": 4})

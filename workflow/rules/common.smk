@@ -315,6 +315,11 @@ def checkpoint_couplings(wildcards):
     runs = {
         key: run for key, run in (of_dataset[0] or of_dataset[1]).items() if run.variant in CONFIG.quantizer.variants
     }
+    if not runs:
+        raise WorkflowError(
+            f"no variant that chooses K ({', '.join(CONFIG.quantizer.variants)}) is in any experiment of dataset "
+            f"{wildcards.dataset}; add one, or name one of its variants in quantizer.variants."
+        )
     return [file for key, run in runs.items() for file in run_files("couplings", f"{run.checkpoint}.val.h5", [key])]
 
 

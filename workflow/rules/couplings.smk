@@ -60,7 +60,7 @@ use rule extract_couplings as extract_transfer with:
 
 
 # Snakemake tells a folder's change by its date alone, which a clone does not keep. So what is made of a folder waits for
-# a file beside it, whose content changes with it.
+# a file beside it, whose content changes with it, and for the option that says which files the folder has.
 rule extract_trajectory:
     input:
         epochs=ancient("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
@@ -81,6 +81,7 @@ rule extract_trajectory:
         gres=gpu_shards,
     params:
         code=code("couplings"),
+        kept=keep_option,  # of which epochs the folder has networks
         architecture=architecture_option,
         levels=CONFIG.quantizer.maximum,
         cells=cells_option,

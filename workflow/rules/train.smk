@@ -82,6 +82,7 @@ rule accuracies:
         gres=gpu_shards,
     params:
         code=code("accuracies"),
+        kept=keep_option,  # of which epochs the folder has networks
         architecture=architecture_option,
         device=CONFIG.device,
     shell:
