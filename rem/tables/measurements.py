@@ -43,7 +43,7 @@ class Results:
         shared: the K at which a dataset's models are compared.
         authors: K of the authors' runs of a dataset.
         images: the rows of the CSVs of `rem resample`, empty levels as `UNQUANTIZED`.
-        bands: every K that keeps the accuracy of all networks of a dataset.
+        bands: every K that keeps the accuracy of all networks that choose a dataset's K.
         in_cells: the datasets whose quantizer has cells.
         lower: such rows of each lower layer, by its number.
     """
