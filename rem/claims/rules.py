@@ -92,8 +92,9 @@ not hold if in none.
 - Zero W_ij: holds if at least {ZERO_BLOCKS:g} % of the blocks are wholly zero in every network, does not hold if in \
 none. Entropy of 0: holds if every network's is exactly 0, does not hold if one is not.
 - Of entropies and numbers of keys their means over the band decide: every K that keeps the validation accuracy of all \
-networks of the dataset that choose its K (`quantizer.variants`; the shared K need not be one of them). At a single K an entropy is large or small as a level edge lies close to 1/J or not; in \
-brackets stands at how many K of the band the difference has the sign of the mean.
+networks of the dataset that choose its K (`quantizer.variants`; the shared K need not be one of them). At a \
+single K an entropy is large or small as a level edge lies close to 1/J or not; in brackets stands at how many K of \
+the band the difference has the sign of the mean.
 - A claim does not hold if one of the findings that decide it says so, holds if all do. Of an accuracy the shared K \
 decides. What stands *beside it* (single K of an entropy, the authors' K, further comparisons) does not. What holds \
 only on other data than the paper's, as whose a sample of them counts, is said to hold there. Without a measurement: \
