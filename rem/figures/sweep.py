@@ -96,7 +96,10 @@ def sweep_of(frame: pd.DataFrame, chosen: pd.DataFrame, names: Names) -> Figure:
         axes[1, column].set_ylim(0, 100)
         distance = levels.groupby("levels")["edge_distance"].first()
         axes[2, column].plot(distance.index, distance, color="0.2", linewidth=0.8)
-        axes[2, column].set_ylim(bottom=0)
+        axes[2, column].set_yscale("log", nonpositive="clip")  # 0, an edge on 1/J, lies below the axis
+        axes[2, column].set(ylim=(0.2 / last, 0.5), yticks=[0.01, 0.1])
+        axes[2, column].yaxis.set_major_formatter(ScalarFormatter())
+        axes[2, column].yaxis.set_minor_locator(NullLocator())
         powers = 2 ** np.arange(1, 9, 1 if len(datasets) <= 3 else 2)
         axes[2, column].set_xscale("log", base=2)
         axes[2, column].set(xlim=(first, last), xticks=powers[(powers >= first) & (powers <= last)])
