@@ -255,7 +255,7 @@ def _at_equal_accuracy(evidence: Evidence) -> list[Finding]:
         metric = "accuracy at equal test accuracy"
         for one in over_runs(dataset, metric, *pair, means["value"], means["reference"], higher):
             low, high = means[["low", "high"]].mean()
-            note = f"meaned over the test accuracies that both pass through, {low:.1f} to {high:.1f} %"
+            note = f"averaged over the test accuracies that both pass through, {low:.1f} to {high:.1f} %"
             note += f"; {one.note}" if one.note else ""
             shown = {"split": "transfer", "data": data_of(evidence.results, dataset, "transfer")}
             found.append(replace(one, decides=False, note=note, **shown))

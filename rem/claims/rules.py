@@ -54,9 +54,9 @@ def undecidable(low: float, high: float, margin: float) -> str:
 
 
 RULES = f"""\
-- A difference is that of networks of the same seed, meaned over seeds; in brackets its interval, of Student's t. n is \
-the number of seeds. A second interval, *images*, is what the images leave open: it is the 95% bootstrap interval of \
-the same mean difference where the test images are drawn anew, the same ones for both networks and all seeds. It \
+- A difference is that of networks of the same seed, averaged over seeds; in brackets its interval, of Student's t. n \
+is the number of seeds. A second interval, *images*, is what the images leave open: it is the 95% bootstrap interval \
+of the same mean difference where the test images are drawn anew, the same ones for both networks and all seeds. It \
 speaks of these trainings on other images, the first of other trainings on these images.
 - *rises*, *falls*: holds if the whole interval lies on that side of 0, does not hold if it lies on the other.
 - *no loss*: holds if the whole interval lies above -{MARGINS["accuracy"]:g} points of accuracy \

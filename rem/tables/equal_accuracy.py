@@ -9,7 +9,7 @@ COURSE = ["dataset", "variant", "seed", "epoch", "accuracy", "transfer_accuracy"
 
 
 class Transferred(NamedTuple):
-    """Transfer accuracies in %, meaned over the accuracies from `low` to `high` that both trainings pass through."""
+    """Transfer accuracies in %, averaged over the accuracies from `low` to `high` that both trainings pass through."""
 
     value: float
     reference: float
@@ -18,7 +18,7 @@ class Transferred(NamedTuple):
 
 
 def at_equal_accuracy(course: pd.DataFrame, reference: pd.DataFrame) -> Transferred | None:
-    """Two trainings' transfer accuracies, meaned over the accuracies that both pass through; None where there is none.
+    """Two trainings' transfer accuracies, averaged over the accuracies that both pass through; None where none is.
 
     A training's transfer accuracy at an accuracy is interpolated linearly between the epochs that reached a higher
     accuracy than any before: so it is that of the network when it first was as accurate.

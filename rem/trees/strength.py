@@ -107,7 +107,7 @@ def instability(couplings: Tensor, predicted: Tensor) -> float:
 class CapsuleEntropy:
     """The mean entropy of a single capsule's level, from keys that come batch by batch.
 
-    (1/I) sum_i H(q_K(c_ij) | y = j) in bits, meaned over the classes j. It is bounded by log2 K and not by the number
+    (1/I) sum_i H(q_K(c_ij) | y = j) in bits, averaged over the classes j. It is bounded by log2 K and not by the number
     of images, so that other numbers of images do not change what it can be.
     """
 

@@ -19,7 +19,7 @@ class TrainingTrees(NamedTuple):
     overall_mean: Tensor  # (J, I) the mean of all images
     latest: Tensor  # (J, J, I) the couplings of the last image of each class
     modal: dict[int, Tensor]  # K -> (J, I), the most frequent key of each class, as couplings
-    modal_share: dict[int, float]  # K -> the share of a class's images that have it, meaned over the classes
+    modal_share: dict[int, float]  # K -> the share of a class's images that have it, averaged over the classes
     words: dict[int, np.ndarray]  # K -> the different words (`words`), ascending
     counts: dict[int, np.ndarray]  # K -> how many images have each
 

@@ -345,7 +345,7 @@ def test_beside_the_under_trained_networks_stand_those_of_equal_test_accuracy():
     assert (finding.value, finding.reference) == pytest.approx((60, 57))
     assert finding.decides is False
     assert finding.verdict == HOLDS
-    assert finding.note == "meaned over the test accuracies that both pass through, 82.0 to 92.0 %"
+    assert finding.note == "averaged over the test accuracies that both pass through, 82.0 to 92.0 %"
 
 
 def test_the_controls_say_which_part_of_rem_does_the_work():
