@@ -54,6 +54,12 @@ def test_a_figure_has_the_code_of_its_own_command():
         assert f'which="{which}",' in rules()[f"{which}_figure"]
 
 
+@pytest.mark.parametrize("rule", [name for name, text in rules().items() if re.search(r"^        epochs=", text, re.M)])
+def test_what_is_made_of_a_folder_of_epochs_is_made_anew_where_other_epochs_are_kept(rule):
+    """The folder itself is `ancient`, and the history beside it is the same whichever epochs are kept."""
+    assert "        kept=keep_option," in rules()[rule]
+
+
 def test_a_job_has_the_memory_that_the_profile_says():
     profile = yaml.safe_load((tiny.ROOT / "profiles/default/config.yaml").read_text(encoding="utf-8"))
     told = re.search(
