@@ -355,6 +355,41 @@ def test_the_numbers_of_the_sample_are_what_is_published():
         ]
 
 
+ITERATIONS = {
+    "t = 1, where every coupling is 1/J": "one-iteration",
+    "t = 2": "two-iterations",
+    "t = 3, CapsNet+Q": "baseline",
+    "t = 5": "five-iterations",
+}
+
+
+@pytest.mark.parametrize(("name", "variant"), ITERATIONS.items())
+def test_the_numbers_of_iterations_are_what_is_published(name, variant):
+    over_seeds, shared = measured("iterations")
+    accuracy, entropy = (over_seeds("mnist", variant, metric, shared["mnist"]) for metric in ("accuracy", "entropy"))
+    strongest = f"{over_seeds('mnist', variant, 'strongest_coupling').mean():.3f}".removeprefix("0")
+    assert f"\n| {name} | {spread(accuracy)} | {spread(entropy)} | {strongest} |\n" in text(
+        tiny.ROOT / "docs/findings.md"
+    )
+
+
+CONTROLS = {"CapsNet+Q": "baseline", "CapsNet+REM": "rem"}
+CONTROLS |= {f"`{name}`": name for name in ("penalty", "weight-decay", "magnitude", "rem-votes")}
+
+
+@pytest.mark.parametrize(("name", "variant"), CONTROLS.items())
+def test_the_numbers_of_controls_are_what_is_published(name, variant):
+    over_seeds, shared = measured("controls")
+    cells = []
+    for dataset in ("mnist", "fashion-mnist"):
+        accuracy, entropy = (
+            over_seeds(dataset, variant, metric, shared[dataset]) for metric in ("accuracy", "entropy")
+        )
+        sparsity = over_seeds(dataset, variant, "sparsity").median()
+        cells += [spread(accuracy), f"{sparsity:.2f}" if sparsity >= 0.005 else "0", spread(entropy)]
+    assert f"\n| {name} | {' | '.join(cells)} |\n" in text(tiny.ROOT / "docs/findings.md")
+
+
 def test_the_verdicts_are_counted_as_they_are_published():
     claims = text(tiny.ROOT / "docs/results/sample/tables/claims.md")
     verdicts = [verdict.split(",")[0] for verdict in re.findall(r"^\| .+ \| \*\*(.+)\*\* \|$", claims, re.MULTILINE)]
