@@ -137,7 +137,7 @@ def test_an_edited_network_trains_everything_again(project, edited):
     [
         ("epochs: 2", "epohcs: 2", "unknown key training.epohcs; the keys valid there are epochs, "),
         ("name: smoke", "name: smoke\ncolour: red", "unknown key colour; the keys valid there are name, "),
-        ("[shapes]", "[svhn]", "experiments.main.datasets has the unknown dataset 'svhn'; the config has "),
+        ("[shapes]", "[svhn]", "experiments.colour.datasets has the unknown dataset 'svhn'; the config has "),
         ("[baseline, rem]", "[baseline, rme]", "experiments.main.variants has the unknown variant 'rme'"),
         ("epochs: 2", "epochs: none", "key training.epochs has the value 'none'"),
         ("source: mnist-sample", "source: emnist", "unknown source 'emnist'; the sources are mnist, "),
