@@ -28,7 +28,7 @@ if (installed := Path(sections.__file__).resolve().parents[2]) != (beside := Pat
 # The `rem` of the jobs may be the command of another checkout's environment: it is to run the code beside the Snakefile.
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(beside), os.getenv("PYTHONPATH")])))
 # And it is found where this Python's environment is not active too: `.venv/bin/snakemake` is enough.
-os.environ.update(PATH=os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)]))
+os.environ.update(PATH=os.pathsep.join([os.getenv("PATH", os.defpath), str(Path(sys.executable).parent)]))
 
 
 def keyed(runs):
