@@ -1,6 +1,6 @@
 """Are convolutions faster with the channels first or last in memory? A training step of each dataset of configs.
 
-Both orders take turns, one thread. `rem.networks.build` chooses by what this showed on processors of either kind.
+Both orders take turns, one thread. `rem.networks.build` chooses by what this showed with AVX2.
 
     python -m benchmarks.layout config/laptop.yaml
 """
@@ -11,10 +11,9 @@ from pathlib import Path
 
 import torch
 from tabulate import tabulate
-from torch import nn
 
 from benchmarks.connections import Timed, medians
-from rem.networks.build import build
+from rem.networks.build import build, lay_out
 from rem.networks.losses import margin_loss
 from rem.settings.config import read_config
 from rem.settings.run import Run
@@ -27,9 +26,7 @@ ORDERS = {"channels first": torch.contiguous_format, "channels last": torch.chan
 def training_step(run: Run, order: torch.memory_format) -> Timed:
     """Seconds of a step of a run's network, its convolutions in that order, on a random batch."""
     model, data, count = build(run, torch.device("cpu")).train(), run.data, run.training.batch_size
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d):
-            layer.to(memory_format=order)
+    lay_out(model, order)
     images = torch.randn(count, data.channels, data.size, data.size)
     labels = torch.randint(data.classes, (count,))
     optimizer = Adam([parameter for parameter in model.parameters() if parameter.requires_grad])

@@ -46,10 +46,15 @@ def build(run: Run, device: torch.device) -> Network:
         count, chance = run.connections.count(model.capsules, model.classes), torch.Generator().manual_seed(run.seed)
         model.keep(draw(model.capsules, model.classes, count, run.connections.keep_one, chance).to(device))
     if _channels_last(run, device):
-        for layer in model.modules():
-            if isinstance(layer, nn.Conv2d):
-                layer.to(memory_format=torch.channels_last)
+        lay_out(model, torch.channels_last)
     return model
+
+
+def lay_out(model: Network, order: torch.memory_format) -> None:
+    """Lay the convolutions of a network out in memory; what is computed of images follows."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.to(memory_format=order)
 
 
 def _channels_last(run: Run, device: torch.device) -> bool:

@@ -187,7 +187,7 @@ class Config(Section):
                 )
             if run.features and kept.setdefault(run.dataset, run.features) != run.features:
                 raise RemError(
-                    f"config: variants of dataset {run.dataset} differ in data, augment or backbone, but network.views "
+                    f"config: variants of dataset {run.dataset} differ in augment or backbone, but network.views "
                     "keeps one file of feature maps for all; make these alike."
                 )
         return list(found.values())

@@ -64,6 +64,8 @@ def compare(theirs: Path, own: Path) -> pd.DataFrame:
         RemError: a folder has no `metrics.csv`, or the published one has nothing that could be held against.
     """
     sides = [_by_place(folder / "metrics.csv") for folder in (theirs, own)]
+    if not sides[0]:
+        raise RemError(f"{theirs / 'metrics.csv'} has no quantity that tables show; publish the folder again.")
     rows, p = [], []
     for place, values in sides[0].items():
         mine = sides[1].get(place, pd.Series(dtype=float))
@@ -89,8 +91,6 @@ def compare(theirs: Path, own: Path) -> pd.DataFrame:
     tested = iter(holm(np.array(p)) if p else ())
     for row in rows:
         row["verdict"] = row["verdict"] or (DIFFERS if next(tested) < LEVEL else AGREES)
-    if not rows:
-        raise RemError(f"{theirs / 'metrics.csv'} has no quantity that tables show; publish the folder again.")
     return pd.DataFrame(rows)
 
 
