@@ -42,18 +42,19 @@ def test_a_figure_that_the_config_does_not_draw_is_one_sentence(fresh):
     assert "KeyError" not in done.stdout
 
 
-def test_jobs_run_the_code_beside_the_snakefile_whatever_checkout_python_knows(fresh, tmp_path):
-    another = copied(tmp_path / "another checkout")
+def test_jobs_run_the_code_beside_the_snakefile_whatever_checkout_python_knows(tmp_path):
+    here, another = copied(tmp_path / "this checkout"), copied(tmp_path / "another checkout")
     (another / "rem/cli/data.py").write_text("raise SystemExit('the code of another checkout')", encoding="utf-8")
-    done = snakemake(fresh, "data/prepared/smoke/shapes.h5", PYTHONPATH=str(another))
+    done = snakemake(here, "data/prepared/smoke/shapes.h5", PYTHONPATH=str(another))
     assert done.returncode == 0, done.stdout
 
 
-def test_jobs_find_the_command_without_an_active_environment(fresh):
+def test_jobs_find_the_command_without_an_active_environment(tmp_path):
+    folder = copied(tmp_path / "project")
     command = [shutil.which("snakemake"), "--configfile", "config/smoke.yaml", "--cores", "2"]
-    environment = os.environ | {"PYTHONPATH": str(fresh), "PATH": os.defpath}
+    environment = os.environ | {"PYTHONPATH": str(folder), "PATH": os.defpath}
     assert shutil.which("rem", path=os.defpath) is None
-    done = subprocess.run([*command, "--", "data/prepared/smoke/mnist.h5"], cwd=fresh, env=environment, timeout=600)
+    done = subprocess.run([*command, "--", "data/prepared/smoke/mnist.h5"], cwd=folder, env=environment, timeout=600)
     assert done.returncode == 0
 
 
