@@ -54,6 +54,12 @@ def write_prepared(path: Path, counts: Mapping[str, int] = COUNTS) -> Path:
     return path
 
 
+def say_prepared_by(path: Path, run: Run) -> None:
+    """Write to a prepared file that it was prepared by the settings of a run, as `rem prepare` does."""
+    with h5py.File(path, "a") as file:
+        file.attrs["settings"] = run.data.model_dump_json()
+
+
 def jitter(brightness: float, contrast: float, saturation: float) -> dict[str, float]:
     """Settings of that name."""
     return {"brightness": brightness, "contrast": contrast, "saturation": saturation}

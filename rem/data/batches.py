@@ -3,6 +3,7 @@
 All chance comes from a CPU generator, so a seed gives the same batches on any device.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,9 +75,11 @@ def load_split(path: str | Path, split: str, run: Run) -> tuple[Tensor, Tensor]:
         Images (N, C, size, size) float32 and labels (N,) int64.
 
     Raises:
-        RemError: as `read_split`, or the images are smaller than the network's.
+        RemError: as `read_split` and `require_settings`, or the images are smaller than the network's.
     """
-    found, data = read_split(Path(path), split), run.data
+    with open_hdf5(Path(path)) as file:
+        require_settings(file, run)
+        found, data = split_of(file, split), run.data
     return normalize(centre(found.images, data.size), data.mean, data.std), found.labels
 
 
@@ -85,6 +88,24 @@ def find_split(file: h5py.File, split: str) -> h5py.Group:
     if split not in file:
         raise RemError(f"{file.filename} has no split {split!r}, only {', '.join(file)}; prepare it again.")
     return file[split]
+
+
+def require_settings(prepared: h5py.File, run: Run) -> None:
+    """Nothing, where an open file was prepared as the run's `data` says, or does not say how it was prepared.
+
+    Raises:
+        RemError: else.
+    """
+    if "settings" not in prepared.attrs:
+        return
+    has, wanted = json.loads(prepared.attrs["settings"]), json.loads(run.data.model_dump_json())
+    other = [key for key in {**wanted, **has} if has.get(key) != wanted.get(key)]
+    if other:
+        differing = ", ".join(f"{key} {json.dumps(has.get(key))}, not {json.dumps(wanted.get(key))}" for key in other)
+        raise RemError(
+            f"{prepared.filename} was prepared by other `data` settings than those of {run.dataset} {run.variant}, "
+            f"seed {run.seed}: {differing}; prepare it by these, or give the file that was."
+        )
 
 
 def epoch_batches(

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rem.data.augment import augment, normalize
-from rem.data.batches import stream_batches
+from rem.data.batches import require_settings, stream_batches
 from rem.data.streams import Stream
 from rem.errors import RemError
 from rem.files.hdf5 import open_hdf5, whole_hdf5
@@ -78,8 +78,9 @@ def require_features(prepared: h5py.File, run: Run) -> None:
     """Nothing, where an open file has the feature maps that the run is to be trained on, or images where it has none.
 
     Raises:
-        RemError: else.
+        RemError: else, or as `require_settings`.
     """
+    require_settings(prepared, run)
     kept = prepared.attrs.get("features")
     wanted = run.features.model_dump_json() if run.features else None
     if kept == wanted:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rem.data.batches import find_split, stream_batches
+from rem.data.batches import find_split, require_settings, stream_batches
 from rem.files.hdf5 import open_hdf5, whole_hdf5
 from rem.networks.losses import margin_losses
 from rem.networks.network import LowerLayer, Network
@@ -54,6 +54,7 @@ def extract(
     model, run, epoch = load_checkpoint(checkpoint, device, architecture)
     data, batch = run.data, run.training.batch_size
     with open_hdf5(prepared) as file:
+        require_settings(file, run)
         class_names, count = file.attrs["class_names"], len(find_split(file, split)["labels"])
         steps = steps_per_epoch(run, len(find_split(file, "train")["labels"]))
     capsules, classes = model.capsules, model.classes

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rem.data.batches import find_split, stream_batches, stream_training_batches
+from rem.data.batches import find_split, require_settings, stream_batches, stream_training_batches
 from rem.files.atomic import whole
 from rem.files.hdf5 import open_hdf5
 from rem.networks.build import build
@@ -74,6 +74,7 @@ def probe(
     rows = []
     for split in splits:
         with open_hdf5(prepared) as file:
+            require_settings(file, run)
             count = len(find_split(file, split)["labels"])
         first = next(stream_batches(prepared, split, batch, data.size, data.mean, data.std, device))[0]
         rows += [network | {"split": split} | row for row in _untrained(model, run, first)]

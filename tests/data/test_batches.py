@@ -11,6 +11,7 @@ from rem.data.batches import (
     Split,
     epoch_batches,
     eval_batches,
+    load_split,
     read_split,
     stream_batches,
     stream_training_batches,
@@ -44,6 +45,17 @@ def test_load_gives_the_split_and_names_a_missing_one(tmp_path):
     assert loaded.labels.tolist() == [3, 1, 0, 2]
     with pytest.raises(RemError, match="no split 'train', only val"):
         read_split(tmp_path / "a.h5", "train")
+
+
+def test_a_file_that_was_prepared_by_other_settings_is_refused_with_all_that_differs(tmp_path):
+    run, path = tiny.run(), tiny.write_prepared(tmp_path / "prepared.h5")
+    tiny.say_prepared_by(path, run)
+    images, _ = load_split(path, "test", run)
+    assert images.shape[2:] == (run.data.size, run.data.size)
+    other = tiny.run(data={"split_seed": 7, "validation": 5})
+    told = rf"other `data` settings .*: validation {run.data.validation}, not 5, split_seed 0, not 7; prepare it"
+    with pytest.raises(RemError, match=told):
+        load_split(path, "test", other)
 
 
 def test_no_augmentation_changes_nothing():

@@ -621,6 +621,13 @@ def test_a_run_that_follows_another_needs_its_history(data, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_was_prepared_by_other_settings_is_not_trained_on(tmp_path):
+    prepared = tiny.write_prepared(tmp_path / "prepared.h5")
+    tiny.say_prepared_by(prepared, tiny.run(data={"split_seed": 7}))
+    with pytest.raises(RemError, match="split_seed 7, not 0"):
+        train(tiny.run(), prepared, tmp_path / "run", CPU)
+
+
 @pytest.mark.parametrize("regularizer", ["lobster", "weight-decay"])
 def test_a_penalty_without_a_threshold_shrinks_weights_and_prunes_none(data, regularizer):
     training = Trainer(control(extent="none", regularizer=regularizer), data, CPU)

@@ -261,3 +261,11 @@ def test_a_dataset_without_the_split_is_named(tmp_path):
     with pytest.raises(RemError, match=r"prepared\.h5 has no split 'test'"):
         extracted(tmp_path, tiny.run(), counts={"train": 4})
     assert not (tmp_path / "couplings.h5").exists()
+
+
+def test_couplings_are_not_taken_on_a_file_that_was_prepared_by_other_settings(tmp_path):
+    extracted(tmp_path, tiny.run())
+    tiny.say_prepared_by(tmp_path / "prepared.h5", tiny.run(data={"split_seed": 7}))
+    with pytest.raises(RemError, match="split_seed 7, not 0"):
+        extract(tmp_path / "best.pt", tmp_path / "prepared.h5", "test", MAXIMUM, tmp_path / "other.h5", CPU)
+    assert not (tmp_path / "other.h5").exists()

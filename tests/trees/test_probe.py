@@ -13,6 +13,7 @@ import tiny
 import torch
 
 from rem.data.batches import load_split
+from rem.errors import RemError
 from rem.networks.build import build
 from rem.training.checkpoints import save_checkpoint
 from rem.trees.probe import probe
@@ -248,6 +249,14 @@ def test_untrained_is_a_backbone_that_is_trained_with_the_rest_too(tmp_path):
         told.append(rows["value"].tolist())
     assert len(told[0]) == 2
     assert told[0] == told[1]
+
+
+def test_a_file_that_was_prepared_by_other_settings_is_not_probed(tmp_path):
+    run, prepared = tiny.run(), tiny.write_prepared(tmp_path / "prepared.h5")
+    save_checkpoint(tmp_path / "best.pt", network(run).state_dict(), run, 3)
+    tiny.say_prepared_by(prepared, tiny.run(data={"split_seed": 7}))
+    with pytest.raises(RemError, match="split_seed 7, not 0"):
+        probed(tmp_path)
 
 
 def test_the_batch_size_changes_nothing_but_chance(folder, tmp_path):
