@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -18,8 +19,11 @@ from rem.tables.probes import Probes, read_probes
 CAPTION = (
     "Accuracy and mean max_j c against the entropy, its mean over the band of K. A mark is a network as it is, a line "
     "what a temperature on the couplings of its last iteration makes of it: a method shows something where its mark "
-    "lies above the unpruned network's line."
+    "lies above the unpruned network's line. Of more than eight networks that line alone is drawn, and a mark is the "
+    "mean over seeds."
 )
+LINE = {"linewidth": 0.9, "marker": ".", "markersize": 3}
+FEW = 8  # networks whose lines can be told apart
 UPWARDS = {"accuracy": "test accuracy (%)", "strongest_coupling": "mean max$_j$ c"}
 
 
@@ -43,13 +47,16 @@ def frontier(probes: Probes, names: Names) -> Figure:
     datasets = list(rows["dataset"].unique())
     figure, axes = panel_grid(datasets, 4.2, sharex="col")
     shown = looks(rows["variant"])
+    few = len(shown) <= FEW
     for column, dataset in enumerate(datasets):
         axes[0, column].set_title(panel_title(names.dataset(dataset), len(datasets)))
         for variant, look in shown.items():
             own = rows[(rows["dataset"] == dataset) & (rows["variant"] == variant)]
             lines = [probes.line(dataset, variant, seed) for seed in own["seed"].unique()]
             for panel, metric in zip(axes[:, column], UPWARDS, strict=True):
-                _draw_lines(panel, lines, metric, look, variant)
+                if few or variant == "baseline":
+                    _draw_line(panel, lines, metric, look, variant)
+                _draw_marks(panel, lines, metric, look, each=few)
     for panel, label in zip(axes[:, 0], UPWARDS.values(), strict=True):
         panel.set_ylabel(label)
     for panel in axes[1]:
@@ -59,18 +66,23 @@ def frontier(probes: Probes, names: Names) -> Figure:
         panel.yaxis.set_minor_formatter(NullFormatter())
     figure.supxlabel("routing entropy, mean over the band of K (bits)", fontsize=8)
     legend = [Line2D([], [], label=names.model(variant), **mark(look)) for variant, look in shown.items()]
-    legend.append(Line2D([], [], color="0.4", linewidth=0.9, marker=".", markersize=3, label="at other temperatures"))
+    told = "at other temperatures" if few else f"{names.model('baseline')} at other temperatures"
+    legend.append(Line2D([], [], color="0.4" if few else shown["baseline"].colour, label=told, **LINE))
     panel_legend(figure, legend, datasets, 4)
     sns.despine(figure)
     return figure
 
 
-def _draw_lines(panel: Axes, lines: Sequence[pd.DataFrame], metric: str, look: Look, variant: str) -> None:
-    """The mean over seeds at every tau as a line, and each network as it is (tau = 1) as a mark."""
-    if not lines:
-        return
-    mean = pd.concat(lines).groupby(level=0)[["band_entropy", metric]].mean()
-    style = {"color": look.colour, "linewidth": 0.9, "marker": ".", "markersize": 3}
-    panel.plot(mean["band_entropy"], mean[metric], linestyle="-" if look.filled else "--", gid=variant, **style)
-    for line in lines:
-        panel.plot(line.loc[1.0, "band_entropy"], line.loc[1.0, metric], zorder=3, **mark(look))
+def _draw_line(panel: Axes, lines: Sequence[pd.DataFrame], metric: str, look: Look, variant: str) -> None:
+    """The mean over seeds at every tau."""
+    if lines:
+        mean = pd.concat(lines).groupby(level=0)[["band_entropy", metric]].mean()
+        dashes = "-" if look.filled else "--"
+        panel.plot(mean["band_entropy"], mean[metric], dashes, color=look.colour, gid=variant, **LINE)
+
+
+def _draw_marks(panel: Axes, lines: Sequence[pd.DataFrame], metric: str, look: Look, each: bool) -> None:
+    """The networks as they are (tau = 1), each, or their mean."""
+    found = [line.loc[1.0, ["band_entropy", metric]].astype(float).to_numpy() for line in lines]
+    for place in found if each else [np.mean(found, axis=0)] if found else []:
+        panel.plot(*place, zorder=3, **mark(look))

@@ -52,10 +52,9 @@ LOOKS = {
     "weight-decay": Look(BROWN, "v"),
     "rem-votes": Look(SKY, "P"),
 }
-SPARE = (  # for all other variants
-    *(Look("0.15", "X"), Look("0.55", "*"), Look("0.15", "<"), Look("0.55", ">")),
-    *(Look(colour, marker) for marker in "pdhH8" for colour in (GREEN, PINK, BROWN, SKY)),
-)
+COLOURS, MARKERS = ("0.15", GREEN, PINK, BROWN, SKY, "0.55"), "X<*>pdhH8"
+# For all other variants: neighbours differ in both, and none is like another before the last.
+SPARE = tuple(Look(COLOURS[place % 6], MARKERS[(place + place // 18) % 9]) for place in range(54))
 
 mpl.rcdefaults()  # a matplotlibrc of the user's changes no figure
 sns.set_theme(

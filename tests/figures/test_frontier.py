@@ -43,6 +43,18 @@ def test_a_line_over_tau_and_a_mark_a_network_as_it_is(probes, tmp_path):
     assert drawn(tmp_path / "frontier")
 
 
+def test_of_many_networks_the_unpruned_one_s_line_and_a_mark_each(probes, tmp_path):
+    baseline, rem = (probes.rows[probes.rows["variant"] == name] for name in ("baseline", "rem"))
+    many = [f"blocks-{share}" for share in range(9)]
+    every = Probes(pd.concat([baseline, *(rem.assign(variant=name) for name in many)]))
+    names = Names([settings("mnist", variant, 42) for variant in ("baseline", *many)])
+    accuracy, _ = frontier(every, names).axes
+    assert [line.get_gid() for line in accuracy.lines if len(line.get_xdata()) > 1] == ["baseline"]
+    marks = [line for line in accuracy.lines if len(line.get_xdata()) == 1]
+    assert [line.get_xdata()[0] for line in marks] == pytest.approx([4.0] + [3.0] * 9)
+    assert len({(line.get_marker(), line.get_markerfacecolor()) for line in marks}) == 10
+
+
 def test_of_the_modal_keys_those_at_the_shared_k_are_drawn(probes):
     modal = probes.rows["setting"] == "modal-key"
     others = [probes.rows[modal].assign(levels=levels, value=value) for levels, value in ((11, -60.0), (13, -40.0))]
