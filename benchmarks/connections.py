@@ -16,14 +16,15 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-from rem.networks.build import capsnet
+from rem.networks.build import build
+from rem.networks.capsnet import CapsNet
 from rem.networks.connections import draw, route_connected
 from rem.networks.losses import margin_loss
 from rem.settings.config import read_config
-from rem.settings.network import Network
 from rem.training.adam import Adam
 from rem.training.device import choose_device
 
+CPU = torch.device("cpu")
 BATCH = 32
 SHAPES = {"I 1152, J 10": (1152, 10), "I 36, J 200": (36, 200)}
 DENSITIES = (1.0, 0.5, 0.2, 0.07)  # all first, few last
@@ -75,14 +76,15 @@ def routing(capsules: int, classes: int, density: float) -> Timed:
     return call
 
 
-def sizes() -> Network:
-    """The settings of the MNIST sample's network."""
-    return read_config([Path("config/config.yaml"), Path("config/sample.yaml")]).run("mnist", "baseline", 42).network
+def network(variant: str) -> CapsNet:
+    """The MNIST sample's network, as it is when its training begins."""
+    run = read_config([Path("config/config.yaml"), Path("config/sample.yaml")]).run("mnist", variant, 42)
+    return build(run, CPU)
 
 
 def training_step(connections: Tensor | None, routed: bool = True) -> Timed:
     """A step of the MNIST sample's network, or of its convolutions alone; None: without a mask of connections."""
-    model = capsnet(sizes(), channels=1, size=28, classes=10, connected=connections is not None)
+    model = network("baseline" if connections is None else "blocks-07")
     if connections is not None:
         model.keep(connections)
     images, labels = torch.randn(BATCH, 1, 28, 28), torch.randint(10, (BATCH,))
@@ -120,9 +122,9 @@ def main() -> None:
         whole = found[str(DENSITIES[0])][0]
         rows += [[name, f"{100 * float(density):.0f} %", ms, ms / whole] for density, (ms,) in found.items()]
     print(tabulate(rows, ["routing", "connections", "ms", "beside all"], floatfmt=".2f", tablefmt="pipe"), end="\n\n")
-    model = capsnet(sizes(), channels=1, size=28, classes=10)
+    model = network("baseline")
     few = lot(model.capsules, model.classes, DENSITIES[-1])
-    two = in_types(sizes().primary_types, model.capsules, model.classes, int(few.sum()))
+    two = in_types(model.primary.out_channels // model.dimensions, model.capsules, model.classes, int(few.sum()))
     calls = {
         "all": training_step(None),
         "7 %, by lot": training_step(few),
