@@ -188,7 +188,7 @@ def textbook_side(folder: Path) -> Calls:
     one = textbook_training(folder)
 
     def fit(training: textbook.TextbookTraining, images: str) -> None:
-        split, draw = read_split(folder / f"{images}.h5", "train"), torch.Generator().manual_seed(run.seed)
+        split, draw = read_split(folder / f"{images}.h5", "train", run.data), torch.Generator().manual_seed(run.seed)
         for batch in epoch_batches(split, BATCH, run.data.size, run.augment, run.data.mean, run.data.std, draw):
             training.step(*batch)
 
@@ -230,4 +230,4 @@ def convolve(model: torch.nn.Module) -> None:
 def eval_images(folder: Path, split: str) -> list[tuple[Tensor, Tensor]]:
     """Batches of a split to evaluate."""
     data = paper_run().data
-    return list(eval_batches(read_split(folder / "epoch.h5", split), BATCH, data.size, data.mean, data.std))
+    return list(eval_batches(read_split(folder / "epoch.h5", split, data), BATCH, data.size, data.mean, data.std))

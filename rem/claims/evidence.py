@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from rem.claims.findings import Compared, Finding, compare
+from rem.claims.findings import Compared, Finding, compare, together
 from rem.claims.rules import Rule, higher, lower, lower_at_all, not_lower, same
 from rem.tables.measurements import Results, main_dataset, others, with_decoder
 from rem.tables.probes import Probes
@@ -88,7 +88,7 @@ def rises_in_training(evidence: Evidence) -> list[Finding]:
 
 def _costs_nothing(evidence: Evidence, dataset: str) -> list[Finding]:
     plain = compare(evidence.results, dataset, "accuracy", REM, BASELINE, not_lower, None)
-    return plain + evidence.at_levels(dataset, "accuracy", REM, BASELINE, not_lower)
+    return together(plain, evidence.at_levels(dataset, "accuracy", REM, BASELINE, not_lower))
 
 
 def costs_nothing(evidence: Evidence) -> list[Finding]:
@@ -122,15 +122,15 @@ def entropy_falls(evidence: Evidence) -> list[Finding]:
 def both_fall_elsewhere(evidence: Evidence) -> list[Finding]:
     """Entropy and keys on the datasets of Table 6."""
     chosen = others(evidence.results, evidence.dataset)
-    return _falls(evidence, chosen, "entropy") + _falls(evidence, chosen, "keys")
+    return together(_falls(evidence, chosen, "entropy"), _falls(evidence, chosen, "keys"))
 
 
 def couplings_strengthen(evidence: Evidence) -> list[Finding]:
     """Mean max_j c of all primary capsules, and the share of couplings in the level of 1/J."""
     found = []
     for dataset in [*main_dataset(evidence.results, evidence.dataset), *others(evidence.results, evidence.dataset)]:
-        found += compare(evidence.results, dataset, "strongest_coupling", REM, BASELINE, higher, None)
-        found += evidence.at_levels(dataset, "uniform_share", REM, BASELINE, lower)
+        strength = compare(evidence.results, dataset, "strongest_coupling", REM, BASELINE, higher, None)
+        found += together(strength, evidence.at_levels(dataset, "uniform_share", REM, BASELINE, lower))
     return found
 
 

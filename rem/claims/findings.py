@@ -158,6 +158,8 @@ def over_runs(
 ) -> list[Finding]:
     """The finding of values and references, each by seed, of the test split; none where no seed has both.
 
+    Where a seed that both have is blank for one, the finding decides nothing: the others are no fair choice of all.
+
     Args:
         dataset: on which they were measured.
         metric: what was.
@@ -168,12 +170,16 @@ def over_runs(
         rule: that decides.
         images: the 95% interval of the mean difference over images, which decides where all seeds differ alike.
     """
-    pair = pd.concat({"value": values, "reference": references}, axis=1).dropna()
+    both = pd.concat({"value": values, "reference": references}, axis=1, join="inner")
+    pair = both.dropna()
     if pair.empty:
         return []
     differences = (pair["value"] - pair["reference"]).to_numpy()
     test, interval, note = paired_test(differences), paired_interval(differences), ""
-    if interval is None and len(pair) == 1:
+    if blank := len(both) - len(pair):
+        test, interval, images = {"difference": test["difference"]}, None, None
+        note = f"blank for {blank} of {len(both)} seeds, and those that are left are no fair choice"
+    elif interval is None and len(pair) == 1:
         note = "one seed has no interval"
     elif interval is None:
         note = "all seeds differ alike: the interval is that of the images" if images else ALIKE
@@ -225,6 +231,12 @@ def corrected(findings: list[Finding]) -> list[Finding]:
         still = [place for place in left if found[place].verdict == UNDECIDED]
         decided_now, left = len(still) < len(left), still
     return found
+
+
+def together(*parts: list[Finding]) -> list[Finding]:
+    """The findings of a claim that speaks of several things at once; none decides where one was not measured."""
+    whole = all(any(finding.decides for finding in part) for part in parts)
+    return [replace(finding, decides=finding.decides and whole) for part in parts for finding in part]
 
 
 def decided(findings: list[Finding], names: Names) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rem.claims.evidence import BASELINE, REM, VARIANTS, Evidence
-from rem.claims.findings import Compared, Finding, Judged, at_ceiling, compare, data_of, over_runs
+from rem.claims.findings import Compared, Finding, Judged, at_ceiling, compare, data_of, over_runs, together
 from rem.claims.rules import (
     ALPHA,
     BY_CHANCE,
@@ -90,7 +90,9 @@ def _relative_falls(
 
     def fall(of: str) -> np.ndarray:
         before = seeds(of, BASELINE, metric)
-        return (100 * (before - seeds(of, REM, metric)) / before.where(before > 0)).dropna().to_numpy()
+        after = seeds(of, REM, metric)
+        common = before.index.intersection(after.index)
+        return (100 * (before[common] - after[common]) / before[common].where(before[common] > 0)).to_numpy()
 
     def full(of: str, network: Compared) -> bool:
         most = seeds(of, network, "entropy_ceiling", levels or results.shared)
@@ -98,6 +100,8 @@ def _relative_falls(
 
     value, reference = fall(dataset), fall(easy)
     if not (len(value) and len(reference)):
+        return []
+    if np.isnan([*value, *reference]).any():  # blank for a seed, or a fall from 0
         return []
     interval, p = welch(value, reference)
     rule, note = lower, "Welch's interval"
@@ -142,11 +146,10 @@ def stays_equivariant(evidence: Evidence) -> list[Finding]:
     for dataset in table["dataset"].unique():
         own = table[table["dataset"] == dataset]
         rem, baseline = (own[own["variant"] == variant] for variant in VARIANTS[::-1])
-        if not rem.empty:
-            found.append(_above_chance(evidence, dataset, rem))
+        above = [] if rem.empty else [_above_chance(evidence, dataset, rem)]
         names = [of.name(evidence.results.names, dataset) for of in (REM, BASELINE)]
         consistency = [of.groupby("seed")["consistency"].mean() for of in (rem, baseline)]
-        found += over_runs(dataset, "consistency", *names, *consistency, not_lower)
+        found += together(above, over_runs(dataset, "consistency", *names, *consistency, not_lower))
     return found
 
 
@@ -216,16 +219,18 @@ def needs_no_iterations(evidence: Evidence) -> list[Finding]:
     """Networks routed once: no less accurate than CapsNet+Q, without and with quantization, and with no entropy."""
     results, found = evidence.results, []
     for dataset in results.datasets:
-        found += compare(results, dataset, "accuracy", ONE_ITERATION, BASELINE, not_lower, None)
-        found += evidence.at_levels(dataset, "accuracy", ONE_ITERATION, BASELINE, not_lower)
+        plain = compare(results, dataset, "accuracy", ONE_ITERATION, BASELINE, not_lower, None)
+        quantized = evidence.at_levels(dataset, "accuracy", ONE_ITERATION, BASELINE, not_lower)
         checkpoint = results.checkpoint(dataset, ONE_ITERATION.variant)
+        entropies = []
         for levels in results.reported(dataset):
             bits = results.over_seeds(dataset, ONE_ITERATION.variant, checkpoint, levels, "entropy")
             none = bits == 0
             verdict = (HOLDS if none.all() else FAILS) if len(bits) > 1 else UNDECIDED
             counted = _counted(evidence, dataset, "entropy", ONE_ITERATION, "none", bits, 0, verdict, none)
             decides = levels == results.shared[dataset]
-            found += [replace(finding, levels=levels, decides=decides) for finding in counted]
+            entropies += [replace(finding, levels=levels, decides=decides) for finding in counted]
+        found += together(plain, quantized, entropies)
     return found
 
 
@@ -239,8 +244,10 @@ def robust_when_undertrained(evidence: Evidence) -> list[Finding]:
         network, against = Compared("rem", state), Compared("baseline", state)
         for dataset in with_transfer(evidence.results):
             decides = state == "early"
-            found += evidence.at_levels(dataset, "accuracy", network, against, higher, "transfer", decides=decides)
-            found += evidence.over_band(dataset, "entropy", network, against, lower, "transfer", decides=decides)
+            found += together(
+                evidence.at_levels(dataset, "accuracy", network, against, higher, "transfer", decides=decides),
+                evidence.over_band(dataset, "entropy", network, against, lower, "transfer", decides=decides),
+            )
     return found + _at_equal_accuracy(evidence)
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from rem.tables.probes import MARGIN
+
 HOLDS, FAILS, UNDECIDED, MISSING = "holds", "does not hold", "not decidable at this scale", "not measured"
 ALPHA = 0.05  # the chance of any wrong verdict among the findings that decide a claim
 # A smaller difference counts as none: points, bits, 1.
-MARGINS = {"accuracy": 0.5, "entropy": 0.5, "band_entropy": 0.5, "consistency": 0.1}
+MARGINS = {"accuracy": MARGIN, "entropy": 0.5, "band_entropy": 0.5, "consistency": 0.1}
 ZERO_BLOCKS = 1.0  # % of the W_ij that must be wholly zero before Eq. 15 can explain anything
 BY_CHANCE = 5.0  # % of the dimensions whose consistency exceeds `chance` if none means anything
 NEAR_CEILING = 0.1  # bits below log2 n within which an entropy says only that nearly every image has its own key
@@ -97,5 +99,6 @@ single K an entropy is large or small as a level edge lies close to 1/J or not; 
 the band the difference has the sign of the mean.
 - A claim does not hold if one of the findings that decide it says so, holds if all do. Of an accuracy the shared K \
 decides. What stands *beside it* (single K of an entropy, the authors' K, further comparisons) does not. What holds \
-only on other data than the paper's, as whose a sample of them counts, is said to hold there. Without a measurement: \
-{MISSING}."""
+only on other data than the paper's, as whose a sample of them counts, is said to hold there. Where a claim says \
+several things at once and one of them was not measured, the others decide nothing. Without a measurement: {MISSING}.
+- Where a value is blank for one of the seeds, nothing is decided: those that are left are no fair choice of all."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from rem.claims.evidence import BASELINE, REM, Evidence
-from rem.claims.findings import Compared, Finding, compare, over_runs
+from rem.claims.findings import Compared, Finding, compare, over_runs, together
 from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower, undecidable
 from rem.tables.alike import began_with
 from rem.tables.measurements import Results, main_dataset, others
@@ -73,8 +73,11 @@ def iterations_polarize(evidence: Evidence) -> list[Finding]:
     found = []
     for dataset, probes in _probed(evidence):
         by_t = {t: probes.over_seeds(dataset, "baseline", "iterations", str(t), "polarization") for t in (2, 3, 5)}
-        for more, fewer in ((3, 2), (5, 3)):
-            found += over_runs(dataset, "polarization", f"t = {more}", f"t = {fewer}", by_t[more], by_t[fewer], higher)
+        pairs = [
+            over_runs(dataset, "polarization", f"t = {more}", f"t = {fewer}", by_t[more], by_t[fewer], higher)
+            for more, fewer in ((3, 2), (5, 3))
+        ]
+        found += together(*pairs)
     for dataset in evidence.results.datasets:
         for variant, more in (("two-iterations", False), ("five-iterations", True)):
             pair = (Compared(variant), BASELINE) if more else (BASELINE, Compared(variant))
@@ -130,8 +133,10 @@ def connections_strengthen(evidence: Evidence) -> list[Finding]:
     found, results, probes = [], evidence.results, evidence.probes
     for dataset, learned, whole in _beside(results, whole_beside):
         pair = Compared(learned), Compared(whole)
-        found += compare(results, dataset, "strongest_coupling", *pair, higher, None)
-        found += compare(results, dataset, "accuracy", *pair, not_lower, None)
+        found += together(
+            compare(results, dataset, "strongest_coupling", *pair, higher, None),
+            compare(results, dataset, "accuracy", *pair, not_lower, None),
+        )
         if probes is not None:
             values = [above_uniform(probes, dataset, of) for of in (learned, whole)]
             beside = over_runs(dataset, "strength above 1/n", learned, whole, *values, higher)

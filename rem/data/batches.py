@@ -5,6 +5,7 @@ All chance comes from a CPU generator, so a seed gives the same batches on any d
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +39,34 @@ class Split:
         return Split(self.images.to(device), self.labels.to(device))
 
 
-def read_split(path: Path, split: str) -> Split:
-    """A split (train, val, test or transfer) of a prepared HDF5 file.
+@contextmanager
+def open_prepared(path: Path, data: Data) -> Iterator[h5py.File]:
+    """Open a prepared HDF5 file for reading, which must not say that it was prepared by other settings than these.
+
+    The folder of one's own images may be another: it may have been moved.
 
     Raises:
-        RemError: the file is missing, damaged, or has no such split.
+        RemError: as `open_hdf5`, or the file was prepared by other settings.
     """
     with open_hdf5(path) as file:
+        has, wanted = (json.loads(text) for text in (file.attrs.get("settings", "{}"), data.model_dump_json()))
+        other = [key for key in wanted | has if has and key != "folder" and has.get(key) != wanted.get(key)]
+        if other:
+            told = ", ".join(f"{key} {json.dumps(has.get(key))}, not {json.dumps(wanted.get(key))}" for key in other)
+            raise RemError(
+                f"{path} was prepared by other `data` settings than those asked for: {told}; prepare it by these, or "
+                "give the file that was."
+            )
+        yield file
+
+
+def read_split(path: Path, split: str, data: Data) -> Split:
+    """A split (train, val, test or transfer) of an HDF5 file that was prepared by these settings.
+
+    Raises:
+        RemError: as `open_prepared`, or the file has no such split.
+    """
+    with open_prepared(path, data) as file:
         return split_of(file, split)
 
 
@@ -75,11 +97,12 @@ def load_split(path: str | Path, split: str, run: Run) -> tuple[Tensor, Tensor]:
         Images (N, C, size, size) float32 and labels (N,) int64.
 
     Raises:
-        RemError: as `read_split` and `require_settings`, or the images are smaller than the network's.
+        RemError: as `read_split`; the images are smaller than the network's; or the file has feature maps.
     """
-    with open_hdf5(Path(path)) as file:
-        require_settings(file, run)
-        found, data = split_of(file, split), run.data
+    data = run.data
+    found = read_split(Path(path), split, data)
+    if found.images.ndim == 5:
+        raise RemError(f"{path} holds a backbone's feature maps; name the prepared images that they are of.")
     return normalize(centre(found.images, data.size), data.mean, data.std), found.labels
 
 
@@ -88,24 +111,6 @@ def find_split(file: h5py.File, split: str) -> h5py.Group:
     if split not in file:
         raise RemError(f"{file.filename} has no split {split!r}, only {', '.join(file)}; prepare it again.")
     return file[split]
-
-
-def require_settings(prepared: h5py.File, run: Run) -> None:
-    """Nothing, where an open file was prepared as the run's `data` says, or does not say how it was prepared.
-
-    Raises:
-        RemError: else.
-    """
-    if "settings" not in prepared.attrs:
-        return
-    has, wanted = json.loads(prepared.attrs["settings"]), json.loads(run.data.model_dump_json())
-    other = [key for key in {**wanted, **has} if has.get(key) != wanted.get(key)]
-    if other:
-        differing = ", ".join(f"{key} {json.dumps(has.get(key))}, not {json.dumps(wanted.get(key))}" for key in other)
-        raise RemError(
-            f"{prepared.filename} was prepared by other `data` settings than those of {run.dataset} {run.variant}, "
-            f"seed {run.seed}: {differing}; prepare it by these, or give the file that was."
-        )
 
 
 def epoch_batches(
@@ -140,26 +145,21 @@ def eval_batches(
 
 
 def stream_batches(
-    path: Path,
-    split: str,
-    batch_size: int,
-    size: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    device: torch.device | str,
+    path: Path, split: str, data: Data, batch_size: int, device: torch.device | str
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """What `eval_batches` gives for that split, read a batch at a time, so that memory does not grow with its images.
 
     Raises:
         RemError: as `read_split`.
     """
-    with open_hdf5(path) as file:
+    with open_prepared(path, data) as file:
         group = find_split(file, split)
         for start in range(0, len(group["labels"]), batch_size):
             rows = slice(start, start + batch_size)
             images = group["features"][rows, :1] if "features" in group else group["images"][rows]
             images, labels = torch.from_numpy(images), torch.from_numpy(group["labels"][rows])
-            yield from eval_batches(Split(images, labels.long()).to(device), batch_size, size, mean, std)
+            block = Split(images, labels.long()).to(device)
+            yield from eval_batches(block, batch_size, data.size, data.mean, data.std)
 
 
 def stream_training_batches(
@@ -173,7 +173,7 @@ def stream_training_batches(
         RemError: as `read_split`.
     """
     if data.view != "place":
-        yield from stream_batches(path, "train", batch_size, data.size, data.mean, data.std, device)
+        yield from stream_batches(path, "train", data, batch_size, device)
         return
     for placed, labels in placed_batches(path, data, batch_size, device):
         yield normalize(placed, data.mean, data.std), labels
@@ -185,7 +185,7 @@ def placed_batches(
     """The training images of `view: place` on their canvas, uint8, as `stream_training_batches` places them."""
     drawn = np.random.SeedSequence((data.split_seed, Stream.TRAIN_PLACES_ONCE))
     generator = torch.Generator().manual_seed(int(drawn.generate_state(1)[0]))
-    with open_hdf5(path) as file:
+    with open_prepared(path, data) as file:
         group = find_split(file, "train")
         for start in range(0, len(group["labels"]), batch_size):
             rows = slice(start, start + batch_size)

@@ -66,8 +66,11 @@ def frontier(probes: Probes, names: Names) -> Figure:
         panel.yaxis.set_minor_formatter(NullFormatter())
     figure.supxlabel("routing entropy, mean over the band of K (bits)", fontsize=8)
     legend = [Line2D([], [], label=names.model(variant), **mark(look)) for variant, look in shown.items()]
-    told = "at other temperatures" if few else f"{names.model('baseline')} at other temperatures"
-    legend.append(Line2D([], [], color="0.4" if few else shown["baseline"].colour, label=told, **LINE))
+    if few:
+        legend.append(Line2D([], [], color="0.4", label="at other temperatures", **LINE))
+    elif unpruned := shown.get("baseline"):
+        told = f"{names.model('baseline')} at other temperatures"
+        legend.append(Line2D([], [], color=unpruned.colour, label=told, **LINE))
     panel_legend(figure, legend, datasets, 4)
     sns.despine(figure)
     return figure
@@ -83,6 +86,8 @@ def _draw_line(panel: Axes, lines: Sequence[pd.DataFrame], metric: str, look: Lo
 
 def _draw_marks(panel: Axes, lines: Sequence[pd.DataFrame], metric: str, look: Look, each: bool) -> None:
     """The networks as they are (tau = 1), each, or their mean."""
-    found = [line.loc[1.0, ["band_entropy", metric]].astype(float).to_numpy() for line in lines]
-    for place in found if each else [np.mean(found, axis=0)] if found else []:
+    places = [line.loc[1.0, ["band_entropy", metric]].astype(float).to_numpy() for line in lines]
+    if places and not each:
+        places = [np.mean(places, axis=0)]
+    for place in places:
         panel.plot(*place, zorder=3, **mark(look))

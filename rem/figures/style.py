@@ -35,7 +35,7 @@ GREY, UNREACHABLE = "0.4", "0.92"
 
 
 class Look(NamedTuple):
-    """How a variant is drawn in every figure."""
+    """How a variant is drawn: those of `LOOKS` in every figure, others by their place among those that it shows."""
 
     colour: str
     marker: str

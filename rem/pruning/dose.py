@@ -29,9 +29,11 @@ def penalty_in(run: Run, epoch: int, steps: int) -> float:
     Raises:
         RemError: the dose is more than so many steps can give.
     """
+    return _first_penalty(run, steps) * run.pruning.penalty_decay**epoch if run.pruning else 0.0
+
+
+def _first_penalty(run: Run, steps: int) -> float:
     pruning = run.pruning
-    if pruning is None:
-        return 0.0
     first = pruning.penalty
     if first is None:
         first = pruning.dose / (steps * sum(pruning.penalty_decay**each for each in range(run.training.epochs)))
@@ -40,9 +42,12 @@ def penalty_in(run: Run, epoch: int, steps: int) -> float:
                 f"pruning.dose is {pruning.dose}, which with {steps} step(s) an epoch makes a penalty of {first:.4g}, "
                 "above 1; lower it, or train for more epochs."
             )
-    return first * pruning.penalty_decay**epoch
+    return first
 
 
 def dose_after(run: Run, epochs: int, steps: int) -> float:
     """The sum of lambda over all steps of the first `epochs` epochs of `steps` steps; 0 for a network not pruned."""
-    return steps * sum(penalty_in(run, epoch, steps) for epoch in range(epochs))
+    if run.pruning is None:
+        return 0.0
+    first = _first_penalty(run, steps)
+    return steps * sum(first * run.pruning.penalty_decay**epoch for epoch in range(epochs))

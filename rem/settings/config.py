@@ -126,10 +126,15 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
+        if not self.datasets:
+            raise ValueError(
+                "there is no dataset; a config that only changes another is laid over it: --configfile "
+                "config/laptop.yaml config/long.yaml, for one"
+            )
         if self.figures.dataset not in self.datasets:
             raise ValueError(
                 f"figures.dataset is {self.figures.dataset}, which is no dataset of this config; set it to "
-                f"{' or '.join(self.datasets) or 'one of them'}"
+                f"{' or '.join(self.datasets)}"
             )
         quantizer = self.quantizer
         for key, variants in ("quantizer.variants", quantizer.variants), ("probed", self.probed):
@@ -142,8 +147,23 @@ class Config(Section):
         """The resolved settings of one run.
 
         Raises:
-            RemError: an unknown dataset or variant, an unknown key, or a value out of range.
+            RemError: an unknown dataset or variant, an unknown key, a value out of range, or a variant that follows one
+                that follows another itself or is pruned in more layers.
         """
+        run = self._resolved(dataset, variant, seed)
+        if run.pruning and run.pruning.follows:
+            self._require("variant", [run.pruning.follows], self.variants, "pruning.follows")
+            followed = self._resolved(dataset, run.pruning.follows, seed).pruning
+            where = f"config: variant {variant} follows {run.pruning.follows}"
+            if followed and followed.follows:
+                raise RemError(f"{where}, which follows {followed.follows} itself; name one that is pruned by itself.")
+            if followed and (lost := set(followed.layers) - set(run.pruning.layers)):
+                raise RemError(
+                    f"{where}, in which {', '.join(sorted(lost))} is pruned too; add that to its pruning.layers."
+                )
+        return run
+
+    def _resolved(self, dataset: str, variant: str, seed: int) -> Run:
         self._require("dataset", [dataset], self.datasets)
         of_dataset = dict(self.datasets[dataset])
         of_both = of_dataset.pop("variants", {})
@@ -153,10 +173,7 @@ class Config(Section):
             of_variant = {key: value for key, value in self.variants[name].items() if key != "like"}
             merged = overlay(overlay(merged, of_variant), of_both.get(name, {}))
         where = f"config, run of dataset {dataset}, variant {variant}"
-        run = parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
-        if run.pruning and run.pruning.follows:
-            self._require("variant", [run.pruning.follows], self.variants, "pruning.follows")
-        return run
+        return parse(Run, merged | {"dataset": dataset, "variant": variant, "seed": seed}, where)
 
     def runs(self, experiments: Iterable[str]) -> list[Run]:
         """The settings of every run of some experiments, each once: dataset x variant x seed.

@@ -28,7 +28,8 @@ Differences between networks of the same seed: mean of (model - reference) over 
 checkpoints that their tables show; K is blank where couplings are not quantized, and of means over the band of K. ±: \
 standard deviation of the differences; interval: 95%, of Student's t; p: paired t-test, two-sided; Holm: p corrected \
 for the {tests} tests of an entropy (Eq. 9) in this table; d_z: mean over standard deviation of the differences \
-(Cohen). Blank where fewer than two seeds, or differences that are all the same, leave nothing to test.
+(Cohen). Blank where fewer than two seeds, or differences that are all the same, leave nothing to test. What is blank \
+for one of the seeds has no row.
 
 Images: the 95% interval of the same difference where not the seeds but the test images are drawn anew, the same ones \
 for both networks and all seeds (basic bootstrap, {accuracies:,} replicates of an accuracy, {entropies} of an entropy, \
@@ -54,8 +55,8 @@ def compare_pairs(results: Results) -> pd.DataFrame:
         the paired t-test (two-sided), `p_holm` (Holm 1979, over all tests of `TESTED`; NaN for other metrics) and
         `effect_size` (Cohen's d_z, difference / std). NaN from `std` on where n < 2, and from `low` on where the
         differences are all the same. `images_low` and `images_high` are the 95% interval over images; NaN where there
-        is none. There is no row where no seed has both measurements. `levels` is NA for accuracies without
-        quantization.
+        is none. There is no row where no seed has both measurements, or one that has is blank: the other seeds are no
+        fair choice of all. `levels` is NA for accuracies without quantization.
     """
     table = pd.DataFrame(
         [
@@ -88,8 +89,9 @@ def _rows(
         if levels is not None and not METRICS[metric].sweep:  # it has no K
             continue
         values = [results.over_seeds(dataset, *network, levels, metric, split=split) for network in networks]
-        differences = (values[1] - values[0]).dropna()  # by seed
-        if not differences.empty:
+        common = values[0].index.intersection(values[1].index)
+        differences = values[1][common] - values[0][common]  # by seed
+        if len(common) and differences.notna().all():
             images = results.over_images(dataset, networks[1], networks[0], levels, metric, split=split)
             where = (dataset, split, *networks[0], *networks[1], levels, metric)
             measured = paired_test(differences.to_numpy())

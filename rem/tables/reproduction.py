@@ -7,7 +7,7 @@ The rule, for the values of one quantity over the seeds of either run:
         test, corrected for all quantities that are compared (Holm), finds no difference at 5 %;
     `differs`: where it finds one, or where neither run has a spread;
     `not decidable`: one seed has no spread to measure a difference by;
-    `missing`: the run has no such number.
+    `missing`: the run has no such number, or not of every seed.
 """
 
 from pathlib import Path
@@ -95,11 +95,12 @@ def compare(theirs: Path, own: Path) -> pd.DataFrame:
 
 
 def _by_place(path: Path) -> dict[tuple[str, ...], pd.Series]:
-    """The values of every quantity that tables show, indexed by seed."""
+    """The values of every quantity that tables show, indexed by seed; without those that are blank for a seed."""
     table = read_metrics(path)
     table = table[table["class"].isna() & table["metric"].isin([*SHOWN, *CHOSEN])]
     table = table.astype({"levels": "string", "seed": "Int64"}).fillna(dict.fromkeys(PLACE, "")).fillna({"seed": 0})
-    return {place: rows.set_index("seed")["value"] for place, rows in table.groupby(PLACE, sort=False)}
+    by_place = {place: rows.set_index("seed")["value"] for place, rows in table.groupby(PLACE, sort=False)}
+    return {place: values for place, values in by_place.items() if values.notna().all()}
 
 
 def _told_to(metric: str) -> str:

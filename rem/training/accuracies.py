@@ -51,11 +51,9 @@ def accuracy(checkpoint: Checkpoint, prepared: Path, split: str) -> float:
         RemError: the file cannot be read or has no such split.
     """
     model, run, _ = checkpoint
-    data, device = run.data, next(model.parameters()).device
+    device = next(model.parameters()).device
     correct, images = torch.zeros((), dtype=torch.int64, device=device), 0
-    for pixels, labels in stream_batches(
-        prepared, split, run.training.batch_size, data.size, data.mean, data.std, device
-    ):
+    for pixels, labels in stream_batches(prepared, split, run.data, run.training.batch_size, device):
         correct += (model(pixels)[0].argmax(dim=1) == labels).sum()
         images += len(labels)
     return 100 * correct.item() / images

@@ -37,7 +37,7 @@ def compact_checkpoint(checkpoint: Path, prepared: Path, target: Path, device: t
         raise RemError(f"{target} is the checkpoint to compact; name another file to write.")
     model, run, epoch = loaded = load_checkpoint(checkpoint, device)
     data, batch = run.data, run.training.batch_size
-    images, _ = next(stream_batches(prepared, "test", batch, data.size, data.mean, data.std, device))
+    images, _ = next(stream_batches(prepared, "test", data, batch, device))
     smaller = equal_compact(loaded, images, checkpoint)
     origin = f"{checkpoint.name}, {checksum(checkpoint, 'sha256', unpacked=False)}"
     save_checkpoint(target, pack(smaller), run, epoch, compacted=origin)

@@ -88,7 +88,7 @@ def export_checkpoint(
     write, read = FORMATS[form]
     model, run, epoch = load_checkpoint(checkpoint, architecture=architecture)
     data = run.data
-    images, _ = next(stream_batches(prepared, "test", run.training.batch_size, data.size, data.mean, data.std, "cpu"))
+    images, _ = next(stream_batches(prepared, "test", data, run.training.batch_size, "cpu"))
     if images.shape[1] != data.channels:
         raise RemError(f"{prepared} holds a backbone's feature maps; name the prepared images that they are of.")
     with open_hdf5(prepared) as file:

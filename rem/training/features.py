@@ -15,10 +15,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rem.data.augment import augment, normalize
-from rem.data.batches import require_settings, stream_batches
+from rem.data.batches import open_prepared, stream_batches
 from rem.data.streams import Stream
 from rem.errors import RemError
-from rem.files.hdf5 import open_hdf5, whole_hdf5
+from rem.files.hdf5 import whole_hdf5
 from rem.networks.backbone import PADDING, Backbone
 from rem.settings.run import Features, Run
 from rem.training.checkpoints import load_stages
@@ -42,14 +42,14 @@ def write_features(settings: Features, prepared: Path, weights: Path, target: Pa
     """
     backbone, data = Backbone(frozen=True, input_size=settings.input_size).to(device), settings.data
     load_stages(backbone, settings.backbone, weights)
-    with open_hdf5(prepared) as images, whole_hdf5(target) as file:
+    with open_prepared(prepared, data) as images, whole_hdf5(target) as file:
         for name, split in images.items():
             views = settings.views if name == "train" else 1
             side = backbone.side(data.size) - 2 * PADDING
             shape = (len(split["labels"]), views, backbone.channels, side, side)
             kept = file.create_dataset(f"{name}/features", shape, np.float16)  # contiguous, to be mapped into memory
             file[f"{name}/labels"] = split["labels"][:]
-            batches = stream_batches(prepared, name, BATCH, data.size, data.mean, data.std, device)
+            batches = stream_batches(prepared, name, data, BATCH, device)
             _write(kept, 0, (pixels for pixels, _ in batches), backbone)
             for view in range(1, views):
                 _write(kept, view, _changed(split["images"], view, settings, device), backbone)
@@ -78,9 +78,8 @@ def require_features(prepared: h5py.File, run: Run) -> None:
     """Nothing, where an open file has the feature maps that the run is to be trained on, or images where it has none.
 
     Raises:
-        RemError: else, or as `require_settings`.
+        RemError: else.
     """
-    require_settings(prepared, run)
     kept = prepared.attrs.get("features")
     wanted = run.features.model_dump_json() if run.features else None
     if kept == wanted:

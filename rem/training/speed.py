@@ -32,7 +32,7 @@ def measure_speeds(checkpoints: Sequence[Path], prepared: Path, device: torch.de
     """
     loaded = [load_checkpoint(path, device) for path in checkpoints]
     data, batch = loaded[0].run.data, loaded[0].run.training.batch_size
-    images, _ = next(stream_batches(prepared, "test", batch, data.size, data.mean, data.std, device))
+    images, _ = next(stream_batches(prepared, "test", data, batch, device))
     smaller = [equal_compact(one, images, path) for one, path in zip(loaded, checkpoints, strict=True)]
     times = zip(latencies(smaller, images[:1]), latencies(smaller, images), strict=True)
     return pd.DataFrame(

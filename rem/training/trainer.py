@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from rem.data.augment import reconstruction_targets
-from rem.data.batches import epoch_batches, eval_batches, split_of
-from rem.files.hdf5 import open_hdf5
+from rem.data.batches import epoch_batches, eval_batches, open_prepared, split_of
 from rem.networks.build import build
 from rem.networks.connections import strongest
 from rem.networks.losses import margin_loss, margin_losses, reconstruction_losses
@@ -58,7 +57,7 @@ class Trainer:
         backbone_weights: Path | None = None,
     ) -> None:
         self.run, self.followed = run, followed
-        with open_hdf5(prepared) as file:  # once, for it is read through each time
+        with open_prepared(prepared, run.data) as file:  # once, for it is read through each time
             require_features(file, run)
             self.train, self.validation = (split_of(file, name).to(device) for name in ("train", "val"))
         torch.manual_seed(run.seed)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rem.data.batches import find_split, require_settings, stream_batches
-from rem.files.hdf5 import open_hdf5, whole_hdf5
+from rem.data.batches import find_split, open_prepared, stream_batches
+from rem.files.hdf5 import whole_hdf5
 from rem.networks.losses import margin_losses
 from rem.networks.network import LowerLayer, Network
 from rem.pruning.dose import dose_after, steps_per_epoch
@@ -53,8 +53,7 @@ def extract(
     """
     model, run, epoch = load_checkpoint(checkpoint, device, architecture)
     data, batch = run.data, run.training.batch_size
-    with open_hdf5(prepared) as file:
-        require_settings(file, run)
+    with open_prepared(prepared, data) as file:
         class_names, count = file.attrs["class_names"], len(find_split(file, split)["labels"])
         steps = steps_per_epoch(run, len(find_split(file, "train")["labels"]))
     capsules, classes = model.capsules, model.classes
@@ -72,7 +71,7 @@ def extract(
         file.create_dataset("predicted", (count,), "i8")
         file.create_dataset("label", (count,), "i8")
         file.create_dataset("lengths", (count, classes), "f4")
-        batches = stream_batches(prepared, split, batch, data.size, data.mean, data.std, device)
+        batches = stream_batches(prepared, split, data, batch, device)
         done = 0
         for pixels, labels in tqdm(batches, total=-(-count // batch), unit="batch", disable=None, desc=target.stem):
             couplings, lengths, lower = _route_at(model, pixels, levels, cells)  # (B, J, I), (L+1, B, J), below

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rem.data.batches import find_split, require_settings, stream_batches, stream_training_batches
+from rem.data.batches import find_split, open_prepared, stream_batches, stream_training_batches
 from rem.files.atomic import whole
-from rem.files.hdf5 import open_hdf5
 from rem.networks.build import build
 from rem.networks.network import Network
 from rem.settings.run import Run
@@ -73,13 +72,12 @@ def probe(
     network = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed, "checkpoint": checkpoint.stem}
     rows = []
     for split in splits:
-        with open_hdf5(prepared) as file:
-            require_settings(file, run)
+        with open_prepared(prepared, data) as file:
             count = len(find_split(file, split)["labels"])
-        first = next(stream_batches(prepared, split, batch, data.size, data.mean, data.std, device))[0]
+        first = next(stream_batches(prepared, split, data, batch, device))[0]
         rows += [network | {"split": split} | row for row in _untrained(model, run, first)]
         probing = Probing(model, trees, band, cells, count)
-        batches = stream_batches(prepared, split, batch, data.size, data.mean, data.std, device)
+        batches = stream_batches(prepared, split, data, batch, device)
         for pixels, labels in tqdm(batches, total=math.ceil(count / batch), unit="batch", disable=None, desc=split):
             probing.add(pixels, labels)
         rows += [network | {"split": split} | row for row in probing.rows()]

@@ -319,6 +319,11 @@ def test_one_iteration_has_no_entropy_at_no_loss(accuracy, entropy, expected):
     assert verdict(otherwise.needs_no_iterations, routed_once(accuracy, entropy)).startswith(expected)
 
 
+def test_one_iteration_that_has_no_baseline_beside_it_decides_nothing():
+    values = {key: value for key, value in routed_once(98, [0, 0, 0]).items() if key[1] != "baseline"}
+    assert verdict(otherwise.needs_no_iterations, values) == MISSING
+
+
 def accuracies(seed, variant, *points):
     columns = ["accuracy", "transfer_accuracy"]
     course = pd.DataFrame(points, columns=columns).assign(epoch=range(1, len(points) + 1))
@@ -429,10 +434,12 @@ def test_a_finding_tells_the_level_of_its_interval_and_what_the_images_leave_ope
 
 
 def test_several_findings_that_decide_a_claim_are_corrected():
-    claim = next(claim for claim in CLAIMS if claim.name == "pruning costs no accuracy")
-    single = claim.findings(found(pair("accuracy", 99, 99, levels=(7,))))
-    several = claim.findings(found(pair("accuracy", 99, 99, levels=(0, 7, 11))))
-    assert [(one.levels, one.confidence) for one in single if one.decides] == [(7, 0.95)]
+    falls, costs = (
+        next(claim for claim in CLAIMS if claim.name == name) for name in ("entropy falls", "pruning costs no accuracy")
+    )
+    single = falls.findings(found(pair("entropy", 9, 5)))
+    several = costs.findings(found(pair("accuracy", 99, 99, levels=(0, 7, 11))))
+    assert {one.confidence for one in single} == {0.95}
     assert {one.confidence for one in several if one.decides} == {0.975}
     assert [one.confidence for one in several if not one.decides] == [0.95]
 

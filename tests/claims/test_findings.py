@@ -8,7 +8,7 @@ import pytest
 from measurements import made_results, settings
 from scipy import stats
 
-from rem.claims.findings import Compared, Finding, compare, corrected, decided, over_runs
+from rem.claims.findings import Compared, Finding, compare, corrected, decided, over_runs, together
 from rem.claims.rules import FAILS, HOLDS, MISSING, RULES, UNDECIDED, higher, lower, lower_at_all, not_lower, same
 from rem.tables.measurements import OVER_IMAGES
 from rem.tables.names import Names
@@ -68,6 +68,20 @@ def test_what_was_not_measured_is_no_finding():
     assert compare(two([9.0], [1.0]), "mnist", "keys", REM, BASELINE, lower, 7) == []
     assert compare(two([9.0], [1.0]), "mnist", "entropy", Compared("penalty"), BASELINE, lower, 7) == []
     assert decided([], Names([])) == MISSING
+
+
+def test_seeds_that_happen_not_to_be_blank_decide_nothing():
+    finding = only(two([9.0, 9.1, 9.2], [5.0, 5.1, np.nan]), lower)
+    assert (finding.verdict, finding.seeds) == (UNDECIDED, 2)
+    assert np.isnan([finding.low, finding.high, finding.p]).all()
+    assert finding.note == "blank for 1 of 3 seeds, and those that are left are no fair choice"
+
+
+def test_of_what_a_claim_says_at_once_nothing_decides_where_a_part_was_not_measured():
+    accuracy, entropy = finding(HOLDS), finding(HOLDS, decides=False)
+    assert [one.decides for one in together([accuracy], [accuracy, entropy])] == [True, True, False]
+    assert [one.decides for one in together([accuracy], [])] == [False]
+    assert [one.decides for one in together([accuracy], [entropy])] == [False, False]
 
 
 def test_a_fall_from_the_ceiling_is_shown_but_not_one_that_ends_there():

@@ -127,6 +127,14 @@ def test_connections_strengthen_at_no_loss_against_all_of_them_trained_and_shrun
     assert {one.against for one in worth.connections_strengthen(evidence)} == {"blocks-100"}
 
 
+def test_strong_couplings_whose_accuracy_was_not_measured_decide_nothing():
+    evidence = connected(98.1, lot=97.0)
+    strength = evidence.results.rows[evidence.results.rows["metric"] == "strongest_coupling"]
+    alone = replace(evidence, results=replace(evidence.results, rows=strength))
+    assert verdict(worth.connections_strengthen, alone) == MISSING
+    assert len(worth.connections_strengthen(alone)) == 1
+
+
 def test_what_the_routing_adds_to_the_strength_stands_beside_it():
     rows = []
     for variant, strength, uniform in (("blocks-07", 0.90, 0.85), ("blocks-100", 0.12, 0.10)):

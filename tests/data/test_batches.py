@@ -39,18 +39,20 @@ def test_load_gives_the_split_and_names_a_missing_one(tmp_path):
     images = pictures(4).numpy()
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["val/images"], file["val/labels"] = images, np.array([3, 1, 0, 2], np.uint8)
-    loaded = read_split(tmp_path / "a.h5", "val")
+    data = tiny.run().data
+    loaded = read_split(tmp_path / "a.h5", "val", data)
     assert np.array_equal(loaded.images.numpy(), images)
     assert loaded.labels.dtype == torch.int64
     assert loaded.labels.tolist() == [3, 1, 0, 2]
     with pytest.raises(RemError, match="no split 'train', only val"):
-        read_split(tmp_path / "a.h5", "train")
+        read_split(tmp_path / "a.h5", "train", data)
 
 
 def test_a_file_that_was_prepared_by_other_settings_is_refused_with_all_that_differs(tmp_path):
     run, path = tiny.run(), tiny.write_prepared(tmp_path / "prepared.h5")
     tiny.say_prepared_by(path, run)
-    images, _ = load_split(path, "test", run)
+    moved = tiny.run(data={"folder": "data/own/elsewhere"})
+    images, _ = load_split(path, "test", moved)
     assert images.shape[2:] == (run.data.size, run.data.size)
     other = tiny.run(data={"split_seed": 7, "validation": 5})
     told = rf"other `data` settings .*: validation {run.data.validation}, not 5, split_seed 0, not 7; prepare it"
@@ -235,16 +237,17 @@ def test_evaluation_keeps_the_order():
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
 def test_streamed_batches_are_those_of_the_loaded_split(tmp_path, batch_size):
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.create_dataset("transfer/images", data=pictures(10).numpy(), chunks=(3, 3, 10, 10))
+        file.create_dataset("transfer/images", data=pictures(10, side=18).numpy(), chunks=(3, 3, 18, 18))
         file["transfer/labels"] = np.arange(10)
-    settings = (8, [0.1, 0.2, 0.3], [0.5, 0.25, 1.0])
-    expected = list(eval_batches(read_split(tmp_path / "a.h5", "transfer"), batch_size, *settings))
-    streamed = list(stream_batches(tmp_path / "a.h5", "transfer", batch_size, *settings, "cpu"))
+    size, mean, std = 17, [0.1, 0.2, 0.3], [0.5, 0.25, 1.0]
+    data = tiny.run(data={"channels": 3, "size": size, "mean": mean, "std": std}).data
+    expected = list(eval_batches(read_split(tmp_path / "a.h5", "transfer", data), batch_size, size, mean, std))
+    streamed = list(stream_batches(tmp_path / "a.h5", "transfer", data, batch_size, "cpu"))
     assert len(streamed) == len(expected)
     for made, wanted in zip(streamed, expected, strict=True):
         assert all(torch.equal(one, other) for one, other in zip(made, wanted, strict=True))
     with pytest.raises(RemError, match="no split 'val', only transfer"):
-        next(stream_batches(tmp_path / "a.h5", "val", batch_size, *settings, "cpu"))
+        next(stream_batches(tmp_path / "a.h5", "val", data, batch_size, "cpu"))
 
 
 @pytest.mark.parametrize("view", ["crop", "place"])
@@ -254,11 +257,11 @@ def test_training_images_outside_training_are_all_there_in_order_and_the_same_ea
     path = tiny.write_prepared(tmp_path / "prepared.h5")
     once, again = (list(stream_training_batches(path, data, 7, "cpu")) for _ in range(2))
     assert all(torch.equal(images, others) for (images, _), (others, _) in zip(once, again, strict=True))
-    assert torch.equal(torch.cat([labels for _, labels in once]), read_split(path, "train").labels)
+    assert torch.equal(torch.cat([labels for _, labels in once]), read_split(path, "train", data).labels)
     images = torch.cat([images for images, _ in once])
     assert images.shape[-2:] == (size, size)
     if view == "place":  # each whole, somewhere on the black canvas
-        stored = read_split(path, "train").images
+        stored = read_split(path, "train", data).images
         black = normalize(torch.zeros(1, 1, 1, 1, dtype=torch.uint8), data.mean, data.std).item()
         assert (images != black).sum() == (stored > 0).sum()
         assert len({tuple((image[0] != black).nonzero()[0].tolist()) for image in images}) > 1

@@ -53,6 +53,10 @@ def test_of_many_networks_the_unpruned_one_s_line_and_a_mark_each(probes, tmp_pa
     marks = [line for line in accuracy.lines if len(line.get_xdata()) == 1]
     assert [line.get_xdata()[0] for line in marks] == pytest.approx([4.0] + [3.0] * 9)
     assert len({(line.get_marker(), line.get_markerfacecolor()) for line in marks}) == 10
+    without = Probes(every.rows[every.rows["variant"] != "baseline"].replace("blocks-8", "rem"))
+    more = pd.concat([without.rows, rem.assign(variant="random-07")])
+    figure = frontier(Probes(more), Names([settings("mnist", name, 42) for name in ("rem", "random-07", *many)]))
+    assert all(len(line.get_xdata()) == 1 for line in figure.axes[0].lines)
 
 
 def test_of_the_modal_keys_those_at_the_shared_k_are_drawn(probes):

@@ -37,7 +37,7 @@ def seen(folder, split="test"):
     """Normalized images and labels of a split, as the network sees them."""
     data = tiny.run().data
     images, labels = zip(
-        *eval_batches(read_split(folder / "prepared.h5", split), 100, data.size, data.mean, data.std), strict=True
+        *eval_batches(read_split(folder / "prepared.h5", split, data), 100, data.size, data.mean, data.std), strict=True
     )
     return torch.cat(images), torch.cat(labels)
 

@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from rem.errors import RemError
 from rem.networks.build import build
 from rem.settings import network
-from rem.settings.config import Config, overlay
+from rem.settings.config import Config, overlay, read_config
 from rem.settings.images import Data
 from rem.settings.run import Run, read_run
 from rem.settings.schema import config_schema
@@ -226,6 +226,34 @@ def test_whom_a_threshold_follows_is_a_variant_of_the_config(values):
     put(values, "variants.magnitude.pruning.follows", "rme")
     put(values, "select", ["controls"])
     assert refusal(values).startswith("config: pruning.follows has the unknown variant 'rme'")
+
+
+@pytest.mark.parametrize(
+    ("follows", "layers", "said"),
+    [
+        (
+            "magnitude",
+            ["class"],
+            "follows magnitude, which follows magnitude itself; name one that is pruned by itself.",
+        ),
+        ("other", ["class"], "follows other, which follows rem itself; name one that is pruned by itself."),
+        (
+            "rem",
+            ["class", "primary"],
+            "follows rem, in which convolution is pruned too; add that to its pruning.layers.",
+        ),
+    ],
+)
+def test_whom_a_threshold_follows_is_pruned_by_itself_and_in_no_further_layer(values, follows, layers, said):
+    values["variants"]["other"] = {"like": "rem", "pruning": {"extent": "follow", "follows": "rem"}}
+    values["variants"]["magnitude"]["pruning"] |= {"follows": follows, "layers": layers}
+    put(values, "select", ["controls"])
+    assert refusal(values) == f"config: variant magnitude {said}"
+
+
+def test_a_config_that_only_changes_another_is_told_to_be_laid_over_it():
+    with pytest.raises(RemError, match="there is no dataset; a config that only changes another is laid over it"):
+        read_config([tiny.ROOT / f"config/{name}.yaml" for name in ("config", "long")])
 
 
 def test_an_experiment_that_lacks_the_variant_followed_is_refused(values):

@@ -69,6 +69,12 @@ def test_only_seeds_that_both_have_are_compared():
     assert compare_pairs(of_variants(baseline={42: 5.0}, rem={43: 4.0})).empty
 
 
+def test_what_is_blank_for_one_of_the_seeds_is_not_tested_on_the_others():
+    plain, rem = {42: 9.0, 43: 9.1}, {42: 5.0, 43: 5.2, 44: 5.1}
+    assert compare_pairs(of_variants(baseline=plain | {44: np.nan}, rem=rem)).empty
+    assert len(compare_pairs(of_variants(baseline=plain, rem=rem))) == 1
+
+
 def test_differences_that_are_all_the_same_are_not_tested():
     row = compare_pairs(of_variants(baseline={1: 5.1, 2: 7.3, 3: 8.8}, rem={1: 4.0, 2: 6.2, 3: 7.7})).iloc[0]
     assert row["difference"] == pytest.approx(-1.1)

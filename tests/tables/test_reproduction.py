@@ -33,6 +33,7 @@ def verdict(tmp_path, theirs, own):
         ([0.0, 0.0], [1.0, 1.0], "differs"),
         ([97.1, 97.5, 97.3], [95.1], "not decidable"),
         ([97.1, 97.5, 97.3], [], "missing"),
+        ([97.1, 97.5, 97.3], [97.1, 97.5, float("nan")], "missing"),
     ],
 )
 def test_the_verdict_follows_from_the_values_over_the_seeds(tmp_path, theirs, own, expected):

@@ -69,16 +69,14 @@ def test_outside_training_the_first_view_is_the_image_as_it_is(prepared, weights
     training = Trainer(settings, kept, CPU, backbone_weights=weights)
     data = settings.data
     for split in tiny.COUNTS:
-        images, maps = (
-            next(stream_batches(path, split, 16, data.size, data.mean, data.std, CPU))[0] for path in (prepared, kept)
-        )
+        images, maps = (next(stream_batches(path, split, data, 16, CPU))[0] for path in (prepared, kept))
         with torch.no_grad():
             torch.testing.assert_close(maps, training.model.backbone.features(images), rtol=1e-3, atol=1e-3)
 
 
 def test_training_sees_every_view_and_views_of_a_changed_image_differ(prepared, weights):
     settings = run(3, OFF | {"rotation": 90.0})
-    maps = read_split(cached(settings, prepared, weights), "train").images
+    maps = read_split(cached(settings, prepared, weights), "train", settings.data).images
     assert maps.shape == (tiny.COUNTS["train"], 3, 512, 2, 2)
     assert maps.dtype == torch.float16
     for one, other in ((0, 1), (0, 2), (1, 2)):
@@ -87,7 +85,8 @@ def test_training_sees_every_view_and_views_of_a_changed_image_differ(prepared, 
 
 def test_the_same_settings_give_the_same_feature_maps(prepared, weights):
     settings = run(2, OFF | {"flip": True})
-    once, again = (read_split(cached(settings, prepared, weights), "train").images.clone() for _ in range(2))
+    files = (cached(settings, prepared, weights) for _ in range(2))
+    once, again = (read_split(file, "train", settings.data).images.clone() for file in files)
     assert torch.equal(once, again)
 
 
@@ -149,7 +148,7 @@ def test_a_features_file_of_a_damaged_byte_is_refused(prepared, weights):
     content[place] ^= 1
     content.tofile(kept)
     with pytest.raises(RemError, match="not what was written"):
-        read_split(kept, "train")
+        read_split(kept, "train", run(1).data)
 
 
 def test_variants_of_a_dataset_that_keep_other_feature_maps_are_refused():

@@ -14,8 +14,7 @@ import torch
 import rem.training.resume
 import rem.training.train
 import rem.training.trainer
-from rem.data.augment import centre, normalize
-from rem.data.batches import read_split
+from rem.data.batches import load_split
 from rem.errors import RemError
 from rem.networks.losses import coupling_entropy, margin_losses, tree_divergence
 from rem.pruning.masks import Masks, sparsity
@@ -102,11 +101,11 @@ def assert_same_results(one: Path, other: Path) -> None:
 def evaluate(path: Path, data: Path) -> tuple[float, float]:
     """A checkpoint's validation loss and accuracy in %, all images at once."""
     model, run, _ = load_checkpoint(path, CPU)
-    split = read_split(data, "val")
+    images, labels = load_split(data, "val", run)
     with torch.no_grad():
-        lengths, _, _ = model(normalize(centre(split.images, run.data.size), run.data.mean, run.data.std))
-    correct = lengths.argmax(dim=1) == split.labels
-    return float(margin_losses(lengths, split.labels).mean()), 100 * float(correct.float().mean())
+        lengths, _, _ = model(images)
+    correct = lengths.argmax(dim=1) == labels
+    return float(margin_losses(lengths, labels).mean()), 100 * float(correct.float().mean())
 
 
 def after(calls: int, function, stop):
@@ -150,7 +149,7 @@ def test_the_history_has_the_spread_of_the_logits_of_all_validation_images(undis
     rows = history(undisturbed[variant]).set_index("epoch")
     for path in kept(undisturbed[variant]):
         model, run, epoch = load_checkpoint(path, CPU)
-        images = normalize(centre(read_split(data, "val").images, run.data.size), run.data.mean, run.data.std)
+        images, _ = load_split(data, "val", run)
         with torch.no_grad():
             couplings = model(images)[2].double()  # (N, J, I)
         logits = couplings.log().where(couplings > 0, torch.nan)  # but for a number that all classes share

@@ -10,8 +10,7 @@ import tiny
 import torch
 
 import rem.trees.couplings
-from rem.data.augment import centre, normalize
-from rem.data.batches import read_split
+from rem.data.batches import load_split
 from rem.errors import RemError
 from rem.networks.build import build
 from rem.networks.losses import margin_loss
@@ -54,13 +53,12 @@ def extracted(
 
 def in_memory(folder: Path, run: Run, split: str = "test", never: int | None = None, quantizer: tuple | None = None):
     """The labels, and the lengths and couplings of all images in one batch; `quantizer` is K and `cells`, if any."""
-    data, images = run.data, read_split(folder / "prepared.h5", split)
+    pixels, labels = load_split(folder / "prepared.h5", split, run)
     with torch.no_grad():
-        pixels = normalize(centre(images.images, data.size), data.mean, data.std)
         lengths, _, couplings = network(run, never)(
             pixels, None if quantizer is None else lambda couplings: quantize(couplings, *quantizer)
         )
-    return images.labels, lengths, couplings
+    return labels, lengths, couplings
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -182,9 +180,9 @@ def test_a_lower_layer_is_that_of_the_strongest_parent_of_each_image(larger, tmp
     run = layered(architecture)
     arrays, _ = extracted(tmp_path, run)
     _, lengths, above = in_memory(tmp_path, run)
-    data, model = run.data, network(run)
+    model = network(run)
     with torch.no_grad():
-        pixels = normalize(centre(read_split(tmp_path / "prepared.h5", "test").images, data.size), data.mean, data.std)
+        pixels, _ = load_split(tmp_path / "prepared.h5", "test", run)
         (layer,) = model.lower_layers(pixels)
     places, capsules, children = layer.couplings.shape[1:]
     found = set()

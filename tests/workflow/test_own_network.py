@@ -44,13 +44,26 @@ def planned(folder, *config, **environment):
     return done.returncode, done.stdout
 
 
-def test_its_file_is_an_input_of_the_training_and_its_class_an_argument_of_what_loads_it(project):
+def test_its_file_is_an_input_of_all_that_runs_it_and_its_class_an_argument_of_what_loads_it(project):
     status, plan = planned(project, "mine.yaml")
     assert status == 0, plan
-    (inputs,) = re.findall(r"^rule train:\n +input: (.*)$", plan, re.MULTILINE)
-    assert "data/own/my net.py" in inputs.split(", ")
+    for rule in ("train", "extract_couplings"):
+        (inputs,) = re.findall(rf"^rule {rule}:\n +input: (.*)$", plan, re.MULTILINE)
+        assert "data/own/my net.py" in inputs.split(", "), rule
     (command,) = re.findall(r"^ +rem couplings .*$", plan, re.MULTILINE)
     assert "--architecture 'data/own/my net.py:CosineCapsNet'" in command
+
+
+def test_every_rule_that_loads_a_network_has_its_file_as_an_input():
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (tiny.ROOT / "workflow/rules").glob("*.smk")}
+    loading = [
+        rule
+        for text in texts.values()
+        for rule in re.split(r"^(?=(?:use )?rule )", text, flags=re.MULTILINE)
+        if "architecture=architecture_option" in rule
+    ]
+    assert len(loading) == 6
+    assert all("        architecture=architecture_file,\n" in rule for rule in loading)
 
 
 def test_dvc_refuses_a_file_where_it_does_not_look(project):

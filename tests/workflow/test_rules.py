@@ -49,9 +49,11 @@ def test_a_figure_has_the_code_of_its_own_command():
     assert code_of("figure") == ["figure_code"]
     assert 'def figure_code(wildcards):\n    return code(f"figure {wildcards.figure}")\n' in common
     assert "rem figure {params.which} " in rules()["figure"]
-    for which in ("controls", "dose_response", "course", "structured", "architectures"):
+    for which in ("controls", "dose_response", "course", "structured", "architectures", "tree_densities"):
         assert code_of(f"{which}_figure") == [f'code("figure {which}")']
         assert f'which="{which}",' in rules()[f"{which}_figure"]
+    assert code_of("experiment_frontier") == ['code("figure frontier")']
+    assert 'which="frontier",' in rules()["experiment_frontier"]
 
 
 @pytest.mark.parametrize("rule", [name for name, text in rules().items() if re.search(r"^        epochs=", text, re.M)])

@@ -295,7 +295,7 @@ def backbone_weights(wildcards):
 
 
 def architecture_file(wildcards):
-    """The file of a run's network, where that is of the user's own: its networks are trained anew when it changes."""
+    """The file of a run's network, where that is of the user's own: it runs again wherever one is loaded."""
     return [str(run_of(wildcards).network.own_file)] if run_of(wildcards).network.is_own else []
 
 
@@ -476,6 +476,12 @@ def equivariance_option(wildcards, input):
 
 def experiment_runs(wildcards):
     return keyed(CONFIG.runs([wildcards.experiment]))
+
+
+def experiment_architectures(wildcards):
+    """The files of networks of the user's own in an experiment."""
+    networks = [run.network for run in experiment_runs(wildcards).values()]
+    return sorted({str(network.own_file) for network in networks if network.is_own})
 
 
 def experiment_couplings(wildcards):

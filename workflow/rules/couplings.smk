@@ -8,6 +8,7 @@ rule extract_couplings:
             checkpoint=["first", "best", "last"],
         ),
         data=network_data,
+        architecture=architecture_file,
     output:
         expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=COUPLINGS),
     log:
@@ -51,6 +52,7 @@ use rule extract_couplings as extract_transfer with:
             checkpoint=["early", "best", "last"],
         ),
         data=network_data,
+        architecture=architecture_file,
     output:
         expand("results/{{name}}/couplings/{{dataset}}/{{variant}}/seed{{seed}}/{file}.h5", file=TRANSFER),
     log:
@@ -66,6 +68,7 @@ rule extract_trajectory:
         epochs=ancient("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
         history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
         data=network_data,
+        architecture=architecture_file,
     output:
         folder=directory("results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings"),
         checksums="results/{name}/trajectory/{dataset}/{variant}/seed{seed}/couplings.sha256",

@@ -23,6 +23,7 @@ rule stack_decoder:
         checkpoint=shown_checkpoint,
         settings="results/{name}/decoders/stacked_decoder.yaml",
         data="data/prepared/{name}/{dataset}.h5",
+        architecture=architecture_file,
     output:
         "results/{name}/decoders/{dataset}/{variant}/seed{seed}/decoder.pt",
     log:
@@ -55,6 +56,7 @@ rule perturb:
     input:
         decoder="results/{name}/decoders/{dataset}/{variant}/seed{seed}/decoder.pt",
         data="data/prepared/{name}/{dataset}.h5",
+        architecture=architecture_file,
     output:
         pictures="results/{name}/decoders/{dataset}/{variant}/seed{seed}/perturbations.h5",
         table="results/{name}/decoders/{dataset}/{variant}/seed{seed}/equivariance.csv",

@@ -314,6 +314,7 @@ rule architectures_table:
         metrics="results/{name}/{experiment}/metrics.csv",
         probes="results/{name}/{experiment}/probes.csv",
         runs=experiment_settings,
+        architectures=experiment_architectures,
     output:
         expand("results/{{name}}/{{experiment}}/architectures.{suffix}", suffix=["csv", "md", "tex"]),
     log:

@@ -6,6 +6,7 @@ rule probe:
         checkpoint=shown_checkpoint,
         data=network_data,
         levels="results/{name}/entropies/{dataset}/levels.csv",
+        architecture=architecture_file,
     output:
         "results/{name}/probes/{dataset}/{variant}/seed{seed}.csv",
     log:

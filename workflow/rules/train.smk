@@ -68,6 +68,7 @@ rule accuracies:
         epochs=ancient("results/{name}/models/{dataset}/{variant}/seed{seed}/epochs"),
         history="results/{name}/models/{dataset}/{variant}/seed{seed}/history.csv",
         data=network_data,
+        architecture=architecture_file,
     output:
         "results/{name}/trajectory/{dataset}/{variant}/seed{seed}/accuracies.csv",
     log:

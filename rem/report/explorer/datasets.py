@@ -60,7 +60,8 @@ def dataset_of(found: Collected, results: Path, prepared: Path, files: Sequence[
     with open_hdf5(files[0]) as file:
         run, classes, labels = run_of(file), list(file.attrs["class_names"]), file["label"][:]
     plain = prepared / f"{run.dataset}.h5"
-    splits = {path: read_split(path, SPLIT) for path in {plain, *(prepared_file(prepared, one) for one in runs)}}
+    files_read = {plain, *(prepared_file(prepared, one) for one in runs)}
+    splits = {path: read_split(path, SPLIT, run.data) for path in files_read}
     images = centre(splits[plain].images, run.data.size).numpy()
     table = results / f"entropies/{run.dataset}/levels.csv"
     shown, cells = sorted({*band(table), *reported_levels(table)}), has_cells(table)
