@@ -55,9 +55,15 @@ def test_a_file_that_was_prepared_by_other_settings_is_refused_with_all_that_dif
     images, _ = load_split(path, "test", moved)
     assert images.shape[2:] == (run.data.size, run.data.size)
     other = tiny.run(data={"split_seed": 7, "validation": 5})
+    reading = (
+        lambda: load_split(path, "test", other),
+        lambda: next(stream_batches(path, "test", other.data, 4, "cpu")),
+        lambda: next(stream_training_batches(path, other.data, 4, "cpu")),
+    )
     told = rf"other `data` settings .*: validation {run.data.validation}, not 5, split_seed 0, not 7; prepare it"
-    with pytest.raises(RemError, match=told):
-        load_split(path, "test", other)
+    for read in reading:
+        with pytest.raises(RemError, match=told):
+            read()
 
 
 def test_no_augmentation_changes_nothing():
