@@ -6,7 +6,10 @@ VENV := .venv
 CORES ?= $(shell $(VENV)/bin/python -c 'from rem.files.machine import cores; print(cores())')
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce laptop report explore test test-slurm test-snakemakes bench lint environment clean
+.PHONY: help reproduce laptop report explore test test-slurm test-snakemakes bench lint environment clean
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 reproduce: environment  ## the main job: results/sample/
 	snakemake --cores $(CORES) --resources gpu=1 all
@@ -34,7 +37,7 @@ bench: environment  ## speed against a textbook form, growth of time and memory:
 	python -m benchmarks.speed results/bench
 	python -m benchmarks.growth results/bench
 
-lint: environment
+lint: environment  ## style and common mistakes, of everything
 	ruff format --check .
 	ruff check .
 	oxfmt --check rem/report/explorer
@@ -42,7 +45,7 @@ lint: environment
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
-environment: $(VENV)/installed
+environment: $(VENV)/installed  ## the packages, in .venv
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
@@ -50,5 +53,5 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-clean:  ## results and prepared data; downloads and the environment stay
-	rm -rf results data/prepared
+clean:  ## removes what the main job made, and no other results
+	rm -rf results/sample data/prepared/sample

@@ -1,7 +1,7 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls, dose_response, course, trees,
-structured, architectures; report_html, explorer. The config's keys are explained by `rem schema`.
+Targets: all (the default), data, models, couplings, entropies; controls, dose_response, iterations, course, trees,
+structured, architectures, sharpen, viewpoints; report_html, explorer. The config's keys are explained by `rem schema`.
 """
 
 from pathlib import Path
@@ -48,10 +48,13 @@ localrules:
     entropies,
     controls,
     dose_response,
+    iterations,
     course,
     trees,
     structured,
     architectures,
+    sharpen,
+    viewpoints,
 
 
 rule all:
@@ -91,6 +94,11 @@ rule dose_response:
         dose_response_files,
 
 
+rule iterations:
+    input:
+        iterations_files,
+
+
 rule course:
     input:
         course_files,
@@ -109,6 +117,16 @@ rule structured:
 rule architectures:
     input:
         architectures_files,
+
+
+rule sharpen:
+    input:
+        sharpen_files,
+
+
+rule viewpoints:
+    input:
+        viewpoints_files,
 
 
 onsuccess:

@@ -16,8 +16,8 @@ KEYED = {  # options whose values are KEY=VALUE, one or more
 }
 FORCED = {"--forcerun", "-R"}
 TARGETS = {  # the rules that make no file
-    *("all", "data", "models", "couplings", "entropies", "controls", "dose_response", "course", "trees"),
-    *("structured", "architectures", "report_html", "explorer"),
+    *("all", "data", "models", "couplings", "entropies", "controls", "dose_response", "iterations", "course"),
+    *("trees", "structured", "architectures", "sharpen", "viewpoints", "report_html", "explorer"),
 }
 
 

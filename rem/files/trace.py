@@ -87,6 +87,8 @@ def trace(paths: Sequence[Path]) -> Trace:
     found = Trace()
     digest = functools.cache(digest_all)
     for path in paths:
+        if not path.exists() and not record_file(path).exists():
+            raise RemError(f"{path} is not there; name a file that is, by its path from {Path.cwd()}.")
         if not record_file(path).is_file():
             raise RemError(f"{path} has no record ({record_file(path)}): only what a command of rem made has one.")
         _follow(path, found, digest)

@@ -152,6 +152,8 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise RemError(f"{path} cannot be read as YAML: in line {mark.line + 1}, {error.problem}.") from error
+    except FileNotFoundError as error:
+        raise RemError(f"{path} is not there; name a file that is, by its path from {Path.cwd()}.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise RemError(f"{path} cannot be read as YAML: {reason}.") from error

@@ -61,8 +61,11 @@ def compare(theirs: Path, own: Path) -> pd.DataFrame:
         `own_seeds`, `verdict`.
 
     Raises:
-        RemError: a folder has no `metrics.csv`, or the published one has nothing that could be held against.
+        RemError: a folder or its `metrics.csv` is not there, or the published one has nothing that could be held
+            against.
     """
+    if missing := [folder for folder in (theirs, own) if not folder.is_dir()]:
+        raise RemError(f"{missing[0]} is not there; name a folder of rem publish, then results/<name>.")
     sides = [_by_place(folder / "metrics.csv") for folder in (theirs, own)]
     if not sides[0]:
         raise RemError(f"{theirs / 'metrics.csv'} has no quantity that tables show; publish the folder again.")

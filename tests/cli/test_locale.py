@@ -62,7 +62,7 @@ def test_an_error_names_a_path_of_any_letters(rem, tmp_path):
     assert (status, output) == (1, "")
     assert error.startswith("rem: ")
     assert error.count("\n") == 1
-    assert rem.locale == LATIN or f"{tmp_path / 'größe.md'} has no record" in error
+    assert rem.locale == LATIN or f"{tmp_path / 'größe.md'} is not there" in error
 
 
 def test_images_of_classes_of_any_letters_are_prepared_or_refused_in_a_sentence(rem, tmp_path):

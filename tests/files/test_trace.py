@@ -149,6 +149,8 @@ def test_a_damaged_record_is_one_sentence(project, content):
 def test_what_no_command_made_cannot_be_traced(project):
     with pytest.raises(RemError, match=r"raw.gz has no record"):
         trace([project / "raw.gz"])
+    with pytest.raises(RemError, match=r"nothing.csv is not there; name a file that is"):
+        trace([project / "nothing.csv"])
 
 
 def test_a_command_that_fails_leaves_no_record(tmp_path):

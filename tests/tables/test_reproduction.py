@@ -46,6 +46,12 @@ def test_a_published_folder_with_nothing_to_hold_against_is_refused(tmp_path):
         compare(theirs, own)
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    own = folder(tmp_path / "own", [97.1])
+    with pytest.raises(RemError, match=r"sampel is not there; name a folder of rem publish"):
+        compare(tmp_path / "sampel", own)
+
+
 def test_a_share_is_told_to_three_digits_and_a_smaller_difference_than_a_point_counts(tmp_path):
     theirs = folder(tmp_path / "published", [0.1131, 0.1132, 0.1133], "strongest_coupling")
     own = folder(tmp_path / "own", [0.1061, 0.1062, 0.1063], "strongest_coupling")

@@ -123,6 +123,12 @@ def test_the_laptops_trees_are_planned_with_the_networks_that_choose_their_k(fre
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("experiment", ["iterations", "sharpen", "viewpoints"])
+def test_variants_can_be_compared_by_the_name_of_their_experiment(fresh, experiment):
+    jobs = planned(fresh, "--", experiment, config="config/sample.yaml")
+    assert (jobs["controls_table"], jobs["experiment_metrics"], jobs[experiment]) == (1, 1, 1)
+
+
 def test_an_experiment_that_the_config_lacks_is_one_sentence(fresh):
     done = snakemake(fresh, "--dry-run", "--", "dose_response", config="config/paper.yaml")
     assert done.returncode != 0

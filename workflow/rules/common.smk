@@ -532,9 +532,23 @@ def experiment_files(experiment, files):
     return [f"results/{CONFIG.name}/{experiment}/{file}" for file in files]
 
 
+COMPARED = expand("table_controls.{suffix}", suffix=["csv", "md", "tex"])  # the variants of an experiment, side by side
+
+
 def controls_files(wildcards):
-    tables = expand("{table}.{suffix}", table=["table_controls"], suffix=["csv", "md", "tex"])
-    return experiment_files("controls", [*tables, "claims.csv", "claims.md", "controls.png", "controls.svg"])
+    return experiment_files("controls", [*COMPARED, "claims.csv", "claims.md", "controls.png", "controls.svg"])
+
+
+def iterations_files(wildcards):
+    return experiment_files("iterations", COMPARED)
+
+
+def sharpen_files(wildcards):
+    return experiment_files("sharpen", COMPARED)
+
+
+def viewpoints_files(wildcards):
+    return experiment_files("viewpoints", COMPARED)
 
 
 def dose_response_files(wildcards):

@@ -1,7 +1,8 @@
-# Experiments whose results are files of their own, results/<name>/<experiment>/. Six have a target: `controls`, which
-# part of REM does the work, `dose_response`, whether its shrinkage or its zeros do, `course`, how a training goes, epoch
-# by epoch, `trees`, what fewer connections make of the trees, `structured`, what smaller networks lose and win, and
-# `architectures`, what other networks and routings do. What a rule here makes of one of them, it makes of any.
+# Experiments whose results are files of their own, results/<name>/<experiment>/. Each has a target: `controls`, which
+# part of REM does the work, `dose_response`, whether its shrinkage or its zeros do, `iterations`, whether routing does
+# anything, `course`, how a training goes, epoch by epoch, `trees`, what fewer connections make of the trees,
+# `structured`, what smaller networks lose and win, `architectures`, what other networks and routings do, `sharpen`, a
+# loss of the couplings, and `viewpoints`, poses never trained on. What a rule here makes of one, it makes of any.
 
 
 use rule metrics as experiment_metrics with:
