@@ -10,9 +10,12 @@ import pytest
 import tiny
 import torch
 import yaml
+from PIL import Image
 
 import rem.__main__  # declares the commands
 from rem.cli.command import COMMANDS
+from rem.data.augment import centre
+from rem.data.batches import read_split
 from rem.settings.config import Config, overlay
 from rem.settings.sections import parse
 from rem.training.export import export_checkpoint
@@ -129,7 +132,7 @@ def test_the_training_loop_prunes_and_the_other_code_runs(sample_run, monkeypatc
     monkeypatch.chdir(sample_run)
     torch.manual_seed(0)
     batches = [(torch.rand(2, 1, 28, 28), torch.tensor([0, 1]))] * 2
-    _, _, loop, prune, change, _, measurements = blocks(tiny.ROOT / "docs/parts.md", "python")
+    _, _, loop, prune, change, _, measurements, _ = blocks(tiny.ROOT / "docs/parts.md", "python")
     run = {"rem": rem, "torch": torch, "batches": batches, "validation": batches[:1]}
     smaller = loop.replace("classes=10", "classes=10, convolution_channels=4, primary_types=1")
     exec(smaller, run)
@@ -139,6 +142,21 @@ def test_the_training_loop_prunes_and_the_other_code_runs(sample_run, monkeypatc
     exec(change, run)
     exec(measurements, run)
     assert re.search(r"mnist +rem +last ", capsys.readouterr().out)
+
+
+def test_an_image_file_has_the_tree_that_it_has_in_a_prepared_split(sample_run, monkeypatch, tmp_path):
+    (tmp_path / "results").symlink_to(sample_run / "results")
+    monkeypatch.chdir(tmp_path)
+    prepared = sample_run / "data/prepared/sample/mnist.h5"
+    network, settings, _ = rem.load(sample_run / "results/sample/models/mnist/rem/seed42/last.pt")
+    images, _ = rem.load_split(prepared, "test", settings)
+    raw = centre(read_split(prepared, "test", settings.data).images[:1], settings.data.size)
+    Image.fromarray(raw[0, 0].numpy()).save("digit.png")
+    run = {"rem": rem, "torch": torch}
+    exec(blocks(tiny.ROOT / "docs/parts.md", "python")[7], run)
+    lengths, _, couplings = network(images[:1])
+    assert run["predicted"] == lengths.argmax().item()
+    torch.testing.assert_close(run["couplings"], couplings)
 
 
 def test_an_exported_network_is_run_by_the_code_that_is_shown(sample_run, monkeypatch, tmp_path):
