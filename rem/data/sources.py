@@ -180,6 +180,16 @@ SOURCES: dict[str, Source] = {
         maps=32,
         in_place_of="affnist",
     ),
+    "affnist-like-10000": Source(
+        what="not affNIST: a random affine map of each of MNIST's 10,000 test digits, otherwise as affnist-like",
+        terms=MNIST_TERMS,
+        layout="affine",
+        files=_test_files(MNIST),
+        class_names=DIGITS,
+        of="mnist",
+        maps=1,
+        in_place_of="affnist",
+    ),
     "affnist-like-sample": Source(
         what="not affNIST: a random affine map of each of mnist-sample's 1,500 test digits, otherwise as affnist-like",
         terms=MNIST_TERMS,

@@ -23,6 +23,7 @@ def test_files_that_prepare_needs():
     assert source_files("mnist-sample")[3] == "data/sample/mnist/t10k-labels-idx1-ubyte.gz"
     assert source_files("shapes") == source_files("folder") == []
     assert source_files("affnist-like")[0] == "data/raw/mnist/t10k-images-idx3-ubyte.gz"
+    assert source_files("affnist-like-10000") == source_files("affnist-like")
     assert source_files("affnist-like-sample") == source_files("mnist-sample")[2:]
 
 
