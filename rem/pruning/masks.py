@@ -74,12 +74,12 @@ def sparsity(model: Network) -> dict[str, float]:
     share = {name: float((weight == 0).float().mean()) for name, (weight, *_) in layers.items()}
     if model.matrices is not None:
         share["class_blocks"] = float((model.matrices == 0).flatten(2).all(dim=2).float().mean())
-    zeros, parameters = _count(model)
+    zeros, parameters = count_zeros(model)
     share["all"] = zeros / parameters
     return share
 
 
-def _count(model: Network) -> tuple[int, int]:
+def count_zeros(model: Network) -> tuple[int, int]:
     """Zeros and parameters of the prunable layers, biases included."""
     parameters = [parameter for layer in model.prunable_layers().values() for parameter in layer]
     return sum(int((p == 0).sum()) for p in parameters), sum(p.numel() for p in parameters)

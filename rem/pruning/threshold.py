@@ -9,7 +9,7 @@ from torch import Tensor
 from rem.errors import RemError
 from rem.networks.capsnet import CapsNet
 from rem.networks.connections import best
-from rem.pruning.masks import Masks, _count
+from rem.pruning.masks import Masks, count_zeros
 
 STRIDE = 16  # a threshold is first searched on every 16th validation batch
 SHARE = 1 / 128  # of the weights, to which that search is exact
@@ -25,7 +25,7 @@ def threshold_for_sparsity(masks: Masks, sparsity: float) -> float:
     Returns:
         T, 0 where the network is that sparse already, infinity where every weight that may be pruned must go.
     """
-    zeros, parameters = _count(masks.model)
+    zeros, parameters = count_zeros(masks.model)
     magnitudes = masks.magnitudes()
     magnitudes = magnitudes[magnitudes > 0]
     more = round(sparsity * parameters) - zeros
