@@ -195,52 +195,59 @@ def spread(values):
     return f"{values.mean():.2f} ± {values.std():.2f}"
 
 
-def measured(folder):
+def measured(folder, split="test"):
     """Of a published folder: values over seeds by dataset, variant and metric, at a K if one is given; the shared K."""
     metrics = rem.read_metrics(tiny.ROOT / f"docs/results/{folder}/metrics.csv")
-    metrics = metrics[metrics["split"] != "transfer"]
 
     def over_seeds(dataset, variant, metric, levels=None):
         own = metrics.query("dataset == @dataset and variant == @variant and metric == @metric")
+        own = own[own["split"].fillna(split) == split]  # what is of no split has none
         return own[own["levels"].isna() if levels is None else own["levels"] == levels]["value"]
 
     return over_seeds, metrics[metrics["metric"] == "shared_levels"].set_index("dataset")["value"].astype(int)
 
 
-def papers_numbers(table, dataset, metric, spec):
+def papers_numbers(table, dataset, metric, spec, rows):
     """What a table of the paper prints of a metric of both networks, of all classes together; where it does."""
     entries = yaml.safe_load(text(tiny.ROOT / "config/published.yaml"))
     own = [e for e in entries if (e["table"], e["dataset"], e["metric"]) == (table, dataset, metric)]
-    values = [[e["value"] for e in own if e["row"] == row] for row in ("CapsNet+Q", "CapsNet+REM")]
+    values = [[e["value"] for e in own if e["row"] == row] for row in rows]
     return [format(sum(found), spec) if found else "" for found in values]
 
 
+NETWORKS = ("CapsNet+Q", "CapsNet+REM")
+
+
 @pytest.mark.parametrize(
-    ("name", "dataset", "tables"), [("MNIST", "mnist", (4, 5)), ("Fashion-MNIST", "fashion-mnist", (6, 6))]
+    ("name", "dataset", "split", "papers", "tables", "rows"),
+    [
+        ("MNIST", "mnist", "test", "mnist", (4, 5), NETWORKS),
+        ("Fashion-MNIST", "fashion-mnist", "test", "fashion-mnist", (6, 6), NETWORKS),
+        ("affNIST", "expanded-mnist", "transfer", "affnist", (7, 7), [f"{one} (well-trained)" for one in NETWORKS]),
+    ],
 )
-def test_the_headline_of_the_readme_is_what_is_published(name, dataset, tables):
-    over_seeds, shared = measured(f"laptop/{dataset}")
-    rows = re.findall(rf"^\| {name}, ([^|]+) \| ([^\n]+) \|$", text(PAGES[0]), re.MULTILINE)
-    told = {row: [cell.strip() for cell in cells.split("|")] for row, cells in rows}
+def test_the_headline_of_the_readme_is_what_is_published(name, dataset, split, papers, tables, rows):
+    over_seeds, _ = measured(f"laptop/{dataset}", split)
+    found = re.findall(rf"^\| {name}, ([^|]+) \| ([^\n]+) \|$", text(PAGES[0]), re.MULTILINE)
+    told = {row: [cell.strip() for cell in cells.split("|")] for row, cells in found}
     first, second = tables
     assert told.pop("the paper") == [
-        *papers_numbers(first, dataset, "accuracy", ".2f"),
-        *papers_numbers(second, dataset, "entropy", ".2f"),
-        *papers_numbers(second, dataset, "keys", ",.0f"),
-        papers_numbers(first, dataset, "sparsity", ".2f")[1],
+        *papers_numbers(first, papers, "accuracy", ".2f", rows),
+        *papers_numbers(second, papers, "entropy", ".2f", rows),
+        *papers_numbers(second, papers, "keys", ",.0f", rows),
+        papers_numbers(first, papers, "sparsity", ".2f", rows)[1],
         "5",
     ]
-    wanted = {f"here, K = {levels}": levels for levels in (11, shared[dataset])}
-    assert told.keys() == wanted.keys()
-    for row, levels in wanted.items():
-        both, sparsity = ("baseline", "rem"), over_seeds(dataset, "rem", "sparsity")
-        assert told[row] == [
-            *(spread(over_seeds(dataset, variant, "accuracy", levels)) for variant in both),
-            *(spread(over_seeds(dataset, variant, "entropy", levels)) for variant in both),
-            *(f"{over_seeds(dataset, variant, 'keys', levels).median():,.0f}" for variant in both),
-            f"{sparsity.median():.2f}",
-            str(len(sparsity)),
-        ]
+    ((row, cells),) = told.items()
+    assert row == ("here" if split == "test" else "in its place, here")
+    both, sparsity = ("baseline", "rem"), over_seeds(dataset, "rem", "sparsity")
+    assert cells == [
+        *(spread(over_seeds(dataset, variant, "accuracy", 11)) for variant in both),
+        *(spread(over_seeds(dataset, variant, "entropy", 11)) for variant in both),
+        *(f"{over_seeds(dataset, variant, 'keys', 11).median():,.0f}" for variant in both),
+        f"{sparsity.median():.2f}",
+        str(len(sparsity)),
+    ]
 
 
 def test_the_numbers_of_fashion_mnist_in_full_are_what_is_published():
@@ -251,6 +258,24 @@ def test_the_numbers_of_fashion_mnist_in_full_are_what_is_published():
         sparsity = over_seeds("fashion-mnist", variant, "sparsity").median()
         assert len(accuracy) == 2
         assert f"| {name} | {spread(accuracy)} | {spread(entropy)} | {keys.median():,.0f} | {sparsity:.2f} |" in page
+
+
+def test_the_numbers_of_expanded_mnist_are_what_is_published():
+    over_seeds, shared = measured("laptop/expanded-mnist")
+    transferred, _ = measured("laptop/expanded-mnist", "transfer")
+    page = text(tiny.ROOT / "docs/laptop.md")
+    for name, variant in (("CapsNet+Q", "baseline"), ("CapsNet+REM", "rem")):
+        here = over_seeds("expanded-mnist", variant, "accuracy", 11)
+        there, entropy = (transferred("expanded-mnist", variant, metric, 11) for metric in ("accuracy", "entropy"))
+        sparsity = over_seeds("expanded-mnist", variant, "sparsity").median()
+        assert f"| {name} | {spread(here)} | {spread(there)} | {sparsity:.2f} | {spread(entropy)} |" in page
+    levels = shared["expanded-mnist"]
+    (rem_bits, bits), (rem_keys, keys) = (
+        [over_seeds("expanded-mnist", variant, metric, levels).mean() for variant in ("rem", "baseline")]
+        for metric in ("entropy", "keys")
+    )
+    assert f"At K = {levels}, which the paper's rule gives, REM has {rem_bits:.2f} bits and {rem_keys:.0f} keys" in page
+    assert f"the unpruned network has {bits:.2f} bits and {keys:,.0f} keys" in page
 
 
 def test_the_numbers_of_the_sweep_of_connections_are_what_is_published():
