@@ -89,6 +89,20 @@ def _test_files(files: dict[str, str | None]) -> dict[str, str | None]:
     return {name: digest for name, digest in files.items() if name.startswith("t10k")}
 
 
+def _affine(what: str, of: str, files: dict[str, str | None], maps: int) -> Source:
+    """Affine maps of a source's test digits, so many of each, in affNIST's place."""
+    return Source(
+        what=f"not affNIST: {what}",
+        terms=MNIST_TERMS,
+        layout="affine",
+        files=_test_files(files),
+        class_names=DIGITS,
+        of=of,
+        maps=maps,
+        in_place_of="affnist",
+    )
+
+
 SOURCES: dict[str, Source] = {
     "mnist": Source(
         what="60,000 + 10,000 handwritten digits, grey, 28x28",
@@ -169,36 +183,21 @@ SOURCES: dict[str, Source] = {
         class_names=DIGITS,
         papers=("affnist",),
     ),
-    "affnist-like": Source(
-        what="not affNIST: 32 random affine maps of each of MNIST's 10,000 test digits, within affNIST's ranges, grey, "
+    "affnist-like": _affine(
+        "32 random affine maps of each of MNIST's 10,000 test digits, within affNIST's ranges, grey, "
         "40x40; test images only (for data.transfer), made by rem/data/layouts/affine.py",
-        terms=MNIST_TERMS,
-        layout="affine",
-        files=_test_files(MNIST),
-        class_names=DIGITS,
-        of="mnist",
+        "mnist",
+        MNIST,
         maps=32,
-        in_place_of="affnist",
     ),
-    "affnist-like-10000": Source(
-        what="not affNIST: a random affine map of each of MNIST's 10,000 test digits, otherwise as affnist-like",
-        terms=MNIST_TERMS,
-        layout="affine",
-        files=_test_files(MNIST),
-        class_names=DIGITS,
-        of="mnist",
-        maps=1,
-        in_place_of="affnist",
+    "affnist-like-10000": _affine(
+        "a random affine map of each of MNIST's 10,000 test digits, otherwise as affnist-like", "mnist", MNIST, maps=1
     ),
-    "affnist-like-sample": Source(
-        what="not affNIST: a random affine map of each of mnist-sample's 1,500 test digits, otherwise as affnist-like",
-        terms=MNIST_TERMS,
-        layout="affine",
-        files=_test_files(MNIST_SAMPLE),
-        class_names=DIGITS,
-        of="mnist-sample",
+    "affnist-like-sample": _affine(
+        "a random affine map of each of mnist-sample's 1,500 test digits, otherwise as affnist-like",
+        "mnist-sample",
+        MNIST_SAMPLE,
         maps=1,
-        in_place_of="affnist",
     ),
     "smallnorb": Source(
         what="24,300 + 24,300 stereo pairs of toys, other toys in the test, grey, 96x96, from known directions",
