@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
 from rem.errors import RemError
 from rem.files.csv import read_csv
@@ -25,10 +26,10 @@ PROVENANCE = "provenance.csv"  # by which a published folder is known
 def publish(results: Path, target: Path) -> None:
     """Copy what a run has to show to a folder, from `results/<name>` or an experiment's `results/<name>/<experiment>`.
 
-    It holds tables as CSV and Markdown, figures as PNG, and `provenance.csv`: how many files each command made, by
-    which revision, on what machine. Where they are there, it holds parts of `metrics.csv`, the rows that tables show of
-    layer 1, so that `rem verify` can hold another run against it, and of `probes.csv`, the metrics `PROBED`. A
-    published folder that is there already is replaced.
+    It holds tables as CSV and Markdown, figures as PNG of at most 256 colours, and `provenance.csv`: how many files
+    each command made, by which revision, on what machine. Where they are there, it holds parts of `metrics.csv`, the
+    rows that tables show of layer 1, so that `rem verify` can hold another run against it, and of `probes.csv`, the
+    metrics `PROBED`. A published folder that is there already is replaced.
 
     Args:
         results: the folder of the run or experiment.
@@ -54,7 +55,7 @@ def publish(results: Path, target: Path) -> None:
         for path in files:
             copy = made / path.relative_to(results)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+            copy_figure(path, copy) if path.suffix == ".png" else shutil.copyfile(path, copy)
         for path in numbers:
             _part(path).to_csv(made / path.name, index=False)
         _provenance(found).to_csv(made / PROVENANCE, index=False)
@@ -62,6 +63,12 @@ def publish(results: Path, target: Path) -> None:
         if target.exists():
             target.rename(Path(scratch) / "before")
         made.rename(target)
+
+
+def copy_figure(path: Path, target: Path) -> None:
+    """Write a PNG with a palette of at most 256 colours, which takes about a third of the bytes."""
+    with Image.open(path) as image:
+        image.convert("RGB").quantize(method=Image.Quantize.MAXCOVERAGE).save(target, "png", optimize=True)
 
 
 def _part(path: Path) -> pd.DataFrame:

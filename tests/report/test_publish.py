@@ -3,8 +3,10 @@
 import json
 
 import measurements
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from rem.errors import RemError
 from rem.files.atomic import whole
@@ -27,10 +29,27 @@ def results(tmp_path):
     made = ("tables/table4.csv", "tables/table4.md", "tables/table4.tex", "tables/probes.csv", "figures/fig6.png")
     made += ("figures/fig6.svg", "figures/parse_tree.png")
     for name in ("metrics.csv", *made):
-        with recorded(["rem", "make"]), whole(folder / name) as partial:
-            partial.write_text(metrics if name == "metrics.csv" else "shown", encoding="utf-8")
-        revise(folder / name, "f" * 40)
+        write(folder / name, metrics if name == "metrics.csv" else "shown")
     return folder
+
+
+def write(path, text):
+    """A file that a clean revision made: this text, or a small picture where its name says so."""
+    with recorded(["rem", "make"]), whole(path) as partial:
+        if path.suffix == ".png":
+            Image.fromarray(picture()).save(partial, "png")
+        else:
+            partial.write_text(text, encoding="utf-8")
+    revise(path, "f" * 40)
+
+
+def picture():
+    """Rings of two colours on white, with soft edges, as the lines of a figure have them."""
+    x = np.arange(300) - 150
+    radius = np.hypot(x, x[:, None])[:, :, None]
+    shades = (2 - np.abs(radius % 20 - 10)).clip(0, 1)
+    colour = np.where(radius < 70, [0, 114, 178], [213, 94, 0])
+    return (255 - shades * (255 - colour)).astype(np.uint8)
 
 
 def revise(path, revision):
@@ -50,6 +69,15 @@ def test_tables_figures_numbers_and_provenance_are_copied_and_no_more(results, t
     assert pd.read_csv(target / "provenance.csv").to_dict("records") == [
         {"command": "rem make", "revision": "f" * 40, "machine": machine(results), "runs": 1, "files": 4}
     ]
+
+
+def test_a_published_figure_looks_the_same_in_fewer_bytes(results, tmp_path):
+    publish(results, tmp_path / "sample")
+    shown = tmp_path / "sample/figures/fig6.png"
+    with Image.open(shown) as image:
+        colours = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(colours - picture()).max() <= 8  # of 255
+    assert shown.stat().st_size < (results / "figures/fig6.png").stat().st_size
 
 
 def machine(results):
@@ -73,9 +101,7 @@ def experiment(results, tmp_path):
     made = ("trees.csv", "trees.md", "trees.tex", "claims.md", "frontier.png", "frontier.svg", "images/mnist.csv")
     contents |= dict.fromkeys((*made, "tables/probes.csv", "tables/probes.md", "speed/mnist.md"), "shown")
     for name, text in contents.items():
-        with recorded(["rem", "make"]), whole(folder / name) as partial:
-            partial.write_text(text, encoding="utf-8")
-        revise(folder / name, "f" * 40)
+        write(folder / name, text)
     return folder
 
 
@@ -143,5 +169,5 @@ def test_a_run_whose_numbers_are_not_gathered_yet_is_one_sentence(results, tmp_p
 
 def test_too_much_to_commit_is_refused_by_its_largest_file(results, tmp_path, monkeypatch):
     monkeypatch.setattr("rem.report.publish.MOST", 100)
-    with pytest.raises(RemError, match=r"more than 100; the largest file is metrics\.csv, of "):
+    with pytest.raises(RemError, match=r"more than 100; the largest file is figures/fig6\.png, of "):
         publish(results, tmp_path / "published")
