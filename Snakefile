@@ -130,5 +130,6 @@ rule viewpoints:
 
 
 onsuccess:
-    if set(of_workflow("dag_settings.targets")) <= {"all"}:
+    in_part = any(of_workflow(f"dag_settings.{limit}") for limit in ("until", "omit_from", "batch"))
+    if set(of_workflow("dag_settings.targets")) <= {"all"} and not in_part:
         shell("rem headline results/{CONFIG.name}/tables/summary.json --name {CONFIG.name}")

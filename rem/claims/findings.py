@@ -156,9 +156,9 @@ def over_runs(
     rule: Rule,
     images: tuple[float, float] | None = None,
 ) -> list[Finding]:
-    """The finding of values and references, each by seed, of the test split; none where no seed has both.
+    """The finding of values and references, each by seed, of the test split; none where no seed was measured for both.
 
-    Where a seed that both have is blank for one, the finding decides nothing: the others are no fair choice of all.
+    Where one of these is blank for a seed, the finding decides nothing: the other seeds are no fair choice of all.
 
     Args:
         dataset: on which they were measured.
@@ -171,19 +171,21 @@ def over_runs(
         images: the 95% interval of the mean difference over images, which decides where all seeds differ alike.
     """
     both = pd.concat({"value": values, "reference": references}, axis=1, join="inner")
-    pair = both.dropna()
-    if pair.empty:
+    if both.empty:
         return []
-    differences = (pair["value"] - pair["reference"]).to_numpy()
-    test, interval, note = paired_test(differences), paired_interval(differences), ""
-    if blank := len(both) - len(pair):
-        test, interval, images = {"difference": test["difference"]}, None, None
-        note = f"blank for {blank} of {len(both)} seeds, and those that are left are no fair choice"
-    elif interval is None and len(pair) == 1:
+    pair = both.dropna()
+    differences, blank = pair["value"] - pair["reference"], len(both) - len(pair)
+    p, interval, note = np.nan, None, ""
+    if blank:
+        images, note = None, f"blank for {blank} of {len(both)} seeds"
+        note += ", and those that are left are no fair choice" if len(pair) else ""
+    elif len(pair) == 1:
         note = "one seed has no interval"
-    elif interval is None:
+    elif (interval := paired_interval(differences.to_numpy())) is None:
         note = "all seeds differ alike: the interval is that of the images" if images else ALIKE
         interval = from_95(*images) if images else None
+    else:
+        p = paired_test(differences.to_numpy())["p"]
     low, high = images or (np.nan, np.nan)
     finding = Finding(
         dataset,
@@ -194,10 +196,10 @@ def over_runs(
         network,
         against,
         *pair.mean()[["value", "reference"]],
-        test["difference"],
+        differences.mean(),
         np.nan,
         np.nan,
-        test.get("p", np.nan),
+        p,
         len(pair),
         UNDECIDED,
         images_low=low,

@@ -101,10 +101,9 @@ def _relative_falls(
     value, reference = fall(dataset), fall(easy)
     if not (len(value) and len(reference)):
         return []
-    if np.isnan([*value, *reference]).any():  # blank for a seed, or a fall from 0
-        return []
-    interval, p = welch(value, reference)
-    rule, note = lower, "Welch's interval"
+    blank = np.isnan([*value, *reference]).any()
+    interval, p = (None, np.nan) if blank else welch(value, reference)
+    rule, note = lower, "blank for a seed, or a fall from no entropy" if blank else "Welch's interval"
     unknown = easy if value.mean() > reference.mean() else dataset  # its true fall may be the larger
     reached = [network for network in (BASELINE, REM) if full(unknown, network)]
     doses = [seeds(of, REM, "dose").mean() for of in (dataset, easy)]

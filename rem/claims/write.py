@@ -180,13 +180,15 @@ def _told(finding: Finding) -> str:
     metric = METRICS[finding.metric]
     if metric.over_band:
         levels = ", mean over the band of K"
+    name = finding.metric.removeprefix("band_") if metric.over_band else metric.label
+    note = f" ({finding.note})" if finding.note else ""
+    if pd.isna(finding.difference):
+        return f"{data}{levels}: {name}, {finding.network} against {finding.against}: {finding.verdict}{note}"
     spec, unit = metric.told, f" {metric.unit}".rstrip()
     level = "" if np.isclose(finding.confidence, 1 - ALPHA) else f" at {100 * finding.confidence:.1f} %"
     interval = "" if pd.isna(finding.low) else f" [{finding.low:+{spec}}, {finding.high:+{spec}}{level}]"
     over_images = f", images [{finding.images_low:+{spec}}, {finding.images_high:+{spec}}]"
     images = "" if pd.isna(finding.images_low) else over_images
-    note = f" ({finding.note})" if finding.note else ""
-    name = finding.metric.removeprefix("band_") if metric.over_band else metric.label
     return (
         f"{data}{levels}: {name} {finding.reference:{spec}}{unit} ({finding.against}), "
         f"{finding.value:{spec}}{unit} ({finding.network}); {finding.difference:+{spec}}{interval}{images}, "

@@ -9,6 +9,7 @@ from rem.errors import RemError
 from rem.files.notes import note_read
 
 NAMES = ["dataset", "variant", "checkpoint", "split", "metric", "probe", "setting", "baseline", "baseline_checkpoint"]
+NAMES += ["data", "network", "against", "model"]
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
+from rem.errors import RemError
 from rem.networks.network import Network
 
 LAYERS = ("convolution", "primary", "class")  # the kinds of all that may be pruned
@@ -28,6 +29,9 @@ class Masks:
         model: the network.
         layers: the kinds of layers that may be pruned, where the network has them; all, where none are given.
 
+    Raises:
+        RemError: the network has none of them.
+
     Attributes:
         weights: the weights of those layers, by layer.
         parameters: their weights and biases.
@@ -36,6 +40,12 @@ class Masks:
 
     def __init__(self, model: Network, layers: Collection[str] = LAYERS) -> None:
         chosen = {name: layer for name, layer in model.prunable_layers().items() if name.partition(".")[0] in layers}
+        if not chosen:
+            own = sorted({name.partition(".")[0] for name in model.prunable_layers()})
+            raise RemError(
+                f"none of the network's layers can be pruned as {' or '.join(layers)}; let pruning.layers name what it "
+                f"has: {', '.join(own) or 'none'}."
+            )
         self.model = model
         self.weights = {name: weight for name, (weight, *_) in chosen.items()}
         self.parameters = [parameter for layer in chosen.values() for parameter in layer]

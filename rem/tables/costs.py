@@ -54,7 +54,7 @@ def write_export(checkpoint: Path, prepared: Path, target: Path, form: str, arch
 
 def _write(stem: Path, costs: pd.DataFrame, told: str) -> str:
     write_forms(stem, costs, told, _readable(costs))
-    return stem.with_suffix(".md").read_text(encoding="utf-8")
+    return stem.with_name(f"{stem.name}.md").read_text(encoding="utf-8")
 
 
 def _readable(costs: pd.DataFrame) -> pd.DataFrame:

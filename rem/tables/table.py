@@ -244,10 +244,11 @@ def write_forms(stem: Path, frame: pd.DataFrame, told: str, text: pd.DataFrame) 
             .rename(columns=_latex)
             .to_latex(index=False, escape=False, caption=_latex(told), label=f"tab:{stem.name}")
         )
-    with whole(stem.with_suffix(".csv")) as path:
+    csv, *others = (stem.with_name(f"{stem.name}.{kind}") for kind in ("csv", "md", "tex"))  # a stem may have dots
+    with whole(csv) as path:
         frame.to_csv(path, index=False, float_format="%.10g")
-    for suffix, content in ((".md", markdown), (".tex", latex)):
-        with whole(stem.with_suffix(suffix)) as path:
+    for target, content in zip(others, (markdown, latex), strict=True):
+        with whole(target) as path:
             path.write_text(content.rstrip() + "\n", encoding="utf-8")
 
 

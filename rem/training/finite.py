@@ -32,13 +32,12 @@ class Watch:
             epoch: how many epochs were sound.
             images: the training images, or their feature maps.
         """
-        what, remedy = self.first() or "the validation loss", "lower training.learning_rate and train again"
+        what, remedy = self.first() or "the validation loss", "lower training.learning_rate, and it trains anew"
         if images.is_floating_point() and not images.isfinite().all():
             what, remedy = "a feature map that was read", "make the file of them again"
-        kept = " (state.pt in the run's folder keeps the epochs before)" if epoch else ""
         return RemError(
             f"the loss of {run.dataset}, {run.variant}, seed {run.seed} is {loss} in epoch {epoch + 1}; not finite was "
-            f"first {what}; {remedy}{kept}."
+            f"first {what}; {remedy}."
         )
 
     def first(self) -> str:

@@ -197,6 +197,17 @@ def test_less_evident_compares_falls_in_percent():
     assert verdict(otherwise.less_evident, run(5, 4.5, ceiling=5.05)) == UNDECIDED
 
 
+def test_a_fall_that_is_blank_for_a_seed_was_measured_and_decides_nothing():
+    values = falls(5, 4.5)
+    values["shapes", "baseline", "best", "test", 0, "band_entropy"] = [0, 2, 2.1]  # of no entropy there is no fall in %
+    (finding, *_) = otherwise.less_evident(found(values))
+    assert (finding.verdict, finding.decides) == (UNDECIDED, True)
+    assert finding.note == "means over the band; blank for a seed, or a fall from no entropy"
+    (claim,) = (one for one in CLAIMS if one.name.startswith("entropy falls less on CIFAR10"))
+    (line,) = told(claim, [finding])
+    assert line.text.endswith(f"relative fall of entropy, shapes against fashion-mnist: {UNDECIDED} ({finding.note})")
+
+
 @pytest.mark.parametrize(
     ("doses", "decidable", "note"),
     [

@@ -65,8 +65,11 @@ def test_a_temperature_is_read_where_the_entropy_is_rems(accuracy, expected):
     assert (strength.metric, strength.decides) == ("strongest_coupling", False)
 
 
-def test_beyond_the_ends_of_the_line_nothing_is_compared():
-    assert verdict(worth.better_than_a_temperature, found(network("baseline"), network("rem", bits=7.0))) == MISSING
+def test_beyond_the_ends_of_the_line_nothing_is_decided():
+    findings = worth.better_than_a_temperature(found(network("baseline"), network("rem", bits=7.0)))
+    assert {(one.verdict, one.seeds, one.note.split("; ")[-1]) for one in findings} == {
+        (UNDECIDED, 0, "blank for 3 of 3 seeds")
+    }
 
 
 def test_iterations_polarize_where_each_more_does():

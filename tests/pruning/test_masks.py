@@ -6,6 +6,7 @@ import pytest
 import torch
 from prunable import LAYERS, PRUNABLE, magnitudes_of, tiny_network, train, weights
 
+from rem.errors import RemError
 from rem.pruning.masks import Masks, sparsity
 
 OF_LAYER = {
@@ -47,6 +48,13 @@ def test_a_network_on_a_backbone_has_no_convolution_to_prune():
     assert list(network.prunable_layers()) == list(masks.weights) == ["primary", "class"]
     masks.prune(math.inf)
     assert set(sparsity(network)) == {"primary", "class", "class_blocks", "all"}
+
+
+def test_layers_that_a_network_lacks_are_refused_in_a_sentence():
+    network = tiny_network()
+    network.convolution = None
+    with pytest.raises(RemError, match=r"^none of the network's layers .* as convolution; .* has: class, primary\.$"):
+        Masks(network, ["convolution"])
 
 
 def test_pruning_zeroes_exactly_the_weights_below_the_threshold():

@@ -52,8 +52,9 @@ def test_an_exported_file_has_its_size_times_and_distance_from_the_network(
     columns = ["network", "bytes", "difference", "image_ms", "batch_ms", "batch"]
     rows = [("original", 1620049, 0.0, 2.271, 32.031, 128), ("onnx", 1671097, 9.7e-08, 0.531, 20.788, 128)]
     monkeypatch.setattr(costs, "export_checkpoint", lambda *_: pd.DataFrame(rows, columns=columns))
-    text = costs.write_export(Path("last.pt"), Path("data.h5"), tmp_path / "last.onnx", "onnx")
-    assert text == (tmp_path / "last-onnx-costs.md").read_text(encoding="utf-8")
+    for name in ("last", "last.v2"):
+        text = costs.write_export(Path("last.pt"), Path("data.h5"), tmp_path / f"{name}.onnx", "onnx")
+        assert text == (tmp_path / f"{name}-onnx-costs.md").read_text(encoding="utf-8")
     assert text.startswith("What a network costs as a checkpoint run by PyTorch, and as ONNX, with the largest ")
     lines = text.splitlines()
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:2] == "| "] == [
