@@ -43,21 +43,26 @@ class Split:
 def open_prepared(path: Path, data: Data) -> Iterator[h5py.File]:
     """Open a prepared HDF5 file for reading, which must not say that it was prepared by other settings than these.
 
-    The folder of one's own images may be another: it may have been moved.
-
     Raises:
         RemError: as `open_hdf5`, or the file was prepared by other settings.
     """
     with open_hdf5(path) as file:
-        has, wanted = (json.loads(text) for text in (file.attrs.get("settings", "{}"), data.model_dump_json()))
-        other = [key for key in wanted | has if has and key != "folder" and has.get(key) != wanted.get(key)]
-        if other:
-            told = ", ".join(f"{key} {json.dumps(has.get(key))}, not {json.dumps(wanted.get(key))}" for key in other)
+        if told := other_settings(file, data):
             raise RemError(
                 f"{path} was prepared by other `data` settings than those asked for: {told}; prepare it by these, or "
                 "give the file that was."
             )
         yield file
+
+
+def other_settings(file: h5py.File, data: Data) -> str:
+    """By what a prepared file was prepared that is not so in these settings, in words; empty where there is nothing.
+
+    The folder of one's own images may be another: it may have been moved.
+    """
+    has, wanted = (json.loads(text) for text in (file.attrs.get("settings", "{}"), data.model_dump_json()))
+    other = [key for key in wanted | has if has and key != "folder" and has.get(key) != wanted.get(key)]
+    return ", ".join(f"{key} {json.dumps(has.get(key))}, not {json.dumps(wanted.get(key))}" for key in other)
 
 
 def read_split(path: Path, split: str, data: Data) -> Split:
@@ -68,6 +73,14 @@ def read_split(path: Path, split: str, data: Data) -> Split:
     """
     with open_prepared(path, data) as file:
         return split_of(file, split)
+
+
+def read_images(path: Path, split: str, data: Data) -> Split:
+    """`read_split` of a file that must have images; raises RemError where it has their feature maps."""
+    found = read_split(path, split, data)
+    if found.images.ndim == 5:
+        raise RemError(f"{path} holds a backbone's feature maps; name the prepared images that they are of.")
+    return found
 
 
 def split_of(file: h5py.File, split: str) -> Split:
@@ -100,9 +113,7 @@ def load_split(path: str | Path, split: str, run: Run) -> tuple[Tensor, Tensor]:
         RemError: as `read_split`; the images are smaller than the network's; or the file has feature maps.
     """
     data = run.data
-    found = read_split(Path(path), split, data)
-    if found.images.ndim == 5:
-        raise RemError(f"{path} holds a backbone's feature maps; name the prepared images that they are of.")
+    found = read_images(Path(path), split, data)
     return normalize(centre(found.images, data.size), data.mean, data.std), found.labels
 
 

@@ -30,7 +30,7 @@ LINE = 105  # letters of a title that go into a page's width
 SMALL = 7  # points, of everything but titles and labels of axes
 PANELS = 10  # classes that a figure shows at the most
 GAP = 0.08  # between the tiles of a picture, of a tile's side
-BLUE, ORANGE, GREEN, VERMILION, PINK, BROWN, *_, SKY = sns.color_palette("colorblind").as_hex()
+BLUE, _, GREEN, VERMILION, PINK, BROWN, *_, SKY = sns.color_palette("colorblind").as_hex()
 GREY, UNREACHABLE = "0.4", "0.92"
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rem.data.augment import centre, normalize, reconstruction_targets
-from rem.data.batches import placed_batches, read_split
+from rem.data.batches import placed_batches, read_images
 from rem.errors import RemError
 from rem.networks.decoder import Decoder
 from rem.networks.losses import reconstruction_losses
@@ -34,7 +34,7 @@ class FrozenPoses:
         if split == "train" and data.view == "place":
             self.images, self.labels = map(torch.cat, zip(*placed_batches(prepared, data, batch, device), strict=True))
         else:
-            loaded = read_split(prepared, split, data).to(device)
+            loaded = read_images(prepared, split, data).to(device)
             self.images, self.labels = centre(loaded.images, data.size), loaded.labels
         batches = (normalize(images, data.mean, data.std) for images in self.images.split(batch))
         lengths, poses = zip(*[model(images)[:2] for images in batches], strict=True)

@@ -104,7 +104,7 @@ def load_checkpoint(
         if run.network.is_own and run.network.architecture != architecture:
             raise RemError(
                 f"{path} is of the network {run.network.architecture}, and a checkpoint runs no code; name it as "
-                f"--architecture {run.network.architecture}, or as rem.load's architecture."
+                f"--architecture {run.network.architecture} where the command has that, or as rem.load's architecture."
             )
         model = build(run, device)
         if "computed" in content["model"]:

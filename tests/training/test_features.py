@@ -107,6 +107,8 @@ def test_a_decoder_stacked_on_it_draws_images_and_its_checkpoint_is_read_again(p
     train(run(1), cached(run(1), prepared, weights), tmp_path / "run", CPU, backbone_weights=weights)
     decoder = {"hidden": [4], "weight": 0.0005, "pixels": "raw"}
     settings = StackedDecoder(epochs=1, batch_size=16, learning_rate=0.01, decoder=decoder)
+    with pytest.raises(RemError, match="holds a backbone's feature maps; name the prepared images"):
+        stack(tmp_path / "run/last.pt", cached(run(1), prepared, weights), settings, tmp_path / "decoder.pt", CPU)
     stack(tmp_path / "run/last.pt", prepared, settings, tmp_path / "decoder.pt", CPU)
     _, found, _ = load_checkpoint(tmp_path / "decoder.pt", CPU)
     assert (found.network.views, found.decoder.hidden) == (None, [4])

@@ -161,6 +161,9 @@ def test_figures_of_variants_that_are_not_selected_are_not_drawn(tmp_path):
         "interventions",
     }
     assert "trajectory" not in done.stdout
+    by_dvc = snakemake(folder, "--dry-run", "--quiet", DVC_STAGE="models")
+    assert by_dvc.returncode != 0
+    assert "dvc.yaml keeps probes and figures of single networks, which this config does not make" in by_dvc.stdout
 
 
 def test_figures_of_a_seed_that_is_not_trained_are_one_sentence(fresh):

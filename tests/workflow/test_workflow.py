@@ -236,6 +236,7 @@ def test_the_explorer_is_a_target_that_is_made_anew_with_its_page_and_with_exper
             for view in ("dictionary", "tree", "wrong", "compare"):
                 chromium.explore(f"{(results / 'explorer.html').as_uri()}#dataset=mnist&view={view}", 400)
                 assert (chromium.messages(), chromium.asked(), chromium.seen()["overflow"]) == ([], [], 0), view
+    assert planned(project, "--", "report_html") == {"report": 1, "report_html": 1}  # which links to it now
     anew = {"explore": 1, "explorer": 1}
     (results / "another").mkdir()
     shutil.copy(results / "metrics.csv", results / "another")

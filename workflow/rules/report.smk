@@ -6,9 +6,18 @@ localrules:
     explorer,
 
 
+EXPLORER = f"results/{CONFIG.name}/explorer.html"
+
+
+def linked_explorer(wildcards):
+    """The page of trees, to which a report links where that lies there or is asked for beside it."""
+    asked = {"explorer", EXPLORER} & set(of_workflow("dag_settings.targets"))
+    return EXPLORER if asked or Path(EXPLORER).exists() else []
+
+
 rule explorer:
     input:
-        f"results/{CONFIG.name}/explorer.html",
+        EXPLORER,
 
 
 rule report_html:
@@ -24,6 +33,7 @@ rule report:
         figures=expand("results/{{name}}/figures/{figure}.svg", figure=FIGURES),
         runs=run_files("models", "run.yaml"),
         template="rem/report/page.html.j2",
+        explorer=linked_explorer,
     output:
         "results/{name}/report.html",
     log:

@@ -39,9 +39,3 @@ def packed(numbers: np.ndarray) -> bytes:
     """Numbers (R, C) uint16, a row after another: all low bytes and then all high ones, deflated."""
     rows = np.ascontiguousarray(numbers).astype("<u2").ravel()
     return zlib.compress(rows.view(np.uint8).reshape(-1, 2).T.tobytes(), 6)
-
-
-def unpacked(block: bytes, columns: int) -> np.ndarray:
-    """What `packed` packed: uint16 (R, C)."""
-    low, high = np.frombuffer(zlib.decompress(block), np.uint8).reshape(2, -1).astype(np.uint16)
-    return (low | high << 8).reshape(-1, columns)

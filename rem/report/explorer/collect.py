@@ -1,13 +1,14 @@
 """What the explorer shows, gathered from a run's files, as long as there is room for it in the page."""
 
 import math
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from rem.data.batches import eval_batches
+from rem.data.batches import eval_batches, other_settings
 from rem.errors import RemError
 from rem.files.hdf5 import open_hdf5
 from rem.networks.capsnet import KERNEL, STRIDE
@@ -32,7 +33,8 @@ def collect(results: Path, prepared: Path, most: int) -> Collected:
     All test images and what was measured of all networks are in it. Networks get their trees in as long as there is
     room: first every kind's first seed with its last checkpoint, then its other checkpoints, then the further seeds;
     those of the run itself before those of its experiments alone. The first of every kind gets votes too, and what its
-    trees share with those of the training images.
+    trees share with those of the training images. Networks of images that were prepared otherwise, as those of an
+    experiment that was not made again, are left out, which is told.
 
     Args:
         results: the folder of the run.
@@ -44,7 +46,7 @@ def collect(results: Path, prepared: Path, most: int) -> Collected:
     """
     measured = Measured(results, SPLIT)
     files = {one: _couplings_file(results, one) for one in _in_order(measured)}
-    files = {one: path for one, path in files.items() if path.is_file()}
+    files = {one: path for one, path in files.items() if path.is_file() and _of_these_images(path, prepared)}
     if not files:
         raise RemError(f"{results} has no couplings of the {SPLIT} images; run the workflow to its end first.")
     found = Collected(most)
@@ -78,6 +80,17 @@ def collect(results: Path, prepared: Path, most: int) -> Collected:
 def _couplings_file(results: Path, network: Network) -> Path:
     folder = results / "couplings" / network.dataset / network.variant / f"seed{network.seed}"
     return folder / f"{network.checkpoint}.{SPLIT}.h5"
+
+
+def _of_these_images(couplings: Path, prepared: Path) -> bool:
+    """Whether couplings are of the images that lie there now; where they are not, it is told."""
+    with open_hdf5(couplings) as file:
+        run = run_of(file)
+    with open_hdf5(prepared_file(prepared, run)) as images:
+        other = other_settings(images, run.data)
+    if other:
+        print(f"{couplings} is of images that were prepared otherwise ({other}): left out", file=sys.stderr)
+    return not other
 
 
 def _in_order(measured: Measured) -> list[Network]:
@@ -130,7 +143,7 @@ def _add_trees(
         "codes": packed(codes.codes(couplings, dataset.cuts).T),  # a capsule after another
         "trees": packed(trees),
         "predicted": predicted.astype("<u2").tobytes(),
-        "lengths": zlib.compress(np.rint(100 * lengths).astype(np.uint8).tobytes()),
+        "lengths": zlib.compress(np.rint(100 * lengths).clip(0, 255).astype(np.uint8).tobytes()),
     }
     if not found.has_room(*blocks.values()):
         return False

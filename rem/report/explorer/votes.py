@@ -35,10 +35,3 @@ def stored_votes(model: CapsNet, images: torch.Tensor) -> Stored:
     scale = np.abs(found).max(axis=(1, 2, 3)).clip(min=np.finfo(np.float32).tiny) / STEPS
     rounded = np.rint(found / scale[:, None, None, None]).astype(np.int8)
     return Stored(rounded, scale, couplings.numpy(), model.routing_bias.numpy())
-
-
-def lengths(stored: Stored, couplings: np.ndarray) -> np.ndarray:
-    """|v_j| with these couplings (M, J, I) in the place of their own (Eq. 2, 3), as the page does it: (M, J)."""
-    seen = stored.votes * stored.scale[:, None, None, None]
-    square = ((couplings[..., None] * seen).sum(axis=2) + stored.bias).__pow__(2).sum(axis=-1)
-    return square / (1 + square) * np.sqrt(square / (square + 1e-6))

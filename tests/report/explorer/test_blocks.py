@@ -4,8 +4,9 @@ import base64
 
 import numpy as np
 import pytest
+from page_blocks import unpacked
 
-from rem.report.explorer.blocks import Collected, packed, unpacked
+from rem.report.explorer.blocks import Collected, packed
 
 
 def test_packed_numbers_come_back():

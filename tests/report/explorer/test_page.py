@@ -1,5 +1,6 @@
 """The explorer's page: what it holds is what the files say, within its room, and nothing outside it is asked for."""
 
+import json
 import re
 import shutil
 import zlib
@@ -8,9 +9,9 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from page_blocks import unpacked
 
 from rem.errors import RemError
-from rem.report.explorer.blocks import unpacked
 from rem.report.explorer.collect import collect
 from rem.report.explorer.datasets import picture
 from rem.report.explorer.page import HERE, MODULES, STYLES, WORKER, bundled, write_explorer
@@ -100,6 +101,22 @@ def test_networks_without_room_keep_their_numbers_and_lose_their_couplings(resul
     found = collect(results, results.parents[1] / "data/prepared/sample", 0)
     assert [network["codes"] for network in found.content["networks"]] == [None] * 5
     assert all(network["measured"]["entropy"] for network in found.content["networks"])
+
+
+def test_networks_of_images_that_were_prepared_otherwise_are_left_out_and_named(results, tmp_path, capsys):
+    shutil.copytree(results.parents[1], tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / results.relative_to(results.parents[1])
+    with h5py.File(folder / "couplings/mnist/blocks/seed42/last.test.h5", "a") as file:
+        run = json.loads(file.attrs["run"])
+        with h5py.File(tmp_path / "data/prepared/sample/mnist.h5", "a") as images:
+            images.attrs["settings"] = json.dumps(run["data"])
+        run["data"]["validation"] += 1
+        file.attrs["run"] = json.dumps(run)
+    found = collect(folder, tmp_path / "data/prepared/sample", 0)
+    assert {one["variant"] for one in found.content["networks"]} == {"rem"}
+    told = capsys.readouterr().err
+    assert "blocks/seed42/last.test.h5 is of images that were prepared otherwise (validation " in told
+    assert told.count("left out") == 1
 
 
 def test_a_page_that_is_too_large_is_refused(results, tmp_path):
