@@ -103,11 +103,13 @@ def _relative_falls(
         return []
     blank = np.isnan([*value, *reference]).any()
     interval, p = (None, np.nan) if blank else welch(value, reference)
-    rule, note = lower, "blank for a seed, or a fall from no entropy" if blank else "Welch's interval"
+    rule, note = lower, "Welch's interval"
     unknown = easy if value.mean() > reference.mean() else dataset  # its true fall may be the larger
     reached = [network for network in (BASELINE, REM) if full(unknown, network)]
     doses = [seeds(of, REM, "dose").mean() for of in (dataset, easy)]
-    if reached:
+    if blank:
+        note = "blank for a seed, or a fall from no entropy"
+    elif reached:
         rule, note = undecidable, f"{reached[0].name(results.names, unknown)} of {unknown} is at the ceiling"
     elif np.isnan(doses).any():
         rule, note = undecidable, "doses not known"
