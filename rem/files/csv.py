@@ -8,8 +8,10 @@ import pandas as pd
 from rem.errors import RemError
 from rem.files.notes import note_read
 
-NAMES = ["dataset", "variant", "checkpoint", "split", "metric", "probe", "setting", "baseline", "baseline_checkpoint"]
-NAMES += ["data", "network", "against", "model"]
+NAMES = [
+    *("dataset", "data", "variant", "model", "network", "against", "baseline"),
+    *("checkpoint", "baseline_checkpoint", "split", "metric", "probe", "setting"),
+]
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:

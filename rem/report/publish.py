@@ -55,7 +55,8 @@ def publish(results: Path, target: Path) -> None:
         for path in files:
             copy = made / path.relative_to(results)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy_figure(path, copy) if path.suffix == ".png" else shutil.copyfile(path, copy)
+            write = copy_figure if path.suffix == ".png" else shutil.copyfile
+            write(path, copy)
         for path in numbers:
             _part(path).to_csv(made / path.name, index=False)
         _provenance(found).to_csv(made / PROVENANCE, index=False)
