@@ -225,6 +225,7 @@ NETWORKS = ("CapsNet+Q", "CapsNet+REM")
     [
         ("MNIST", "mnist", "test", "mnist", (4, 5), NETWORKS),
         ("Fashion-MNIST", "fashion-mnist", "test", "fashion-mnist", (6, 6), NETWORKS),
+        ("CIFAR10", "cifar10", "test", "cifar10", (6, 6), NETWORKS),
         ("affNIST", "expanded-mnist", "transfer", "affnist", (7, 7), [f"{one} (well-trained)" for one in NETWORKS]),
     ],
 )
@@ -241,7 +242,7 @@ def test_the_headline_of_the_readme_is_what_is_published(name, dataset, split, p
         "5",
     ]
     ((row, cells),) = told.items()
-    assert row == ("here" if split == "test" else "in its place, here")
+    assert row == {"cifar10": "as JPEG, here", "expanded-mnist": "in its place, here"}.get(dataset, "here")
     both, sparsity = ("baseline", "rem"), over_seeds(dataset, "rem", "sparsity")
     assert cells == [
         *(spread(over_seeds(dataset, variant, "accuracy", 11)) for variant in both),
@@ -266,12 +267,13 @@ def test_the_laptops_networks_take_the_share_of_the_papers_operations_that_pages
     }
 
 
-def test_the_numbers_of_fashion_mnist_in_full_are_what_is_published():
-    over_seeds, _ = measured("laptop/fashion-mnist")
+@pytest.mark.parametrize("dataset", ["fashion-mnist", "cifar10"])
+def test_the_numbers_of_other_data_in_full_are_what_is_published(dataset):
+    over_seeds, _ = measured(f"laptop/{dataset}")
     page = text(tiny.ROOT / "docs/laptop.md")
     for name, variant in (("CapsNet+Q", "baseline"), ("CapsNet+REM", "rem")):
-        accuracy, entropy, keys = (over_seeds("fashion-mnist", variant, m, 11) for m in ("accuracy", "entropy", "keys"))
-        sparsity = over_seeds("fashion-mnist", variant, "sparsity").median()
+        accuracy, entropy, keys = (over_seeds(dataset, variant, m, 11) for m in ("accuracy", "entropy", "keys"))
+        sparsity = over_seeds(dataset, variant, "sparsity").median()
         assert len(accuracy) == 2
         assert f"| {name} | {spread(accuracy)} | {spread(entropy)} | {keys.median():,.0f} | {sparsity:.2f} |" in page
 
