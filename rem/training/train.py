@@ -54,9 +54,9 @@ def train(
     if run.pruning and run.pruning.follows and followed is None:
         raise RemError(f"pruning.follows is {run.pruning.follows}; give that run's history.csv by --followed.")
     sparsities = read_csv(followed, ["sparsity"])["sparsity"].tolist() if followed else ()
+    training = Trainer(run, prepared, device, sparsities, backbone_weights)
     files = [file for file in (prepared, followed, backbone_weights) if file]
     state_file, partial_epochs = StateFile(folder, run, files, device, keep_every), folder / "epochs.partial"
-    training = Trainer(run, prepared, device, sparsities, backbone_weights)
     if run.features:
         tqdm.write(f"kept views of each training image: {run.features.views}; augment draws no others", file=sys.stderr)
     if state := state_file.read():
