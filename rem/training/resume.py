@@ -32,11 +32,10 @@ class StateFile:
         self, folder: Path, run: Run, files: Sequence[Path], device: torch.device, keep_every: int = 0
     ) -> None:
         self.path, self.device, self.run = folder / "state.pt", device, run
-        imported = code.digest("train") + _own(run)  # first: data take long to read, and code may be edited meanwhile
         self.identity = {
             "settings": f"{run.model_dump_json()} {keep_every}",
             "data": _digest(files),
-            "code": imported,
+            "code": code.digest("train") + _own(run),
             "device": device.type,
         }
 

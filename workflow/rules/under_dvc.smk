@@ -5,12 +5,6 @@ if os.getenv("DVC_STAGE"):
         raise WorkflowError(
             "results is a link, which DVC does not follow; run snakemake itself, or move the folder that it leads to here."
         )
-    if not (PROBED and figure_run("baseline") and figure_run("rem")):
-        raise WorkflowError(
-            "dvc.yaml keeps probes and figures of single networks, which this config does not make; let it select "
-            "`baseline` and `rem` of figures.dataset with figures.seed, and name one of the two in `probed`, or run "
-            "snakemake itself."
-        )
     own = Path("data/own").resolve()
     for source, folder in {(run.data.source, run.data.folder) for run in RUNS.values() if run.data.folder}:
         if not Path(folder).exists():
@@ -33,3 +27,9 @@ if os.getenv("DVC_STAGE"):
                 f"network.architecture is {network.architecture}, where DVC does not look for changes; move the file to "
                 "data/own/, or run snakemake itself."
             )
+    if not (PROBED and figure_run("baseline") and figure_run("rem")):
+        raise WorkflowError(
+            "dvc.yaml keeps probes and figures of single networks, which this config does not make; let it select "
+            "`baseline` and `rem` of figures.dataset with figures.seed, and name one of the two in `probed`, or run "
+            "snakemake itself."
+        )
