@@ -437,6 +437,15 @@ def experiments_digest(wildcards):
     return digests.files_digest(folder, made)
 
 
+EXPLORER = f"results/{CONFIG.name}/explorer.html"
+
+
+def linked_explorer(wildcards):
+    """The page of trees, to which a report links where that lies there or is asked for beside it."""
+    asked = {"explorer", EXPLORER} & set(of_workflow("dag_settings.targets"))
+    return EXPLORER if asked or Path(EXPLORER).exists() else []
+
+
 def prepared_files(wildcards):
     """What the selected networks read, and the images of those that read feature maps."""
     names = {

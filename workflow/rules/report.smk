@@ -6,15 +6,6 @@ localrules:
     explorer,
 
 
-EXPLORER = f"results/{CONFIG.name}/explorer.html"
-
-
-def linked_explorer(wildcards):
-    """The page of trees, to which a report links where that lies there or is asked for beside it."""
-    asked = {"explorer", EXPLORER} & set(of_workflow("dag_settings.targets"))
-    return EXPLORER if asked or Path(EXPLORER).exists() else []
-
-
 rule explorer:
     input:
         EXPLORER,
