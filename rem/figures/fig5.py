@@ -34,7 +34,7 @@ def draw(trajectory_csv: Path, run_yaml: Path, target_stem: Path) -> None:
     if frame.empty:
         raise RemError(f"{trajectory_csv} has no epoch; make it again.")
     run, levels = read_run(run_yaml), frame["levels"].iloc[0]
-    title = f"{model_name(run.variant, True, run.decoder_on)}, {run_title(run)}, {levels} levels"
+    title = f"{model_name(run.variant, True, run.decoder_on)}, {levels} levels\n{run_title(run)}"
     save_figure(trajectory(frame, title), target_stem)
 
 

@@ -23,7 +23,8 @@ def test_figure_5(tmp_path, course):
     for name in ("one", "two"):
         fig5.draw(path, of, tmp_path / name)
     assert drawn(tmp_path / "one") == drawn(tmp_path / "two")
-    assert b"CapsNet+REM, mnist, seed 42, 7 levels" in drawn(tmp_path / "one")
+    for line in (b"CapsNet+REM, 7 levels", b"mnist, seed 42"):  # of a title that a long name does not cut
+        assert line in drawn(tmp_path / "one")
     course.drop(columns="entropy").to_csv(path, index=False)
     with pytest.raises(RemError, match="lacks the column entropy"):
         fig5.draw(path, of, tmp_path / "three")
