@@ -1,7 +1,8 @@
 """REM, routing entropy minimization for Capsule Networks: from images to the paper's tables and figures.
 
-Targets: all (the default), data, models, couplings, entropies; controls, dose_response, iterations, course, trees,
-structured, architectures, sharpen, viewpoints; report_html, explorer. The config's keys are explained by `rem schema`.
+Targets: all (the default), data, models, couplings, entropies; controls, dose_response, iterations, course, viewpoints;
+trees, structured, architectures, sharpen (of config/networks.yaml); report_html, explorer. `rem schema` explains the keys
+of a config.
 """
 
 from pathlib import Path

@@ -30,8 +30,8 @@ class Claim:
 MAIN = "run `baseline` and `rem` on the main dataset"
 PROBES = "probe `baseline` and `rem` (`probed`)"
 OTHERS = "run `baseline` and `rem` on a further dataset"
-TREES = "run `snakemake trees`, whose own claims.md decides it"
-STRUCTURED = "run `snakemake structured`, whose own claims.md decides it"
+TREES = "run the experiment `trees` of `config/networks.yaml`, whose own claims.md decides it"
+STRUCTURED = "run the experiment `structured` of `config/networks.yaml`, whose own claims.md decides it"
 CONTROLS = "run `snakemake controls`, whose own claims.md decides it"
 CLAIMS = (
     Claim(

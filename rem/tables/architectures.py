@@ -1,6 +1,6 @@
 """What other networks and routings make of accuracy and trees, and what a routing adds over none.
 
-rem architectures results/sample/architectures --metrics ... --probes ... --runs ...
+rem architectures results/networks/architectures --metrics ... --probes ... --runs ...
 """
 
 from collections.abc import Sequence

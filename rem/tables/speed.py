@@ -1,6 +1,6 @@
 """The table of accuracy against speed: networks from which types and channels went, beside such as began smaller.
 
-rem speed results/sample/structured/speed/mnist --checkpoints ... --data data/prepared/sample/mnist.h5
+rem speed results/networks/structured/speed/mnist --checkpoints ... --data data/prepared/networks/mnist.h5
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """What pruned connections make of the trees: networks of several densities beside such as were drawn by lot.
 
-rem trees results/sample/trees --metrics results/sample/trees/metrics.csv --probes ... --runs ...
+rem trees results/networks/trees --metrics results/networks/trees/metrics.csv --probes ... --runs ...
 """
 
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ from rem.settings.run import Run, read_run
 from rem.settings.schema import config_schema
 from rem.settings.sections import parse, read_yaml, to_yaml
 
-SHIPPED = [(), ("smoke",), ("paper",), ("paper", "first-epochs"), ("laptop",), ("laptop", "long")]
+SHIPPED = [(), ("networks",), ("smoke",), ("paper",), ("paper", "first-epochs"), ("laptop",), ("laptop", "long")]
 
 
 @pytest.fixture
@@ -847,7 +847,7 @@ def test_a_structure_that_cannot_be_is_refused(sections, said):
 
 
 def test_a_network_that_becomes_small_has_one_that_is_so_small_from_the_start_beside_it():
-    runs = {run.variant: run for run in tiny.shipped_config().runs(["structured"]) if run.seed == 42}
+    runs = {run.variant: run for run in tiny.shipped_config("networks").runs(["structured"]) if run.seed == 42}
     assert {run.training for run in runs.values()} == {runs["baseline-long"].training}
     ends = {name: run.structure for name, run in runs.items() if run.structure}
     assert len(ends) == 2
@@ -898,7 +898,7 @@ def test_groups_are_shrunk_in_the_class_layer_alone(layers):
 
 
 def test_every_learned_share_of_connections_has_its_lot_trained_and_shrunk_alike():
-    runs = {run.variant: run for run in tiny.shipped_config().runs(["trees"]) if run.dataset == "mnist"}
+    runs = {run.variant: run for run in tiny.shipped_config("networks").runs(["trees"]) if run.dataset == "mnist"}
     learned = {name: run for name, run in runs.items() if run.connections and run.connections.chosen_by != "lot"}
     drawn = {run.connections.density for run in runs.values() if run.connections and run not in learned.values()}
     assert (

@@ -537,7 +537,10 @@ def input_words(wildcards, input):
 def experiment_files(experiment, files):
     """The files that the target of an experiment is made of."""
     if experiment not in CONFIG.experiments:
-        raise WorkflowError(f"the config has no experiment named {experiment}; add one to `experiments`.")
+        raise WorkflowError(
+            f"the config has no experiment named {experiment}; add one to `experiments`, or say --configfile with a "
+            "config that has it (config/README.md)."
+        )
     return [f"results/{CONFIG.name}/{experiment}/{file}" for file in files]
 
 
