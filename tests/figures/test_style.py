@@ -23,7 +23,7 @@ def test_variants_differ_in_their_marks_too():
 
 
 def test_as_many_variants_as_the_largest_experiment_has_differ():
-    variants = tiny.shipped_config("sample").experiments["trees"].variants
+    variants = tiny.shipped_config("networks").experiments["trees"].variants
     assert len(set(looks(variants).values())) == len(variants)
 
 
