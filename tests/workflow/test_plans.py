@@ -134,8 +134,8 @@ def test_variants_can_be_compared_by_the_name_of_their_experiment(fresh, config,
 def test_an_experiment_that_the_config_lacks_is_one_sentence(fresh):
     done = snakemake(fresh, "--dry-run", "--", "dose_response", config="config/paper.yaml")
     assert done.returncode != 0
-    said = "the config has no experiment named dose-response; add one to `experiments`, or say --configfile with "
-    assert said in done.stdout
+    said = "the config has no experiment named dose-response; add one to `experiments`, or say --configfile with a "
+    assert f"{said}config that has it (config/README.md)." in done.stdout
 
 
 def test_linked_results_are_refused_by_dvc_before_anything_runs(tmp_path):
