@@ -27,7 +27,7 @@ explore: environment  ## the main job's parse trees to browse: results/sample/ex
 test: environment lint  ## all tests, a file in each of up to four processes
 	pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test-slurm: environment  ## the smoke config through a Slurm of one node, which it boots from Debian's packages
+test-slurm: environment  ## half the smoke config through a Slurm of one node, which it boots from Debian's packages
 	tests/slurm.sh pytest tests/workflow/test_slurm.py
 
 test-snakemakes: environment  ## the lowest and the highest Snakemake that pyproject.toml allows, fetched for this alone

@@ -1,4 +1,4 @@
-"""The profile for Slurm: what it asks for, by dry runs, and the smoke config through a real Slurm of one node.
+"""The profile for Slurm: what it asks for, by dry runs, and half the smoke config through a real Slurm of one node.
 
 `make test-slurm` boots that node (tests/slurm.sh); without it the tests that need one are skipped.
 """
@@ -20,6 +20,7 @@ PROFILE = ["--workflow-profile", "profiles/slurm"]
 ON_DEVICE = {"train", "extract_couplings", "extract_transfer", "extract_trajectory", "stack_decoder", "perturb"}
 ON_DEVICE |= {"accuracies", "probe"}
 LOCAL = {"all", "fetch", "data_settings", "run_settings", "stacked_decoder_settings"}
+HALF = "select=[main,affine]"  # of the smoke config: every rule has jobs of it
 POLL = ["--slurm-init-seconds-before-status-checks", "2", "--slurm-status-command", "squeue", "--latency-wait", "5"]
 
 needs_slurm = pytest.mark.skipif(
@@ -36,9 +37,9 @@ def snakemake(folder, *arguments, device="cpu"):
     )
 
 
-def asked(folder, *arguments, profile=PROFILE, **options):
+def asked(folder, *words, profile=PROFILE, **options):
     """What a dry run says each rule's jobs ask for, as {rule: {resource: value}}, and how many there are."""
-    done = snakemake(folder, *profile, "--dry-run", *arguments, **options)
+    done = snakemake(folder, *words, *profile, "--dry-run", **options)
     assert done.returncode == 0, done.stdout
     jobs = re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", done.stdout, re.MULTILINE)
     resources = {rule: dict(item.split("=") for item in text.split(", ")) for rule, text in jobs}
@@ -143,13 +144,15 @@ def test_a_gpu_of_this_machine_takes_as_many_jobs_as_it_has_slots(fresh, tmp_pat
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project in which the smoke config has run through Slurm, where training asks for half a GPU."""
+    """A copy of the project in which that half has run through Slurm, where training asks for half a GPU."""
     folder = copied(tmp_path_factory.mktemp("a project"))
     settings = profile("slurm")
     settings["set-resources"]["train"]["gres"] = "shard:1"
     (folder / "profiles/slurm/config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    _, planned = asked(folder)
-    done = snakemake(folder, *PROFILE, *POLL)
+    of_all, _ = asked(folder)
+    of_half, planned = asked(folder, HALF)
+    assert of_half.keys() == of_all.keys()
+    done = snakemake(folder, HALF, *PROFILE, *POLL)
     assert done.returncode == 0, done.stdout
     return folder, planned
 
@@ -193,15 +196,15 @@ def test_trainings_share_the_one_gpu(submitted):
 @needs_slurm
 def test_a_second_run_does_nothing_through_slurm_or_here(project):
     folder, _ = project
-    assert "Nothing to be done" in snakemake(folder, *PROFILE, *POLL).stdout
-    assert "Nothing to be done" in snakemake(folder, "--cores", "2").stdout
+    assert "Nothing to be done" in snakemake(folder, HALF, *PROFILE, *POLL).stdout
+    assert "Nothing to be done" in snakemake(folder, HALF, "--cores", "2").stdout
 
 
 @needs_slurm
 def test_the_tables_are_there_and_those_of_a_run_without_slurm(project, tmp_path):
     folder, _ = project
     here = copied(tmp_path / "without slurm")
-    done = snakemake(here, "--cores", "2")
+    done = snakemake(here, HALF, "--cores", "2")
     assert done.returncode == 0, done.stdout
     made, expected = tables(folder), tables(here)
     assert {f"results/smoke/tables/table{number}.csv" for number in range(2, 8)} <= made.keys()
