@@ -25,7 +25,7 @@ from rem.claims.rules import (
 from rem.tables.measurements import Results
 from rem.tables.names import Images, Names
 from rem.tables.quantities import METRICS
-from rem.tables.statistics import Interval, from_95, paired_interval, paired_test
+from rem.tables.statistics import Interval, from_95, student
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Judged(NamedTuple):
     rule: Rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """One comparison: `value` (of `network`) beside `reference`, both means over seeds, and what it says of the claim.
 
@@ -69,19 +69,19 @@ class Finding:
 
     dataset: str
     data: str
-    split: str
-    levels: int | None
+    split: str = "test"
+    levels: int | None = None
     metric: str
     network: str
     against: str
     value: float
     reference: float
     difference: float
-    low: float
-    high: float
-    p: float
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
     seeds: int
-    verdict: str
+    verdict: str = UNDECIDED
     decides: bool = True
     note: str = ""
     confidence: float = 1 - ALPHA
@@ -143,7 +143,7 @@ def compare(
 
 def _bounded(finding: Finding, rule: Rule, note: str) -> Finding:
     judged = finding.judged and finding.judged._replace(rule=rule)
-    return replace(finding, judged=judged, note=note).at(1 - ALPHA)
+    return replace(finding, judged=judged, note="; ".join(filter(None, (finding.note, note)))).at(1 - ALPHA)
 
 
 def over_runs(
@@ -175,39 +175,49 @@ def over_runs(
         return []
     pair = both.dropna()
     differences, blank = pair["value"] - pair["reference"], len(both) - len(pair)
-    p, interval, note = np.nan, None, ""
+    interval, p = student(differences.to_numpy())
+    note = ""
     if blank:
-        images, note = None, f"blank for {blank} of {len(both)} seeds"
+        interval, p, images, note = None, np.nan, None, f"blank for {blank} of {len(both)} seeds"
         note += ", and those that are left are no fair choice" if len(pair) else ""
     elif len(pair) == 1:
         note = "one seed has no interval"
-    elif (interval := paired_interval(differences.to_numpy())) is None:
+    elif interval is None:
         note = "all seeds differ alike: the interval is that of the images" if images else ALIKE
         interval = from_95(*images) if images else None
-    else:
-        p = paired_test(differences.to_numpy())["p"]
     low, high = images or (np.nan, np.nan)
     finding = Finding(
-        dataset,
-        dataset,
-        "test",
-        None,
-        metric,
-        network,
-        against,
-        *pair.mean()[["value", "reference"]],
-        differences.mean(),
-        np.nan,
-        np.nan,
-        p,
-        len(pair),
-        UNDECIDED,
+        dataset=dataset,
+        data=dataset,
+        metric=metric,
+        network=network,
+        against=against,
+        value=pair["value"].mean(),
+        reference=pair["reference"].mean(),
+        difference=differences.mean(),
+        p=p,
+        seeds=len(pair),
         images_low=low,
         images_high=high,
         note=note,
         judged=Judged(interval, rule) if interval else None,
     )
     return [finding.at(1 - ALPHA)]
+
+
+def counted(
+    dataset: str,
+    metric: str,
+    network: str,
+    against: str,
+    values: pd.Series,
+    reference: float,
+    verdict: str,
+    note: str,
+) -> list[Finding]:
+    """The finding of values by seed beside a number, whose verdict is by how many networks and by no interval."""
+    found = over_runs(dataset, metric, network, against, values, 0 * values + reference, undecidable)
+    return [replace(finding, judged=None, verdict=verdict, note=note) for finding in found]
 
 
 ALIKE = "all seeds differ alike, which leaves no interval"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rem.claims.evidence import BASELINE, REM, VARIANTS, Evidence
-from rem.claims.findings import Compared, Finding, Judged, at_ceiling, compare, data_of, over_runs, together
+from rem.claims.findings import Compared, Finding, Judged, at_ceiling, compare, counted, data_of, over_runs, together
 from rem.claims.rules import (
     ALPHA,
     BY_CHANCE,
@@ -42,21 +42,17 @@ def falls_late(evidence: Evidence) -> list[Finding]:
         note = f"a straight line through the later {len(late)} epochs of one run, in moving blocks of {block} epochs"
     name = REM.name(evidence.results.names, evidence.dataset)
     finding = Finding(
-        evidence.dataset,
-        evidence.dataset,
-        "test",
-        int(late["levels"].iloc[0]),
-        "entropy",
-        f"{name}, epoch {times[-1]:.0f}",
-        f"epoch {times[0]:.0f}",
-        last,
-        first,
-        last - first,
-        np.nan,
-        np.nan,
-        p,
-        1,
-        UNDECIDED,
+        dataset=evidence.dataset,
+        data=evidence.dataset,
+        levels=int(late["levels"].iloc[0]),
+        metric="entropy",
+        network=f"{name}, epoch {times[-1]:.0f}",
+        against=f"epoch {times[0]:.0f}",
+        value=last,
+        reference=first,
+        difference=last - first,
+        p=p,
+        seeds=1,
         note=note,
         judged=judged,
     )
@@ -103,7 +99,7 @@ def _relative_falls(
         return []
     blank = np.isnan([*value, *reference]).any()
     interval, p = (None, np.nan) if blank else welch(value, reference)
-    rule, note = lower, "Welch's interval"
+    rule, note = lower, "Welch's interval" if interval else "no spread over seeds, and so no interval"
     unknown = easy if value.mean() > reference.mean() else dataset  # its true fall may be the larger
     reached = [network for network in (BASELINE, REM) if full(unknown, network)]
     doses = [seeds(of, REM, "dose").mean() for of in (dataset, easy)]
@@ -116,21 +112,17 @@ def _relative_falls(
     elif abs(doses[0] - doses[1]) > EQUAL_DOSES * max(doses):
         rule, note = undecidable, "doses of {:.2f} and {:.2f}".format(*doses)
     finding = Finding(
-        dataset,
-        dataset,
-        "test",
-        levels and levels[dataset],
-        "relative fall of entropy",
-        dataset,
-        easy,
-        value.mean(),
-        reference.mean(),
-        value.mean() - reference.mean(),
-        np.nan,
-        np.nan,
-        p,
-        min(len(value), len(reference)),
-        UNDECIDED,
+        dataset=dataset,
+        data=dataset,
+        levels=levels and levels[dataset],
+        metric="relative fall of entropy",
+        network=dataset,
+        against=easy,
+        value=value.mean(),
+        reference=reference.mean(),
+        difference=value.mean() - reference.mean(),
+        p=p,
+        seeds=min(len(value), len(reference)),
         decides=levels is None,
         note=note if levels else f"means over the band; {note}",
         judged=Judged(interval, rule) if interval else None,
@@ -165,21 +157,16 @@ def _above_chance(evidence: Evidence, dataset: str, rem: pd.DataFrame) -> Findin
 
     share = 100 * above / dimensions
     finding = Finding(
-        dataset,
-        dataset,
-        "test",
-        None,
-        "dimensions above chance",
-        REM.name(evidence.results.names, dataset),
-        "by chance",
-        share,
-        BY_CHANCE,
-        share - BY_CHANCE,
-        np.nan,
-        np.nan,
-        p,
-        seeds,
-        UNDECIDED,
+        dataset=dataset,
+        data=dataset,
+        metric="dimensions above chance",
+        network=REM.name(evidence.results.names, dataset),
+        against="by chance",
+        value=share,
+        reference=BY_CHANCE,
+        difference=share - BY_CHANCE,
+        p=p,
+        seeds=seeds,
         note="one seed decides nothing" if seeds == 1 else f"exact binomial over {dimensions} dimensions",
         judged=Judged(difference, higher) if seeds > 1 else None,
     )
@@ -194,26 +181,9 @@ def blocks_vanish(evidence: Evidence) -> list[Finding]:
         enough = share >= ZERO_BLOCKS
         agree = len(share) > 1 and enough.nunique() == 1
         verdict = (HOLDS if enough.all() else FAILS) if agree else UNDECIDED
-        found += _counted(evidence, dataset, "zero W_ij", REM, "needed", share, ZERO_BLOCKS, verdict, enough)
+        name, note = REM.name(results.names, dataset), f"in {enough.sum()} of {len(enough)} networks"
+        found += counted(dataset, "zero W_ij", name, "needed", share, ZERO_BLOCKS, verdict, note)
     return found
-
-
-def _counted(
-    evidence: Evidence,
-    dataset: str,
-    metric: str,
-    network: Compared,
-    against: str,
-    values: pd.Series,
-    reference: float,
-    verdict: str,
-    counted: pd.Series,
-) -> list[Finding]:
-    """The finding of values by seed beside a number, whose verdict is by how many networks and by no interval."""
-    name = network.name(evidence.results.names, dataset)
-    found = over_runs(dataset, metric, name, against, values, 0 * values + reference, undecidable)
-    note = f"in {counted.sum()} of {len(counted)} networks"
-    return [replace(finding, judged=None, verdict=verdict, note=note) for finding in found]
 
 
 def needs_no_iterations(evidence: Evidence) -> list[Finding]:
@@ -228,9 +198,10 @@ def needs_no_iterations(evidence: Evidence) -> list[Finding]:
             bits = results.over_seeds(dataset, ONE_ITERATION.variant, checkpoint, levels, "entropy")
             none = bits == 0
             verdict = (HOLDS if none.all() else FAILS) if len(bits) > 1 else UNDECIDED
-            counted = _counted(evidence, dataset, "entropy", ONE_ITERATION, "none", bits, 0, verdict, none)
+            name, note = ONE_ITERATION.name(results.names, dataset), f"in {none.sum()} of {len(none)} networks"
+            beside = counted(dataset, "entropy", name, "none", bits, 0, verdict, note)
             decides = levels == results.shared[dataset]
-            entropies += [replace(finding, levels=levels, decides=decides) for finding in counted]
+            entropies += [replace(finding, levels=levels, decides=decides) for finding in beside]
         found += together(plain, quantized, entropies)
     return found
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pandas as pd
 
 from rem.claims.evidence import BASELINE, REM, Evidence
-from rem.claims.findings import Compared, Finding, compare, over_runs, together
-from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower, undecidable
+from rem.claims.findings import Compared, Finding, compare, counted, over_runs, together
+from rem.claims.rules import FAILS, HOLDS, NEAR_UNIFORM, UNDECIDED, higher, not_lower
 from rem.tables.alike import began_with
 from rem.tables.measurements import Results, main_dataset, others
 from rem.tables.probes import Probes, at
@@ -94,11 +94,8 @@ def untrained_is_uniform(evidence: Evidence) -> list[Finding]:
         uniform = 1 / evidence.results.of(dataset)[0].data.classes
         near = strongest <= (1 + NEAR_UNIFORM) * uniform
         verdict = (HOLDS if near.all() else FAILS) if len(near) > 1 and near.nunique() == 1 else UNDECIDED
-        for one in over_runs(
-            dataset, "strongest_coupling", "untrained", "1/J", strongest, 0 * strongest + uniform, undecidable
-        ):
-            note = f"within {NEAR_UNIFORM:.0%} of 1/J in {near.sum()} of {len(near)} networks"
-            found.append(replace(one, judged=None, verdict=verdict, note=note))
+        note = f"within {NEAR_UNIFORM:.0%} of 1/J in {near.sum()} of {len(near)} networks"
+        found += counted(dataset, "strongest_coupling", "untrained", "1/J", strongest, uniform, verdict, note)
     return found
 
 

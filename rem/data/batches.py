@@ -79,8 +79,13 @@ def read_images(path: Path, split: str, data: Data) -> Split:
     """`read_split` of a file that must have images; raises RemError where it has their feature maps."""
     found = read_split(path, split, data)
     if found.images.ndim == 5:
-        raise RemError(f"{path} holds a backbone's feature maps; name the prepared images that they are of.")
+        raise not_images(path)
     return found
+
+
+def not_images(path: Path) -> RemError:
+    """What to raise where a file has a backbone's feature maps, and images are needed."""
+    return RemError(f"{path} holds a backbone's feature maps; name the prepared images that they are of.")
 
 
 def split_of(file: h5py.File, split: str) -> Split:
@@ -120,7 +125,8 @@ def load_split(path: str | Path, split: str, run: Run) -> tuple[Tensor, Tensor]:
 def find_split(file: h5py.File, split: str) -> h5py.Group:
     """The `images` and `labels` of a split; raises RemError where the file has no such split."""
     if split not in file:
-        raise RemError(f"{file.filename} has no split {split!r}, only {', '.join(file)}; prepare it again.")
+        there = ", ".join(file)
+        raise RemError(f"{file.filename} has no split {split!r}, only {there}; name one of these.")
     return file[split]
 
 

@@ -12,7 +12,7 @@ from rem.errors import RemError
 from rem.figures.style import COLUMN, SMALL, run_title, save_figure
 from rem.files.csv import read_csv
 from rem.settings.run import read_run
-from rem.tables.names import model_name
+from rem.tables.names import Names
 
 CAPTION = "The paper's Figure 5: entropy and accuracy of one pruned network against its sparsity, epoch by epoch."
 
@@ -34,7 +34,7 @@ def draw(trajectory_csv: Path, run_yaml: Path, target_stem: Path) -> None:
     if frame.empty:
         raise RemError(f"{trajectory_csv} has no epoch; make it again.")
     run, levels = read_run(run_yaml), frame["levels"].iloc[0]
-    title = f"{model_name(run.variant, True, run.decoder_on)}, {levels} levels\n{run_title(run)}"
+    title = f"{Names([run]).model(run.variant)}, {levels} levels\n{run_title(run)}"
     save_figure(trajectory(frame, title), target_stem)
 
 

@@ -22,7 +22,7 @@ from rem.figures.style import (
 )
 from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import run_of
-from rem.tables.names import model_name
+from rem.tables.names import Names
 
 CAPTION = (
     "The paper's Figure 7: the mean of the test images that share a key, a row a class, the most frequent keys first. "
@@ -71,7 +71,7 @@ def draw(dictionaries: Sequence[Path], prepared: Path, levels: int, target_stem:
                     )
                 images, names = data[split]["images"], class_names(data)
                 clusters = largest_clusters(file[f"levels{levels}"], images, names, ranks)
-            blocks[model_name(run.variant, True, run.decoder_on)] = clusters
+            blocks[Names([run]).model(run.variant)] = clusters
             titles.append(f"{run_title(run)}, {split} images, {levels} levels: means of the images that share a key")
     if len(set(titles)) > 1:
         raise RemError(f"{' and '.join(map(str, dictionaries))} are not of the same images; give two that are.")

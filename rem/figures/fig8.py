@@ -23,7 +23,7 @@ from rem.figures.style import (
 from rem.files.csv import read_csv
 from rem.files.hdf5 import open_hdf5
 from rem.settings.stamp import run_of
-from rem.tables.names import model_name
+from rem.tables.names import Names
 
 CAPTION = (
     "The paper's Figure 8: what a decoder stacked on the frozen network draws when one dimension of the class capsule "
@@ -57,7 +57,7 @@ def draw(perturbations: Path, target_stem: Path, equivariance: Path | None = Non
         names = [class_names(file)[own] for own in label]
         offsets, run = file["offsets"][:], run_of(file)
     moves = _moves(equivariance, label.tolist()) if equivariance else [{} for _ in label]
-    title = f"{model_name(run.variant, True, run.decoder_on)}, {run_title(run)}"
+    title = f"{Names([run]).model(run.variant)}, {run_title(run)}"
     save_figure(perturbation_grids(reconstructions, images, names, offsets, title, moves), target_stem)
 
 

@@ -19,7 +19,7 @@ from rem.figures.style import PAGE, PANELS, SMALL, class_names, draw_image, run_
 from rem.files.hdf5 import open_hdf5
 from rem.settings.run import Run
 from rem.settings.stamp import run_of
-from rem.tables.names import model_name
+from rem.tables.names import Names
 
 CAPTION = "The parse tree that an unpruned and a pruned network carve out of the same test image."
 
@@ -82,7 +82,7 @@ def _tree(file: h5py.File, run: Run, image: int) -> Tree:
     if types * side**2 != len(own):
         raise RemError(f"{file.filename} has {len(own)} primary capsules, not {types} square maps of them.")
     couplings = own.reshape(types, side, side)
-    model = model_name(run.variant, False, run.decoder_on)
+    model = Names([run]).model(run.variant, quantized=False)
     return Tree(model, couplings, file["lengths"][image], int(file["predicted"][image]))
 
 

@@ -34,8 +34,8 @@ def draw(speed_csvs: Sequence[Path], target_stem: Path) -> None:
     for path, table in zip(speed_csvs, tables, strict=True):
         if table.empty:
             raise RemError(f"{path} has no network; make it again.")
-        if table["structured"].iloc[0]:
-            first = table["variant"].iloc[0]
+        first, sizes = table["variant"].iloc[0], table[["channels", "types"]]
+        if table["structured"].iloc[0] or (sizes.iloc[0] < sizes.max()).any():
             raise RemError(f"{first} is not the whole network, which must come first; name it first in the experiment.")
     save_figure(speeds_of([summed_up(table) for table in tables]), target_stem)
 

@@ -67,6 +67,12 @@ def centred_logits(couplings: Tensor, connections: Tensor | None = None) -> Tens
     return (logits - mean) * there
 
 
+def squared_spread(couplings: Tensor, connections: Tensor | None = None) -> Tensor:
+    """The mean square of an image's `centred_logits`, over the connections alone; (B, J, I) to (B,)."""
+    squares = centred_logits(couplings, connections).square().mean(dim=(1, 2))
+    return squares if connections is None else squares / connections.float().mean()
+
+
 def require_iterations(iterations: int) -> None:
     """Raises RemError where t is below 1."""
     if iterations < 1:

@@ -204,8 +204,8 @@ class Config(Section):
                 )
             if run.features and kept.setdefault(run.dataset, run.features) != run.features:
                 raise RemError(
-                    f"config: variants of dataset {run.dataset} differ in augment or backbone, but network.views "
-                    "keeps one file of feature maps for all; make these alike."
+                    f"config: variants of dataset {run.dataset} differ in augment, or in network's backbone, "
+                    "input_size or views, but there is one file of feature maps for all; make these alike."
                 )
         return list(found.values())
 

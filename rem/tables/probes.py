@@ -3,18 +3,17 @@
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from rem.files.atomic import whole
 from rem.files.csv import read_csv
 from rem.tables.measurements import Results, read_results
-from rem.tables.statistics import paired_test
-from rem.trees.probe_kinds import COLUMNS, DELETED, DELETIONS, INTERVENTIONS, UNCHANGED
+from rem.tables.statistics import exact_binomial, paired_test
+from rem.trees.probe_kinds import COLUMNS, DELETED, DELETIONS, FREQUENCIES, INTERVENTIONS, ITERATIONS, UNCHANGED
 
 MARGIN = 0.5  # points of accuracy; a smaller loss counts as none
 CELL = ["dataset", "split", "variant", "checkpoint", "probe", "setting", "levels", "metric"]
@@ -133,9 +132,9 @@ def paired_images(lost: int, gained: int, images: int) -> dict[str, float]:
     found = {"difference": 100 * (gained - lost) / images}
     if not changed:
         return found | {"difference_low": 0.0, "difference_high": 0.0, "mcnemar_p": 1.0}
-    test = stats.binomtest(gained, changed)
-    low, high = (100 * changed / images * (2 * share - 1) for share in test.proportion_ci(0.95, "exact"))
-    return found | {"difference_low": low, "difference_high": high, "mcnemar_p": test.pvalue}
+    interval, p = exact_binomial(gained, changed, 0.5)
+    low, high = (100 * changed / images * (2 * share - 1) for share in interval(0.95))
+    return found | {"difference_low": low, "difference_high": high, "mcnemar_p": p}
 
 
 def matched(probes: Probes, results: Results) -> pd.DataFrame:
@@ -153,13 +152,14 @@ def matched(probes: Probes, results: Results) -> pd.DataFrame:
                 value = at(line, "coupling_spread", spread[seed], "entropy")
                 where = (dataset, variant, seed, checkpoint, "test", "stability", "unchanged", levels)
                 found.append([*where, "matched_entropy", value])
-    return pd.DataFrame(found, columns=COLUMNS)
+    return pd.DataFrame(found, columns=COLUMNS).astype({"seed": int, "levels": int, "value": float})
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """The statistics over seeds of every measurement, with the columns of `tables/probes.csv`."""
     grouped = rows.groupby(CELL, sort=False)["value"]
-    table = grouped.agg(mean="mean", std="std", seeds="count").reset_index()
+    of_all = {name: partial(getattr(pd.Series, name), skipna=False) for name in ("mean", "std")}  # not of some seeds
+    table = grouped.agg(**of_all, seeds="count").reset_index()
     of_differences = table["metric"] == "difference"
     intervals = [
         [paired_test(values.to_numpy()).get(end, np.nan) for end in ("low", "high")]
@@ -237,8 +237,8 @@ class _Network:
         self.row = {"Dataset": names.dataset(dataset), "Split": split, "Model": names.model(variant, dataset)}
 
     def text(self, spec: str, probe: str, setting: str, metric: str, levels: int = ANY) -> str:
-        key = (probe, setting, levels, metric)
-        return f"{self.cells.loc[key, 'mean']:{spec}}" if key in self.cells.index else ""
+        mean = self.cells["mean"].get((probe, setting, levels, metric), np.nan)
+        return "" if pd.isna(mean) else f"{mean:{spec}}"
 
     def difference(self, probe: str, setting: str, levels: int = ANY) -> str:
         key = (probe, setting, levels, "difference")
@@ -273,7 +273,9 @@ class _Network:
     def trees(self) -> dict[str, str]:
         still = ("stability", "unchanged")
         known = [
-            self.cells["mean"].get(("key", name, self.shared, "share"), 0.0) for name in ("1", "2 to 9", "10 or more")
+            self.cells["mean"].get(("key", name, self.shared, "share"), 0.0)
+            for name, most in FREQUENCIES.items()
+            if most
         ]
         return self.row | {
             "mean max_j c": self.text(".3f", *UNCHANGED, "strongest_coupling"),
@@ -291,7 +293,7 @@ class _Network:
 
     def iterations(self) -> dict[str, str]:
         found = {}
-        for t in ("1", "2", "3", "5"):
+        for t in map(str, ITERATIONS):
             strength = self.text(".3f", "iterations", t, "strongest_coupling")
             accuracy = self.text(".2f", "iterations", t, "accuracy")
             found[f"t = {t}"] = accuracy and f"{accuracy} % ({strength})"

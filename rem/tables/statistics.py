@@ -23,14 +23,14 @@ def paired_test(differences: np.ndarray) -> dict[str, float]:
     found = {"seeds": len(differences), "difference": differences.mean()}
     if len(differences) < 2:
         return found
-    interval = paired_interval(differences)
+    interval, p = student(differences)
     if interval is None:
         return found | {"std": 0.0}
     found["std"] = differences.std(ddof=1)
-    test = stats.ttest_1samp(differences, 0)
     low, high = interval(0.95)
     effect = found["difference"] / found["std"]
-    return found | {"low": low, "high": high, "t": test.statistic, "p": test.pvalue, "effect_size": effect}
+    t = effect * math.sqrt(len(differences))
+    return found | {"low": low, "high": high, "t": t, "p": p, "effect_size": effect}
 
 
 def paired_gain(values: pd.Series, others: pd.Series) -> tuple[float, float, float]:
@@ -42,15 +42,22 @@ def paired_gain(values: pd.Series, others: pd.Series) -> tuple[float, float, flo
     return differences.mean(), test.get("low", math.nan), test.get("high", math.nan)
 
 
-def paired_interval(differences: np.ndarray) -> Interval | None:
-    """Student's t-interval of the mean of differences (n,), one a seed; None where n < 2 or all are the same."""
+def student(differences: np.ndarray) -> tuple[Interval | None, float]:
+    """Student's paired t-test of the differences (n,), one a seed: the interval of their mean, and p (two-sided).
+
+    None and NaN where n < 2 or all are the same.
+    """
     if len(differences) < 2 or np.ptp(differences) < 1e-9:  # up to rounding: nothing to measure the difference by
-        return None
-    return stats.ttest_1samp(differences, 0).confidence_interval
+        return None, math.nan
+    test = stats.ttest_1samp(differences, 0)
+    return test.confidence_interval, test.pvalue
 
 
 def welch(values: np.ndarray, reference: np.ndarray) -> tuple[Interval | None, float]:
-    """Welch's test of mean(values) - mean(reference): its interval, and p; None and NaN below two values of either."""
+    """Welch's test of mean(values) - mean(reference): its interval, and p.
+
+    None and NaN below two values of either, and where neither has a spread.
+    """
     if min(len(values), len(reference)) < 2 or np.isclose([np.ptp(values), np.ptp(reference)], 0).all():
         return None, math.nan
     test = stats.ttest_ind(values, reference, equal_var=False)

@@ -15,7 +15,7 @@ from tabulate import tabulate
 from torch import Tensor
 
 from rem.data.source_files import data_files
-from rem.data.sources import find_source
+from rem.data.sources import SOURCES, find_source
 from rem.files.download import address
 from rem.networks.backbone import PADDING
 from rem.networks.build import build
@@ -61,10 +61,11 @@ def told(config: Config, cores: int, mirror: str | None, device: torch.device) -
         rows.append([dataset, variant, networks, run.training.epochs, f"{seconds / 60:.1f}"])
     if rows:
         lines.append(tabulate(rows, ["dataset", "variant", "networks", "epochs", "minutes a network"]))
-        jobs = min(cores, len(runs)) if device.type == "cpu" else 1
+        jobs = min(cores if device.type == "cpu" else config.slots_per_gpu, len(runs))
         lines.append(f"about {hours / jobs:.1f} hours of training, {jobs} at a time; the steps behind it come on top.")
     if unknown:
-        lines.append(f"not told before the images are there: {', '.join(dict.fromkeys(unknown))}.")
+        named = ", ".join(dict.fromkeys(unknown))
+        lines.append(f"not told, for the number of images is known only once they are read: {named}.")
     lines.append("Stop it at any time; the same command goes on where it stopped.")
     return "\n".join(lines)
 
@@ -137,7 +138,11 @@ def _to_fetch(config: Config, mirror: str | None) -> Iterator[str]:
         if run.network.weights == "pretrained":
             files[weights_file(run.network.backbone)] = None
     missing = Counter(Path(file).parent for file in files if not Path(file).exists())
+    in_git = {Path(source.sample) for source in SOURCES.values() if source.sample}
     for folder, count in missing.items():
+        if folder in in_git:
+            yield f"missing, though in git: {folder}; give git checkout {folder}"
+            continue
         name = folder.name
         official = WEIGHTS[name].url if name in WEIGHTS else find_source(name).url
         files_of = f"{count} {'file' if count == 1 else 'files'} of {name}"

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from rem.data.batches import stream_batches
+from rem.data.batches import not_images, stream_batches
 from rem.errors import RemError
 from rem.files.atomic import whole
 from rem.files.digests import checksum
@@ -90,7 +90,7 @@ def export_checkpoint(
     data = run.data
     images, _ = next(stream_batches(prepared, "test", data, run.training.batch_size, "cpu"))
     if images.shape[1] != data.channels:
-        raise RemError(f"{prepared} holds a backbone's feature maps; name the prepared images that they are of.")
+        raise not_images(prepared)
     with open_hdf5(prepared) as file:
         names = [str(name) for name in file.attrs["class_names"]]
     with whole(target) as partial, _quiet():

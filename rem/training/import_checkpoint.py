@@ -170,6 +170,7 @@ def convert(weights: dict[str, Tensor], run: Run, where: str) -> tuple[CapsNet, 
         "backbone": None,
         "weights": None,
         "input_size": None,
+        "views": None,
         "convolution_channels": sizes["F"],
         "primary_types": sizes["T"],
         "primary_dimensions": sizes["P"],
@@ -222,7 +223,10 @@ def _read(file: Path) -> Any:
     note_read(file)
     try:
         return load_tensors(file, torch.device("cpu"))
-    except RemError as error:  # what torch says of it advises to execute the file
+    except RemError as error:
+        if "is not a whole checkpoint" not in str(error):
+            raise
+        # what torch says of it advises to execute the file
         raise RemError(
             f"{file} is not a file of tensors: it is damaged, or holds what could be code; save the network's "
             "state dict alone, by torch.save(network.state_dict(), ...)."

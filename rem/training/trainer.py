@@ -19,7 +19,7 @@ from rem.data.batches import epoch_batches, eval_batches, open_prepared, split_o
 from rem.networks.build import build
 from rem.networks.connections import strongest
 from rem.networks.losses import margin_loss, margin_losses, reconstruction_losses
-from rem.networks.routing import centred_logits
+from rem.networks.routing import squared_spread
 from rem.pruning.blocks import REGULARIZERS as GROUP_REGULARIZERS
 from rem.pruning.blocks import block_norms, coupled_votes
 from rem.pruning.dose import dose_after, penalty_in, steps_per_epoch
@@ -235,11 +235,11 @@ class Trainer:
         if chosen is None or chosen.chosen_by == "lot" or (chosen.epochs is not None and self.epoch >= chosen.epochs):
             return
         with torch.no_grad(), self.autocast:
-            score = block_norms(self.model.weight)  # (I, J)
-            if chosen.chosen_by == "coupling":
-                score = coupled_votes(self.model, (stem for stem, _ in self._stems()))
-            if chosen.density is None:
-                losses = self._losses(self._stems())
+            by_coupling, searched = chosen.chosen_by == "coupling", chosen.density is None
+            stems = self._stems() if by_coupling or searched else []
+            score = coupled_votes(self.model, (s for s, _ in stems)) if by_coupling else block_norms(self.model.weight)
+            if searched:
+                losses = self._losses(stems)
                 kept = search_connections(self.model, score, self.connected, losses, chosen.keep_one, chosen.resolution)
             else:
                 left = chosen.count(*score.shape) / score.numel()
@@ -251,7 +251,7 @@ class Trainer:
     def _evaluate(self) -> tuple[Tensor, Tensor, float]:
         """Each validation image's margin loss (N,), whether it is classified correctly (N,), and the logits' spread.
 
-        That is the standard deviation of all b_ij - mean_k b_ik of the last iteration; their mean is 0.
+        That is the standard deviation of b_ij - mean_k b_ik over all connections in the last iteration; the mean is 0.
         """
         losses, correct, squares = zip(*self._validate(), strict=True)
         return torch.cat(losses), torch.cat(correct), float(torch.cat(squares).mean().sqrt())
@@ -267,7 +267,7 @@ class Trainer:
         for images, labels in self._batches():
             with self.autocast:
                 lengths, _, couplings = self.model(images)
-            squares = centred_logits(couplings, self.model.connections).square().mean(dim=(1, 2)).double()
+            squares = squared_spread(couplings, self.model.connections).double()
             yield margin_losses(lengths, labels), lengths.argmax(dim=1) == labels, squares
 
     def state(self) -> dict[str, Any]:

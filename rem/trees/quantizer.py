@@ -54,7 +54,7 @@ def nearest(couplings: Array, levels: int | Array, cells: bool = False) -> Array
 
     A coupling half-way between two centres goes to the one of even k, but one on the edge of a cell to the upper cell.
     """
-    if isinstance(levels, int) and levels < 2:
+    if isinstance(levels, int | np.integer) and levels < 2:
         raise RemError(f"K is {levels}; couplings are rounded to 2 levels or more.")
     if cells:
         return (couplings * levels // 1).clip(max=levels - 1)  # 1 belongs to the last cell
@@ -81,7 +81,7 @@ def keys(couplings: Array, levels: int | Array, cells: bool = False) -> Array:
     Raises:
         RemError: K is a number beyond 256, or below 2.
     """
-    if isinstance(levels, int) and levels > MOST:
+    if isinstance(levels, int | np.integer) and levels > MOST:
         raise RemError(f"K is {levels}, but a key's numbers have room for {MOST} levels; lower K.")
     found = nearest(couplings, levels, cells)
     return found.astype(np.uint8) if isinstance(found, np.ndarray | np.generic) else found.byte()

@@ -208,6 +208,13 @@ def test_a_fall_that_is_blank_for_a_seed_was_measured_and_decides_nothing():
     assert line.text.endswith(f"relative fall of entropy, shapes against fashion-mnist: {UNDECIDED} ({finding.note})")
 
 
+def test_one_seed_of_each_dataset_has_no_interval_of_a_fall_and_none_is_named():
+    one = {place: values[:1] for place, values in falls(5, 4.5).items()}
+    (finding, *_) = otherwise.less_evident(found(one))
+    assert (finding.verdict, finding.seeds) == (UNDECIDED, 1)
+    assert finding.note == "means over the band; no spread over seeds, and so no interval"
+
+
 @pytest.mark.parametrize(
     ("doses", "decidable", "note"),
     [

@@ -75,6 +75,8 @@ def test_seeds_that_happen_not_to_be_blank_decide_nothing():
     assert (finding.verdict, finding.seeds) == (UNDECIDED, 2)
     assert np.isnan([finding.low, finding.high, finding.p]).all()
     assert finding.note == "blank for 1 of 3 seeds, and those that are left are no fair choice"
+    at_ceiling = only(two([9.97, 9.96, np.nan], [5.0, 5.1, 5.0], ceiling=9.97), lower)
+    assert at_ceiling.note == f"{finding.note}; CapsNet+Q is at the ceiling: the true difference is larger"
 
 
 def test_of_what_a_claim_says_at_once_nothing_decides_where_a_part_was_not_measured():
@@ -119,7 +121,8 @@ NAMES = Names(settings(dataset, "rem", 42) for dataset in DATASETS)
 
 
 def finding(verdict, data="mnist", decides=True, split="test"):
-    return Finding(data, data, split, 7, "keys", "", "", 0, 0, 0, 0, 0, 0, 3, verdict, decides)
+    said = {"dataset": data, "data": data, "split": split, "metric": "keys", "network": "", "against": "", "seeds": 3}
+    return Finding(**said, value=0, reference=0, difference=0, verdict=verdict, decides=decides)
 
 
 @pytest.mark.parametrize(

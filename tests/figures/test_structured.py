@@ -58,7 +58,10 @@ def test_a_table_without_a_network_is_refused(tmp_path):
         draw([tmp_path / "mnist.csv"], tmp_path / "figure")
 
 
-def test_a_table_that_does_not_begin_with_the_whole_network_is_refused(tmp_path):
-    speeds("mnist").iloc[2:].to_csv(tmp_path / "mnist.csv", index=False)
-    with pytest.raises(RemError, match="removed is not the whole network, which must come first"):
+@pytest.mark.parametrize("first", ["removed", "smaller"])
+def test_a_table_that_does_not_begin_with_the_whole_network_is_refused(tmp_path, first):
+    table = speeds("mnist")
+    of_first = table["variant"] == first
+    pd.concat([table[of_first], table[~of_first]]).to_csv(tmp_path / "mnist.csv", index=False)
+    with pytest.raises(RemError, match=f"{first} is not the whole network, which must come first"):
         draw([tmp_path / "mnist.csv"], tmp_path / "figure")

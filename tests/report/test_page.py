@@ -25,8 +25,23 @@ from rem.tables.paper import write_tables
 
 def finding(verdict, dataset="mnist", decides=True):
     """Of entropy at K = 7: 7 bits fall to 3."""
-    numbers = (3.0, 7.0, -4.0, -5.0, -3.0, 0.01, 3)
-    return Finding(dataset, dataset, "test", 7, "entropy", "REM", "CapsNet+Q", *numbers, verdict, decides)
+    return Finding(
+        dataset=dataset,
+        data=dataset,
+        levels=7,
+        metric="entropy",
+        network="REM",
+        against="CapsNet+Q",
+        value=3.0,
+        reference=7.0,
+        difference=-4.0,
+        low=-5.0,
+        high=-3.0,
+        p=0.01,
+        seeds=3,
+        verdict=verdict,
+        decides=decides,
+    )
 
 
 NAMES = Names([settings("mnist", "rem", 42), settings("shapes", "rem", 42)])

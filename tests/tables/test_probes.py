@@ -91,6 +91,20 @@ def test_the_summary_has_means_and_students_interval_over_seeds(folder):
     assert pd.isna(table.loc[("baseline", "class-mean", "accuracy"), "low"])
 
 
+def test_what_is_blank_for_a_seed_has_no_mean_and_no_text(tmp_path):
+    files = [tmp_path / f"rem-{seed}.csv" for seed in LOST]
+    for path, seed in zip(files, LOST, strict=True):
+        table = pd.DataFrame(rows("rem", seed, 0.5), columns=COLUMNS)
+        if seed == 44:
+            table.loc[table["metric"] == "instability", "value"] = np.nan
+        table.to_csv(path, index=False)
+    write_probes(files, metrics(tmp_path), [run_yaml(tmp_path, "mnist", "rem", seed) for seed in LOST], tmp_path)
+    table = pd.read_csv(tmp_path / "tables/probes.csv").set_index("metric")
+    assert table.loc["instability", ["mean", "std"]].isna().all()
+    assert table.loc["coupling_spread", "mean"].notna().all()
+    assert "nan" not in (tmp_path / "tables/probes.md").read_text(encoding="utf-8")
+
+
 def test_a_line_has_its_temperatures_in_order_and_k_where_it_is_asked_for(folder):
     line = read_probes(folder / "probes.csv").line("mnist", "rem", 42, levels=11)
     assert line.index.tolist() == list(TAUS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rem.tables.statistics import exact_binomial, from_95, paired_interval, trend, welch
+from rem.tables.statistics import exact_binomial, from_95, student, trend, welch
 
 
 def test_an_unpaired_comparison_is_welch_s():
@@ -18,11 +18,15 @@ def test_an_unpaired_comparison_is_welch_s():
     assert np.isnan(p)
 
 
-def test_a_paired_interval_is_student_s_and_there_is_none_of_differences_that_are_all_the_same():
-    expected = stats.ttest_rel([5, 5, 3], [9, 8, 7]).confidence_interval(0.99)
-    assert paired_interval(np.array([-4.0, -3.0, -4.0]))(0.99) == pytest.approx(tuple(expected))
-    assert paired_interval(np.array([-4.0])) is None
-    assert paired_interval(np.array([0.1 + 0.2, 0.3])) is None
+def test_a_paired_comparison_is_student_s_and_there_is_none_of_differences_that_are_all_the_same():
+    expected = stats.ttest_rel([5, 5, 3], [9, 8, 7])
+    interval, p = student(np.array([-4.0, -3.0, -4.0]))
+    assert interval(0.99) == pytest.approx(tuple(expected.confidence_interval(0.99)))
+    assert p == pytest.approx(expected.pvalue)
+    for nothing in ([], [-4.0], [0.1 + 0.2, 0.3]):
+        interval, p = student(np.array(nothing))
+        assert interval is None
+        assert np.isnan(p)
 
 
 def test_a_count_is_compared_exactly():

@@ -64,6 +64,19 @@ def test_the_hours_are_divided_by_the_trainings_that_run_side_by_side(costs, lap
     assert hours(1) == pytest.approx(4 * hours(4), abs=0.2)
 
 
+def test_on_gpus_as_many_run_side_by_side_as_a_gpu_has_slots(costs, laptop):
+    shared = laptop.model_copy(update={"slots_per_gpu": 4})
+    assert "of training, 4 at a time;" in told(shared, 8, None, torch.device("cuda"))
+    assert "of training, 1 at a time;" in told(laptop, 8, None, torch.device("cuda"))
+
+
+def test_images_of_the_repository_are_restored_and_not_fetched(costs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = told(tiny.shipped_config("sample"), 2, None, CPU).splitlines()
+    assert lines[0] == "missing, though in git: data/sample/mnist; give git checkout data/sample/mnist"
+    assert not any(line.startswith("to fetch") for line in lines)
+
+
 def test_a_step_of_a_real_network_takes_longer_than_a_pass():
     run = tiny.run("rem")
     cost = estimate._cost(run, CPU)

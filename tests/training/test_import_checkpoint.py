@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch.nn.utils import prune
 
 from rem.errors import RemError
-from rem.settings.run import read_run
+from rem.settings.run import Run, read_run
 from rem.training.checkpoints import load_checkpoint, load_tensors
 from rem.training.import_checkpoint import LAYOUT, convert, import_checkpoint, unwrapped
 from rem.trees.couplings import extract
@@ -308,6 +308,35 @@ def test_code_in_a_file_is_refused_and_not_executed(tmp_path, wrap):
     ):
         import_checkpoint(tmp_path / "network.pt", tiny.run(), tmp_path / "run", 0)
     assert not (tmp_path / "executed").exists()
+
+
+def test_memory_that_runs_out_is_not_called_damage(file, tmp_path, monkeypatch):
+    def load(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(RemError, match="memory ran out") as raised:
+        import_checkpoint(file, tiny.run(), tmp_path / "run", 0)
+    assert "damaged" not in str(raised.value)
+
+
+def test_settings_for_a_backbone_are_left_out_of_the_run(file):
+    views = {
+        "backbone": "resnet18",
+        "weights": "pretrained",
+        "input_size": 64,
+        "views": 4,
+        "convolution_channels": None,
+    }
+    asked = tiny.run()
+    asked = asked.model_copy(update={"network": asked.network.model_copy(update=views)})
+    _, run = convert(published(), asked, "theirs.pt")
+    assert read_again(run) == run
+
+
+def read_again(run):
+    """As its file is read, with all settings checked."""
+    return Run.model_validate(run.model_dump())
 
 
 def test_a_whole_network_in_a_file_is_refused_without_torchs_advice(tmp_path):

@@ -157,6 +157,7 @@ def test_six_levels_have_an_edge_on_a_tenth_and_eleven_have_not():
 
 
 @pytest.mark.parametrize(("levels", "told"), [(257, "room for 256 levels"), (1, "rounded to 2 levels or more")])
-def test_a_k_that_keys_cannot_have_is_refused(levels: int, told: str):
+@pytest.mark.parametrize("of_type", [int, np.int64])
+def test_a_k_that_keys_cannot_have_is_refused(levels: int, told: str, of_type: type):
     with pytest.raises(RemError, match=told):
-        quantizer.keys(np.array([0.0, 1.0]), levels)
+        quantizer.keys(np.array([0.0, 1.0]), of_type(levels))

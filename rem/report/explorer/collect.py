@@ -20,7 +20,7 @@ from rem.report.explorer.shared import training_counts, tree_numbers
 from rem.report.explorer.votes import stored_votes
 from rem.settings.run import Run
 from rem.settings.stamp import run_of
-from rem.tables.names import model_name
+from rem.tables.names import Names
 from rem.training.checkpoints import load_checkpoint
 
 FIRST = ("last", "first", "early", "best")  # checkpoints in the order in which they get room
@@ -113,7 +113,7 @@ def _told(run: Run, network: Network, capsules: int) -> dict[str, object]:
     rows, columns = _grid(capsules // types)
     placed = run.network.architecture == "capsnet" and run.network.backbone is None
     return network._asdict() | {
-        "model": model_name(run.variant, True, run.decoder_on),
+        "model": Names([run]).model(run.variant),
         "fewer": run.connections is not None,
         "grid": [types, rows, columns],
         "field": {"side": 2 * KERNEL - 1, "stride": STRIDE} if placed else None,  # pixels below a primary capsule
