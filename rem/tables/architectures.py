@@ -16,7 +16,7 @@ from rem.tables.alike import alike
 from rem.tables.measurements import Results, read_results
 from rem.tables.probes import Probes, read_probes
 from rem.tables.statistics import paired_gain
-from rem.tables.table import as_text, interval_text, write_forms
+from rem.tables.table import accuracy_text, as_text, gain_text, write_forms
 
 COLUMNS = ["dataset", "variant", "architecture", "routing", "pruned", "parameters", "sparsity", "seeds", "accuracy"]
 COLUMNS += ["accuracy_std", "strongest_coupling", "instability", "band_entropy", "strongest_coupling_below"]
@@ -119,27 +119,21 @@ def read_architectures(path: Path) -> pd.DataFrame:
 
 
 def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
-    def printed(column: str, spec: str = ".2f") -> pd.Series:
-        return as_text(table[column], spec)
-
-    spread = printed("accuracy_std").map(lambda text: text and f" ± {text}")
     return pd.DataFrame(
         {
             "Dataset": table["dataset"].map(results.names.dataset),
             "Network": table["architecture"],
             "Routing": table["routing"],
             "Pruned": table["pruned"].map({True: "yes", False: ""}),
-            "Parameters": printed("parameters", ","),
-            "Sparsity (%)": printed("sparsity", ".1f"),
-            "Accuracy (%)": printed("accuracy") + spread,
-            "Mean max_j c": printed("strongest_coupling", ".3f"),
-            "rho": printed("instability"),
-            "H, band": printed("band_entropy"),
-            "Mean max_j c, below": printed("strongest_coupling_below", ".3f"),
-            "H, band, below": printed("band_entropy_below"),
-            "Over c = 1/J": printed("over_uniform_couplings", "+z.2f"),
-            "Over a network without routing": (
-                printed("over_uniform_network", "+.2f") + " " + interval_text(table)
-            ).str.strip(),
+            "Parameters": as_text(table["parameters"], ","),
+            "Sparsity (%)": as_text(table["sparsity"], ".1f"),
+            "Accuracy (%)": accuracy_text(table),
+            "Mean max_j c": as_text(table["strongest_coupling"], ".3f"),
+            "rho": as_text(table["instability"]),
+            "H, band": as_text(table["band_entropy"]),
+            "Mean max_j c, below": as_text(table["strongest_coupling_below"], ".3f"),
+            "H, band, below": as_text(table["band_entropy_below"]),
+            "Over c = 1/J": as_text(table["over_uniform_couplings"], "+z.2f"),
+            "Over a network without routing": gain_text(table, "over_uniform_network"),
         }
     )

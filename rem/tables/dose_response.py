@@ -147,20 +147,17 @@ def read_dose_response(path: Path) -> pd.DataFrame:
 
 
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
-    def printed(column: str, spec: str = ".2f") -> pd.Series:
-        return as_text(table[column], spec)
-
     accuracy, sparsity, entropy = (METRICS[name].name.capitalize() for name in ("accuracy", "sparsity", "entropy"))
     return pd.DataFrame(
         {
             "Dataset": table["dataset"],
             "Kind": table["kind"],
-            "Dose": printed("dose"),
+            "Dose": as_text(table["dose"]),
             "Seed": table["seed"].map(str),
-            accuracy: printed("accuracy"),
-            sparsity: printed("sparsity"),
-            "Logit spread": printed("logit_spread", ".3f"),
-            f"{entropy}, shared K": printed("entropy_shared"),
-            f"{entropy}, authors' K": printed("entropy_authors"),
+            accuracy: as_text(table["accuracy"]),
+            sparsity: as_text(table["sparsity"]),
+            "Logit spread": as_text(table["logit_spread"], ".3f"),
+            f"{entropy}, shared K": as_text(table["entropy_shared"]),
+            f"{entropy}, authors' K": as_text(table["entropy_authors"]),
         }
     )

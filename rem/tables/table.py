@@ -257,11 +257,16 @@ def as_text(numbers: pd.Series, spec: str = ".2f") -> pd.Series:
     return numbers.map(lambda number: "" if pd.isna(number) else f"{number:{spec}}")
 
 
-def interval_text(table: pd.DataFrame) -> pd.Series:
-    """The columns `low` and `high` as an interval with signs; blank where there is none."""
-    return ("[" + as_text(table["low"], "+.2f") + ", " + as_text(table["high"], "+.2f") + "]").where(
-        table["low"].notna(), ""
-    )
+def accuracy_text(table: pd.DataFrame) -> pd.Series:
+    """The columns `accuracy` and `accuracy_std` as a mean ± its standard deviation over seeds, where there is one."""
+    return as_text(table["accuracy"]) + as_text(table["accuracy_std"]).map(lambda text: text and f" ± {text}")
+
+
+def gain_text(table: pd.DataFrame, gain: str) -> pd.Series:
+    """A column and its interval, the columns `low` and `high`, with signs; blank where there is none."""
+    low, high = as_text(table["low"], "+.2f"), as_text(table["high"], "+.2f")
+    interval = (" [" + low + ", " + high + "]").where(table["low"].notna(), "")
+    return as_text(table[gain], "+.2f") + interval
 
 
 def read_table(table: Table, path: Path) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from rem.tables.alike import alike
 from rem.tables.measurements import Results, read_results
 from rem.tables.probes import Probes, read_probes
 from rem.tables.statistics import paired_gain
-from rem.tables.table import as_text, interval_text, write_forms
+from rem.tables.table import accuracy_text, as_text, gain_text, write_forms
 from rem.trees.probe_kinds import FREQUENCIES, UNCHANGED, UNIFORM
 
 DRAWN, LEARNED, WHOLE = "drawn by lot", "learned", "all connections"
@@ -171,26 +171,22 @@ def read_trees(path: Path) -> pd.DataFrame:
 
 
 def _readable(table: pd.DataFrame, results: Results) -> pd.DataFrame:
-    def printed(column: str, spec: str = ".2f") -> pd.Series:
-        return as_text(table[column], spec)
-
-    spread = printed("accuracy_std").map(lambda text: text and f" ± {text}")
     networks = zip(table["variant"], table["dataset"], strict=True)
     return pd.DataFrame(
         {
             "Dataset": table["dataset"].map(results.names.dataset),
             "Network": [results.names.model(*network, quantized=False) for network in networks],
-            "Kept (%)": printed("density", ".1f"),
-            "Accuracy (%)": printed("accuracy") + spread,
-            "Mean max_j c": printed("strongest_coupling", ".3f"),
-            "Mean 1/n": printed("uniform_coupling", ".3f"),
-            "H(c_i) (bits)": printed("coupling_entropy"),
-            "H, shared K": printed("entropy_shared"),
-            "H, authors' K": printed("entropy_authors"),
-            "H, band": printed("band_entropy"),
-            "rho": printed("instability"),
-            "Without the strongest": printed("without_strongest"),
-            "Without any": printed("without_random"),
-            "Against the lot": (printed("against_lot", "+.2f") + " " + interval_text(table)).str.strip(),
+            "Kept (%)": as_text(table["density"], ".1f"),
+            "Accuracy (%)": accuracy_text(table),
+            "Mean max_j c": as_text(table["strongest_coupling"], ".3f"),
+            "Mean 1/n": as_text(table["uniform_coupling"], ".3f"),
+            "H(c_i) (bits)": as_text(table["coupling_entropy"]),
+            "H, shared K": as_text(table["entropy_shared"]),
+            "H, authors' K": as_text(table["entropy_authors"]),
+            "H, band": as_text(table["band_entropy"]),
+            "rho": as_text(table["instability"]),
+            "Without the strongest": as_text(table["without_strongest"]),
+            "Without any": as_text(table["without_random"]),
+            "Against the lot": gain_text(table, "against_lot"),
         }
     )
