@@ -42,6 +42,10 @@ class RemError(Exception):
     """
 
 
+class Damaged(RemError):
+    """A file's content is at fault, and not memory, permissions, locks or the disk."""
+
+
 def unreadable(path: Path, error: Exception, damaged: str, remedy: str) -> RemError:
     """What is to be said of an error by which a file could not be read.
 
@@ -52,11 +56,11 @@ def unreadable(path: Path, error: Exception, damaged: str, remedy: str) -> RemEr
         return RemError(f"memory ran out while {path} was read; {FEWER}, {AGAIN}. The file is as it was.")
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EINVAL or isinstance(error, EOFError):  # a place was asked for that the file does not reach
-        return RemError(f"{path} {damaged} (it has been cut short); {remedy}.")
+        return Damaged(f"{path} {damaged} (it has been cut short); {remedy}.")
     if number is not None:
         advice = UNREADABLE_NOW.get(number, "see that its disk works")
         return RemError(f"{path} cannot be read now ({os.strerror(number).lower()}); {advice}, {AGAIN}.")
-    return RemError(f"{path} {damaged} ({first_line(error)}); {remedy}.")
+    return Damaged(f"{path} {damaged} ({first_line(error)}); {remedy}.")
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -175,10 +175,10 @@ def over_runs(
         return []
     pair = both.dropna()
     differences, blank = pair["value"] - pair["reference"], len(both) - len(pair)
-    interval, p = student(differences.to_numpy())
+    interval, p = (None, np.nan) if blank else student(differences.to_numpy())
     note = ""
     if blank:
-        interval, p, images, note = None, np.nan, None, f"blank for {blank} of {len(both)} seeds"
+        images, note = None, f"blank for {blank} of {len(both)} seeds"
         note += ", and those that are left are no fair choice" if len(pair) else ""
     elif len(pair) == 1:
         note = "one seed has no interval"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rem.errors import RemError
+from rem.errors import Damaged, RemError
 from rem.files.atomic import whole
 from rem.files.digests import checksum
 from rem.files.notes import note_read
@@ -223,10 +223,7 @@ def _read(file: Path) -> Any:
     note_read(file)
     try:
         return load_tensors(file, torch.device("cpu"))
-    except RemError as error:
-        if "is not a whole checkpoint" not in str(error):
-            raise
-        # what torch says of it advises to execute the file
+    except Damaged as error:  # what torch says of it advises to execute the file
         raise RemError(
             f"{file} is not a file of tensors: it is damaged, or holds what could be code; save the network's "
             "state dict alone, by torch.save(network.state_dict(), ...)."
